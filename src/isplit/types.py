@@ -22,6 +22,7 @@ class SplitPoint:
         tail_macs: multiply-accumulates of one image after it.
         head_params: parameters of the head.
         aliases: other names it answers to (``block3_pool``), the friendliest first.
+        channels_last: whether a map is stored as (H, W, C), as Swin's are, not as (C, H, W).
     """
 
     index: int
@@ -32,6 +33,7 @@ class SplitPoint:
     tail_macs: int
     head_params: int
     aliases: tuple[str, ...] = ()
+    channels_last: bool = False
 
     @property
     def numel(self) -> int:
