@@ -1,0 +1,123 @@
+"""A graph that overwrites nothing: in-place operations replaced, what nobody needs removed."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+OUT_OF_PLACE: dict[Callable[..., Any], Callable[..., Any]] = {
+    operator.iadd: operator.add,
+    operator.isub: operator.sub,
+    operator.imul: operator.mul,
+    operator.itruediv: operator.truediv,
+    operator.ifloordiv: operator.floordiv,
+    operator.imatmul: operator.matmul,
+    operator.ipow: operator.pow,
+}
+KNOWN_PURE = ("torch", "_operator", "math", "builtins", "torchvision")
+"""Packages whose plain functions change no tensor once ``inplace`` is off."""
+
+
+def make_out_of_place(traced: fx.GraphModule) -> None:
+    """Replaces every in-place operation, so that the value of each node stays what it was.
+
+    Who reads a tensor *after* it was overwritten reads the new value from now on, as before.
+    Modules with an ``inplace`` flag are replaced by copies: those of the model stay as they are.
+    """
+    modules = _switch_off_modules(traced)
+    for node in list(traced.graph.nodes):
+        match node.op:
+            case "call_module":
+                was_in_place = node.target in modules
+            case "call_function":
+                was_in_place = _switch_off_function(node)
+            case "call_method":
+                was_in_place = _switch_off_method(node)
+            case _:
+                was_in_place = False
+        if was_in_place and "shape" in node.meta:  # integers are not overwritten by `n += 1`
+            _redirect_later_uses(node)
+
+
+def remove_dead(graph: fx.Graph) -> None:
+    """Erases nodes nobody needs, except those that may change a tensor they are given.
+
+    Assertions about sizes go too. A helper that only mutates its argument has no user and looks
+    dead: dropping it would be silently wrong.
+    """
+    for node in reversed(list(graph.nodes)):
+        if not node.users and node.op not in ("placeholder", "output") and not has_effect(node):
+            graph.erase_node(node)
+
+
+def has_effect(node: fx.Node) -> bool:
+    """Whether running a node may change a tensor it is given."""
+    if node.op == "call_method":
+        return str(node.target).endswith("_")
+    if node.op != "call_function" or node.users:
+        return False
+    module = getattr(node.target, "__module__", None) or "builtins"
+    return module.split(".")[0] not in KNOWN_PURE
+
+
+def _switch_off_modules(traced: fx.GraphModule) -> set[str]:
+    """Puts out-of-place copies in the place of in-place modules; their paths."""
+    paths = {str(node.target) for node in traced.graph.nodes if node.op == "call_module"}
+    in_place = {p for p in paths if getattr(traced.get_submodule(p), "inplace", False)}
+    for path in in_place:
+        plain = copy.copy(traced.get_submodule(path))
+        plain.inplace = False  # type: ignore[assignment]
+        traced.set_submodule(path, plain)
+    return in_place
+
+
+def _switch_off_method(node: fx.Node) -> bool:
+    plain = str(node.target).removesuffix("_")
+    if plain == node.target or not hasattr(Tensor, plain):
+        return False
+    node.target = plain
+    return True
+
+
+def _switch_off_function(node: fx.Node) -> bool:
+    assert callable(node.target)
+    if node.target in OUT_OF_PLACE:
+        node.target = OUT_OF_PLACE[node.target]
+        return True
+    name = getattr(node.target, "__name__", "")
+    plain = getattr(torch, name.removesuffix("_"), None)
+    if name.endswith("_") and not name.endswith("__") and plain is not None:
+        node.target = plain
+        return True
+    return _switch_off_argument(node, node.target)
+
+
+def _switch_off_argument(node: fx.Node, function: Callable[..., Any]) -> bool:
+    """Sets ``inplace=False`` where it was given as true, by name or by place."""
+    try:
+        bound = inspect.signature(function).bind(*node.args, **node.kwargs)
+    except (ValueError, TypeError):  # builtins have no signature, and no such argument
+        return False
+    if not bound.arguments.get("inplace", False):
+        return False
+    bound.arguments["inplace"] = False
+    node.args, node.kwargs = bound.args, bound.kwargs
+    return True
+
+
+def _redirect_later_uses(node: fx.Node) -> None:
+    """Lets who read the overwritten tensor after ``node`` read the result of ``node``."""
+    overwritten = node.all_input_nodes[0]
+    later = set()
+    following = node.next
+    while following.op != "root":
+        later.add(following)
+        following = following.next
+    for user in [user for user in overwritten.users if user in later]:
+        user.replace_input_with(overwritten, node)

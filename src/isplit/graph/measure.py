@@ -1,0 +1,63 @@
+"""What every node of a graph gives and costs: shape, dtype, sizes and multiply-accumulates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils.flop_counter import FlopCounterMode
+
+FLOPS_PER_MAC = 2
+
+Fact = dict[str, Any]
+"""``shape`` and ``dtype`` of a tensor, or the plain ``value`` of anything else; ``macs``."""
+
+
+def measure(traced: fx.GraphModule, example: Tensor, batch_size: int) -> dict[fx.Node, Fact]:
+    """What each node gives for ``batch_size`` images shaped as those of ``example``, and its MACs.
+
+    Nothing is computed: fake tensors carry shapes through the graph, whatever its size. MACs are
+    those of convolutions, linear layers and matrix products (half of torch's FLOP count).
+    """
+    fake = FakeTensorMode(allow_non_fake_inputs=True)
+    with torch.no_grad(), _slow_attention(), fake, FlopCounterMode(display=False) as counter:
+        shape = (batch_size, *example.shape[1:])
+        images = torch.empty(shape, dtype=example.dtype, device=example.device)
+        recorder = _Recorder(traced, counter)
+        recorder.run(images)
+    return recorder.facts
+
+
+class _Recorder(fx.Interpreter):
+    """Runs a graph and notes a fact about every node."""
+
+    def __init__(self, traced: fx.GraphModule, counter: FlopCounterMode) -> None:
+        super().__init__(traced)
+        self.counter = counter
+        self.facts: dict[fx.Node, Fact] = {}
+
+    def run_node(self, n: fx.Node) -> Any:
+        before = self.counter.get_total_flops()
+        value = super().run_node(n)
+        fact: Fact = {"macs": (self.counter.get_total_flops() - before) // FLOPS_PER_MAC}
+        if isinstance(value, Tensor):
+            fact |= {"shape": tuple(value.shape), "dtype": value.dtype}
+        else:
+            fact |= {"value": value}
+        self.facts[n] = fact
+        return value
+
+
+@contextmanager
+def _slow_attention() -> Iterator[None]:
+    """Attention by its plain operations: the fused one is not in torch's FLOP table."""
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)

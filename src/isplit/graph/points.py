@@ -1,0 +1,203 @@
+"""Which of the clean cuts are split points, and what they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import takewhile
+
+from torch import fx, nn
+
+from isplit.graph.cuts import clean_cuts, input_dependent, positions
+from isplit.graph.tracing import is_within
+from isplit.types import SplitPoint
+
+GRANULARITIES = ("layer", "all")
+MAP_DIMENSIONS = 2
+"""A feature map (C, H, W) or a token sequence (S, D) has at least these; a pooled vector has one."""
+
+
+def split_points(traced: fx.GraphModule, granularity: str = "layer") -> list[SplitPoint]:
+    """Places where exactly one tensor crosses, from the input on.
+
+    ``all``: every such node that gives a floating-point tensor and leaves something on both sides.
+    ``layer``: one per convolution (or other learned layer) with the normalisation and activation behind it,
+    per pooling layer, and per block (a module that joins branches, such as a residual or transformer
+    block; what lies inside one is left out). The listing ends where maps become a pooled vector, and
+    the classifier is no point.
+
+    Args:
+        traced: from :func:`isplit.graph.trace`.
+        granularity: ``layer`` or ``all``.
+
+    Raises:
+        ValueError: an unknown granularity, or a model without any split point.
+    """
+    if granularity not in GRANULARITIES:
+        choices = ", ".join(GRANULARITIES)
+        raise ValueError(f"split.granularity={granularity!r} is none of: {choices}")
+    cuts = [cut for cut in clean_cuts(traced.graph) if _can_cross(cut)]
+    layers = _layers(traced, cuts)
+    chosen = layers if granularity == "layer" else cuts
+    if not chosen:
+        name = type(traced).__name__
+        raise ValueError(f"{name} has no split point at split.granularity={granularity}: {_why(cuts)}")
+    names = _names(cuts, layers)
+    costs = _costs(traced)
+    return [_point(index, cut, names[cut], costs[cut]) for index, cut in enumerate(chosen)]
+
+
+def _can_cross(cut: fx.Node) -> bool:
+    """Whether a clean cut carries features and leaves something on both sides."""
+    is_last = all(user.op == "output" for user in cut.users)
+    features = "shape" in cut.meta and cut.meta["dtype"].is_floating_point
+    return cut.op != "placeholder" and features and not is_last
+
+
+def _layers(traced: fx.GraphModule, cuts: list[fx.Node]) -> list[fx.Node]:
+    """The cut at the end of every layer: after its activation, before the next one begins."""
+    trunk = list(takewhile(_is_before_pooling, cuts))
+    blocks = _blocks(traced, trunk)
+    trunk = [cut for cut in trunk if not any(_is_inside(cut, block) for block in blocks)]
+    nodes, place = input_dependent(traced.graph), positions(traced.graph)
+    layers: list[fx.Node] = []
+    scope, start = None, -1
+    for cut in trunk:
+        segment = [node for node in nodes if start < place[node] <= place[cut]]
+        start = place[cut]
+        if _begins_layer(segment):
+            scope = _common_scope(segment)
+            layers.append(cut)
+        elif scope is not None and is_within(_home(cut), scope):
+            layers[-1] = cut
+        else:
+            scope = None
+    last_work = max((place[n] for n in nodes if n.meta["macs"]), default=-1)
+    return [cut for cut in layers if place[cut] < last_work]
+
+
+def _is_before_pooling(cut: fx.Node) -> bool:
+    """False from where the trunk becomes one vector per image."""
+    operation = _operation(cut)
+    pooled = "adaptive" in operation or operation == "mean"
+    return len(image_shape(cut)) >= MAP_DIMENSIONS and not pooled
+
+
+def _begins_layer(segment: list[fx.Node]) -> bool:
+    """Whether learned work or pooling lies between two cuts."""
+    return any(node.meta["macs"] for node in segment) or "pool" in _operation(segment[-1])
+
+
+def _blocks(traced: fx.GraphModule, trunk: list[fx.Node]) -> list[str]:
+    """Paths of the modules of a class that joins branches in its own forward somewhere in the model.
+
+    A class, because in some blocks the shortcut is left out where the size changes. The module
+    around all cuts is the network itself, not a block.
+    """
+    types = traced.meta["module_types"]
+    dependent = set(input_dependent(traced.graph))
+    joins = {_home(n) for n in dependent if _joins_branches(n, dependent)}
+    classes = {types[path] for path in joins if path}
+    return [
+        path
+        for path, kind in types.items()
+        if kind in classes and not all(_is_inside(cut, path) for cut in trunk)
+    ]
+
+
+def _joins_branches(node: fx.Node, dependent: set[fx.Node]) -> bool:
+    """Whether two tensors of the image meet in a node."""
+    return sum("shape" in a.meta and a in dependent for a in node.all_input_nodes) > 1
+
+
+def _is_inside(cut: fx.Node, block: str) -> bool:
+    """Whether a cut lies in a block and is not its output."""
+    return is_within(cut.meta["scope"], block) and block not in cut.meta["output_of"]
+
+
+def _names(cuts: list[fx.Node], layers: list[fx.Node]) -> dict[fx.Node, str]:
+    """A name for each cut: path of the outermost module whose output it is and that holds no other layer."""
+    names: dict[fx.Node, str] = {}
+    for cut in [*layers, *(cut for cut in cuts if cut not in layers)]:
+        others = [layer for layer in layers if layer is not cut]
+        own = [p for p in cut.meta["output_of"] if p and not _holds(p, others)]
+        base = own[-1] if own else f"{_home(cut)}.{_operation(cut)}".lstrip(".")
+        names[cut] = _unused(base, set(names.values()))
+    return names
+
+
+def _holds(path: str, layers: Iterable[fx.Node]) -> bool:
+    return any(is_within(layer.meta["scope"], path) for layer in layers)
+
+
+def _unused(name: str, used: set[str]) -> str:
+    """``name``, or with a number when it is taken."""
+    number = 0
+    while name + (f"_{number}" if number else "") in used:
+        number += 1
+    return name + (f"_{number}" if number else "")
+
+
+def _costs(traced: fx.GraphModule) -> dict[fx.Node, tuple[int, int, int]]:
+    """MACs up to and after each node, and parameters up to it."""
+    total = sum(node.meta.get("macs", 0) for node in traced.graph.nodes)
+    done, parameters, costs = 0, {}, {}
+    for node in traced.graph.nodes:
+        done += node.meta.get("macs", 0)
+        parameters |= {id(p): p.numel() for p in _parameters(traced, node)}
+        costs[node] = (done, total - done, sum(parameters.values()))
+    return costs
+
+
+def _parameters(traced: fx.GraphModule, node: fx.Node) -> list[nn.Parameter]:
+    """Parameters a node uses by itself."""
+    if node.op == "call_module":
+        return list(traced.get_submodule(str(node.target)).parameters())
+    if node.op == "get_attr":
+        owner, _, field = str(node.target).rpartition(".")
+        value = getattr(traced.get_submodule(owner), field)
+        return [value] if isinstance(value, nn.Parameter) else []
+    return []
+
+
+def _point(index: int, cut: fx.Node, name: str, costs: tuple[int, int, int]) -> SplitPoint:
+    head_macs, tail_macs, head_params = costs
+    return SplitPoint(index, name, image_shape(cut), cut.name, head_macs, tail_macs, head_params)
+
+
+def image_shape(node: fx.Node) -> tuple[int, ...]:
+    """Shape for one image: without the batch dimension, where the first one is it.
+
+    Attention windows lie in the first dimension together with the batch; they stay.
+    """
+    shape: tuple[int, ...] = node.meta["shape"]
+    return shape[1:] if shape[:1] == (1,) else shape
+
+
+def _operation(node: fx.Node) -> str:
+    """What a node does, in lower case: name of its function, method or module type."""
+    if node.op == "call_module":
+        module = node.graph.owning_module
+        assert module is not None
+        return type(module.get_submodule(str(node.target))).__name__.lower()
+    if callable(node.target):
+        return getattr(node.target, "__name__", node.name).lower()
+    return str(node.target).lower()
+
+
+def _home(node: fx.Node) -> str:
+    """Path of the module whose forward calls a node."""
+    scope: str = node.meta["scope"]
+    return scope.rpartition(".")[0] if node.op == "call_module" else scope
+
+
+def _common_scope(segment: list[fx.Node]) -> str:
+    """Path of the smallest module in whose forward all nodes lie."""
+    homes = [_home(node).split(".") for node in segment if "shape" in node.meta]
+    shared = takewhile(lambda parts: len(set(parts)) == 1, zip(*homes, strict=False))
+    return ".".join(parts[0] for parts in shared)
+
+
+def _why(cuts: list[fx.Node]) -> str:
+    if not cuts:
+        return "nowhere between input and output does exactly one tensor cross"
+    return f"{len(cuts)} places where one tensor crosses carry no feature map before the classifier"

@@ -1,0 +1,137 @@
+"""From a model to its forward graph, in which nothing is overwritten and every node is measured."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor, fx, nn
+
+from isplit.graph.functional import make_out_of_place, remove_dead
+from isplit.graph.measure import measure
+from isplit.graph.sizes import localise_sizes
+
+
+def trace(model: nn.Module, example: Tensor) -> fx.GraphModule:
+    """The forward graph of a model in eval mode; it shares the model's parameters and runs on any batch size.
+
+    In-place operations become out-of-place, so a tensor taken at any node stays as it was. Modules
+    that behave differently in training stay whole (Dropout, BatchNorm, StochasticDepth), so the
+    graph can be fine-tuned in train mode; ``if self.training:`` in a forward is decided as in eval
+    mode for good (auxiliary classifiers are left out).
+
+    Each node's ``meta`` says its ``shape`` (of a batch of one), ``dtype``, ``macs`` and ``scope`` (path of
+    the module it was called in). Device, mode and in-place flags of the model are left as found.
+
+    Args:
+        model: takes one tensor; further arguments of its forward keep their defaults.
+        example: images (N, C, H, W); only shape, type and device are used.
+
+    Raises:
+        ValueError: the model cannot be traced, with the reason.
+    """
+    name = type(model).__name__
+    with _eval_mode(model):
+        try:
+            graph = _ModuleTracer().trace(model, concrete_args=_defaults(model))
+            traced = fx.GraphModule(model, graph, class_name=name)
+            _drop_defaults(traced.graph)
+            _measure_into_meta(traced, example)
+        except Exception as error:  # whatever a user's forward raises on symbols
+            raise ValueError(f"{name} cannot be traced: {_first_line(error)}") from error
+        make_out_of_place(traced)
+        remove_dead(traced.graph)
+        localise_sizes(traced, example)
+        remove_dead(traced.graph)
+        _measure_into_meta(traced, example)
+    traced.meta["module_types"] = {path: type(m) for path, m in model.named_modules()}
+    traced.recompile()
+    mirror_modes(traced, model)
+    return traced
+
+
+def mirror_modes(piece: nn.Module, source: nn.Module) -> None:
+    """Gives every module of ``piece`` the train or eval mode of the one at the same path in ``source``.
+
+    The empty modules fx puts between root and leaves are born in train mode: an exporter that asks
+    them would write a training graph.
+    """
+    for path, module in piece.named_modules():
+        module.training = source.get_submodule(path).training
+
+
+class _ModuleTracer(fx.Tracer):
+    """Notes for each node the module it runs in and those whose output it is."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return super().is_leaf_module(m, module_qualified_name) or _asks_for_mode(m)
+
+    def create_node(self, *args: Any, **kwargs: Any) -> fx.Node:
+        node = super().create_node(*args, **kwargs)
+        node.meta |= {"scope": self.scope.module_path, "output_of": []}
+        return node
+
+    def call_module(
+        self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any
+    ) -> Any:
+        result = super().call_module(m, forward, args, kwargs)
+        path = self.path_of_module(m)
+        if isinstance(result, fx.Proxy) and is_within(result.node.meta["scope"], path):
+            result.node.meta["output_of"].append(path)
+        return result
+
+
+def is_within(path: str, parent: str) -> bool:
+    """Whether a module path is the parent's or below it.
+
+    >>> is_within("layer1.0.relu", "layer1.0"), is_within("layer10", "layer1"), is_within("fc", "")
+    (True, False, True)
+    """
+    return parent == "" or f"{path}.".startswith(f"{parent}.")
+
+
+def _asks_for_mode(module: nn.Module) -> bool:
+    """Whether a module is nothing but an operation that differs in training (StochasticDepth)."""
+    is_leaf = next(module.children(), None) is None
+    return is_leaf and "training" in type(module).forward.__code__.co_names
+
+
+def _defaults(model: nn.Module) -> dict[str, Any] | None:
+    """Default values of the forward's further arguments, which fx would else make inputs."""
+    parameters = list(inspect.signature(model.forward).parameters.values())[1:]
+    given = {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
+    return given or None
+
+
+def _drop_defaults(graph: fx.Graph) -> None:
+    """Erases the inputs that stand for default values, and the assertions about them."""
+    for node in [node for node in graph.nodes if node.op == "placeholder"][1:]:
+        for user in reversed(list(node.users)):
+            for check in reversed(list(user.users)):
+                graph.erase_node(check)
+            graph.erase_node(user)
+        graph.erase_node(node)
+    graph.set_codegen(fx.CodeGen())
+
+
+def _measure_into_meta(traced: fx.GraphModule, example: Tensor) -> None:
+    for node, fact in measure(traced, example, batch_size=1).items():
+        node.meta |= fact
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+
+
+@contextmanager
+def _eval_mode(model: nn.Module) -> Iterator[None]:
+    """Eval mode for a while; every module gets its own mode back."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
