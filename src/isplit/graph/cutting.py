@@ -33,7 +33,10 @@ def split_at(traced: fx.GraphModule, point: SplitPoint) -> tuple[nn.Module, nn.M
 
 
 def _piece(
-    traced: fx.GraphModule, nodes: Iterable[fx.Node], result: fx.node.Argument, source: fx.Node | None
+    traced: fx.GraphModule,
+    nodes: Iterable[fx.Node],
+    result: fx.node.Argument,
+    source: fx.Node | None,
 ) -> fx.GraphModule:
     """Graph of ``nodes`` and the constants they need; ``source`` becomes its input."""
     graph = fx.Graph()

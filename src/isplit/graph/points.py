@@ -40,7 +40,9 @@ def split_points(traced: fx.GraphModule, granularity: str = "layer") -> list[Spl
     chosen = layers if granularity == "layer" else cuts
     if not chosen:
         name = type(traced).__name__
-        raise ValueError(f"{name} has no split point at split.granularity={granularity}: {_why(cuts)}")
+        raise ValueError(
+            f"{name} has no split point at split.granularity={granularity}: {_why(cuts)}"
+        )
     names = _names(cuts, layers)
     costs = _costs(traced)
     return [_point(index, cut, names[cut], costs[cut]) for index, cut in enumerate(chosen)]

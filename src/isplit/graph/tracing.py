@@ -73,9 +73,7 @@ class _ModuleTracer(fx.Tracer):
         node.meta |= {"scope": self.scope.module_path, "output_of": []}
         return node
 
-    def call_module(
-        self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any
-    ) -> Any:
+    def call_module(self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         result = super().call_module(m, forward, args, kwargs)
         path = self.path_of_module(m)
         if isinstance(result, fx.Proxy) and is_within(result.node.meta["scope"], path):
