@@ -1,0 +1,67 @@
+"""Arrays that cost seconds to make, kept in a file that is checked when it is read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import uuid
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+log = logging.getLogger(__name__)
+
+Arrays = dict[str, np.ndarray]
+
+
+def cached(folder: Path, name: str, settings: Sequence[Any], make: Callable[[], Arrays]) -> Arrays:
+    """What ``make`` gives, from ``folder`` if these settings were made before.
+
+    The file carries a hash of its arrays; one that is damaged is made anew. Two processes that
+    make the same at once do no harm: each writes its own file and the last renaming stays.
+    """
+    key = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
+    path = folder / f"{name}-{key}.npz"
+    arrays = _read(path)
+    if arrays is None:
+        arrays = make()
+        _write(path, arrays)
+    return arrays
+
+
+def _read(path: Path) -> Arrays | None:
+    """The arrays of a file, or ``None`` if it is not there or not what was written."""
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        if arrays.pop("digest").tobytes() == _digest(arrays):
+            return arrays
+        log.warning("%s is damaged (its hash is wrong) and is made anew", path)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        log.warning("%s is damaged (%s) and is made anew", path, error)
+    return None
+
+
+def _write(path: Path, arrays: Arrays) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.stem}.{uuid.uuid4().hex}.part.npz")
+    try:
+        np.savez(unfinished, digest=np.frombuffer(_digest(arrays), np.uint8), **arrays)  # type: ignore[arg-type]
+        os.replace(unfinished, path)  # noqa: PTH105
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _digest(arrays: Arrays) -> bytes:
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.digest()

@@ -1,0 +1,151 @@
+"""Where the bytes of named image files come from: a folder, a .zip, a .tar or an array."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+import numpy as np
+
+
+class Source(Protocol):
+    """Named files that can be read in any order and from any process."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every file, as a relative POSIX path, in byte order."""
+
+    def read(self, name: str) -> bytes:
+        """The content of one file."""
+
+
+def open_source(path: Path) -> Source:
+    """The files of a folder or of an archive, which is read in place and never extracted.
+
+    Raises:
+        ValueError: the file is neither a .zip nor an uncompressed .tar.
+    """
+    if path.is_dir():
+        return FolderSource(path)
+    if zipfile.is_zipfile(path):
+        return ZipSource(path)
+    if _is_plain_tar(path):
+        return TarSource(path)
+    raise ValueError(
+        f"data.root={path} is neither a folder, a .zip nor an uncompressed .tar;"
+        " unpack a compressed .tar first, its files cannot be read in any order"
+    )
+
+
+class FolderSource:
+    """The files below a folder; links are followed, hidden files are not listed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.names = _sorted_visible(_files_below(folder))
+
+    def read(self, name: str) -> bytes:
+        """The content of one file."""
+        return (self._folder / name).read_bytes()
+
+
+class ZipSource:
+    """The members of a zip archive; each process opens the file for itself."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with zipfile.ZipFile(path) as archive:
+            names = [member.filename for member in archive.infolist() if not member.is_dir()]
+        self.names = _sorted_visible(iter(names))
+        self._opened: dict[tuple[int, int], zipfile.ZipFile] = {}
+
+    def read(self, name: str) -> bytes:
+        """The content of one member."""
+        return self._archive().read(name)
+
+    def _archive(self) -> zipfile.ZipFile:
+        """Shared by no two processes or threads: a file position is no thing to share."""
+        owner = (os.getpid(), threading.get_ident())
+        if owner not in self._opened:
+            self._opened[owner] = zipfile.ZipFile(self._path)
+        return self._opened[owner]
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_opened": {}}
+
+
+class TarSource:
+    """The regular files of an uncompressed tar archive, read by their offset."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with tarfile.open(path, "r:") as archive:
+            members = [member for member in archive if member.isreg()]
+        self._places = {_plain(m.name): (m.offset_data, m.size) for m in members}
+        self.names = _sorted_visible(iter(self._places))
+
+    def read(self, name: str) -> bytes:
+        """The content of one member."""
+        offset, size = self._places[name]
+        with self._path.open("rb") as file:
+            file.seek(offset)
+            return file.read(size)
+
+
+class ArraySource:
+    """Images of a uint8 array (N, S, S) or (N, S, S, 3) as Netpbm files named by their number."""
+
+    def __init__(self, images: np.ndarray) -> None:
+        self._images = images
+        self.names = tuple(str(number) for number in range(len(images)))
+
+    def read(self, name: str) -> bytes:
+        """One image as a PGM (grey) or PPM (RGB) file."""
+        image = self._images[int(name)]
+        kind = "P5" if image.ndim == 2 else "P6"
+        height, width = image.shape[:2]
+        return f"{kind} {width} {height} 255\n".encode() + bytes(image.tobytes())
+
+
+class Below:
+    """The files of another source below one of its folders, named from there."""
+
+    def __init__(self, source: Source, prefix: str) -> None:
+        self._source, self._prefix = source, prefix
+        self.names = tuple(n.removeprefix(prefix) for n in source.names if n.startswith(prefix))
+
+    def read(self, name: str) -> bytes:
+        """The content of one file."""
+        return self._source.read(self._prefix + name)
+
+
+def _is_plain_tar(path: Path) -> bool:
+    try:
+        tarfile.open(path, "r:").close()
+    except tarfile.TarError:
+        return False
+    return True
+
+
+def _files_below(folder: Path) -> Iterator[str]:
+    for parent, _, files in os.walk(folder, followlinks=True):
+        place = Path(parent).relative_to(folder)
+        yield from ((place / file).as_posix() for file in files)
+
+
+def _sorted_visible(names: Iterator[str]) -> tuple[str, ...]:
+    """Without hidden files and the resource forks that macOS puts into archives."""
+    return tuple(sorted(name for name in names if not _is_hidden(name)))
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+
+
+def _plain(name: str) -> str:
+    return name.removeprefix("./")
