@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torchvision import models
-from torchvision.models.resnet import ResNet
 from torchvision.models.vgg import VGG, make_layers
 
 from isplit.backbones.checkpoint import SUFFIXES, State, load_state, read_state
@@ -20,12 +19,13 @@ from isplit.types import SplitPoint
 
 BACKBONES = ("vgg16", "resnet18", "resnet50", "resnet152", "mobilenet_v3_small", "torchvision")
 STEMS = ("auto", "imagenet", "small")
+RESNETS = ("resnet", "resnext", "wide_resnet")
 IMAGENET_PX = 224
 IMAGENET_POOL = 7
 VGG_HIDDEN = 4096
+RESNET_STEM_CHANNELS = 64
+SMALL_KERNEL = 3
 SMALL_STEM_BELOW_PX = 64
-CLASSIFIER_STD = 0.01
-"""Of torchvision's VGG."""
 
 
 def build_backbone(
@@ -98,13 +98,12 @@ def head_path(model: nn.Module) -> str:
     'classifier.1'
     """
     layers = list(model.named_modules())
-    for kind in (nn.Conv2d, nn.Linear):
-        paths = [path for path, module in layers if isinstance(module, kind)] or paths
-    return paths[-1]
+    linear: list[str] = [path for path, module in layers if isinstance(module, nn.Linear)]
+    return linear[-1] if linear else [p for p, m in layers if isinstance(m, nn.Conv2d)][-1]
 
 
 def _architecture(name: str, arch: str | None, batch_norm: bool) -> str:
-    """torchvision's name for a backbone."""
+    """The name torchvision has for a backbone."""
     if name not in BACKBONES:
         choices = ", ".join(BACKBONES)
         raise ValueError(
@@ -114,7 +113,7 @@ def _architecture(name: str, arch: str | None, batch_norm: bool) -> str:
     if name != "torchvision":
         return f"{name}_bn" if name in PLANS and batch_norm else name
     choices = models.list_models(module=models)
-    if arch not in choices:
+    if arch is None or arch not in choices:
         raise ValueError(f"model.arch={arch!r} is none of torchvision's: {', '.join(choices)}")
     return arch
 
@@ -126,10 +125,12 @@ def _check_settings(architecture: str, width: float, stem: str) -> None:
         raise ValueError(f"model.width={width} is for VGG; {architecture} has only width 1")
     if stem not in STEMS:
         raise ValueError(f"model.stem={stem!r} is none of: {', '.join(STEMS)}")
+    if stem == "small" and not architecture.startswith(RESNETS):
+        raise ValueError(f"model.stem=small is for ResNets; {architecture} has its own")
 
 
 def _published(architecture: str, weights: str | Path | None) -> Any:
-    """torchvision's weights of that name; ``None`` when it is a file or nothing."""
+    """The published weights of that name; ``None`` when it is a file or nothing."""
     if weights is None or Path(weights).suffix in SUFFIXES:
         return None
     known = models.get_model_weights(architecture).__members__
@@ -150,7 +151,7 @@ def _check_published(model: nn.Module, architecture: str, width: float, stem: st
 
 
 def _create(architecture: str, **settings: Any) -> nn.Module:
-    """torchvision's model, without auxiliary classifiers (they would answer in training only)."""
+    """The model as torchvision has it, without auxiliary classifiers."""
     if architecture in ("googlenet", "inception_v3"):
         settings |= {"aux_logits": False, "init_weights": settings.get("weights") is None}
     model: nn.Module = models.get_model(architecture, **settings)
@@ -180,10 +181,10 @@ def _fitted(
     if architecture.startswith("maxvit"):
         settings["input_size"] = (image_size, image_size)
     model = _create(architecture, **settings)
-    if _has_small_stem(model, architecture, stem, image_size, state):
-        channels = model.conv1.out_channels
-        model.conv1 = nn.Conv2d(3, channels, kernel_size=3, padding=1, bias=False)
-        nn.init.kaiming_normal_(model.conv1.weight, mode="fan_out", nonlinearity="relu")
+    if _has_small_stem(architecture, stem, image_size, state):
+        small = nn.Conv2d(3, RESNET_STEM_CHANNELS, kernel_size=3, padding=1, bias=False)
+        nn.init.kaiming_normal_(small.weight, mode="fan_out", nonlinearity="relu")
+        model.set_submodule("conv1", small)
     return model
 
 
@@ -191,15 +192,12 @@ def _vgg(architecture: str, num_classes: int, width: float, pool: int) -> nn.Mod
     """VGG with all channels times ``width``, classifying ``pool`` x ``pool`` maps."""
     plan = [v if v == "M" else max(1, round(v * width)) for v in PLANS[architecture[:5]]]
     features = make_layers(plan, batch_norm=architecture.endswith("_bn"))
-    with torch.device("meta"):  # its 120 million classifier weights are not wanted
-        model = VGG(features)
+    with torch.device("meta"):  # the classifier it makes first has 120 million weights
+        model: nn.Module = VGG(features)
     model.avgpool = nn.AdaptiveAvgPool2d(pool)
     channels = plan[-2]
-    if pool == 1:
-        sizes = [channels, channels]
-    else:
-        hidden = round(VGG_HIDDEN * width)
-        sizes = [channels * pool**2, hidden, hidden]
+    hidden = round(VGG_HIDDEN * width)
+    sizes = [channels, channels] if pool == 1 else [channels * pool**2, hidden, hidden]
     model.classifier = _classifier(sizes, num_classes)
     return model
 
@@ -207,22 +205,18 @@ def _vgg(architecture: str, num_classes: int, width: float, pool: int) -> nn.Mod
 def _classifier(sizes: Sequence[int], num_classes: int) -> nn.Sequential:
     """Linear layers through ``sizes`` with ReLU and dropout between, as VGG has them."""
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+    for inputs, outputs in pairwise(sizes):
         layers += [nn.Linear(inputs, outputs), nn.ReLU(inplace=True), nn.Dropout()]
     return nn.Sequential(*layers, nn.Linear(sizes[-1], num_classes))
 
 
-def _has_small_stem(
-    model: nn.Module, architecture: str, stem: str, image_size: int, state: State | None
-) -> bool:
-    if not isinstance(model, ResNet):
-        if stem == "small":
-            raise ValueError(f"model.stem=small is for ResNets; {architecture} has its own")
+def _has_small_stem(architecture: str, stem: str, image_size: int, state: State | None) -> bool:
+    if not architecture.startswith(RESNETS):
         return False
     if stem != "auto":
         return stem == "small"
     if state is not None and "conv1.weight" in state:
-        return state["conv1.weight"].shape[-1] == 3
+        return state["conv1.weight"].shape[-1] == SMALL_KERNEL
     return image_size < SMALL_STEM_BELOW_PX
 
 

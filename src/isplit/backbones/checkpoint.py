@@ -29,9 +29,9 @@ State = dict[str, Tensor]
 def read_state(path: Path, wanted: Collection[str]) -> State:
     """Tensors of a weights file by the model's own names.
 
-    The prefix under which a training script kept its model (``model.``, ``net.``,
-    ``module.``) is the one that uncovers most of the ``wanted`` names; tensors without it (a loss's, a
-    metric's) are left out.
+    The prefix under which a training script kept its model (``model.``, ``net.``, ``module.``) is
+    the one that uncovers most of the ``wanted`` names; tensors without it (a loss's, a metric's)
+    are left out.
 
     Raises:
         FileNotFoundError: there is no such file.

@@ -13,17 +13,17 @@ from isplit.types import SplitPoint
 
 GRANULARITIES = ("layer", "all")
 MAP_DIMENSIONS = 2
-"""A feature map (C, H, W) or a token sequence (S, D) has at least these; a pooled vector has one."""
+"""Maps (C, H, W) and token sequences (S, D) have at least these; a pooled vector has one."""
 
 
 def split_points(traced: fx.GraphModule, granularity: str = "layer") -> list[SplitPoint]:
     """Places where exactly one tensor crosses, from the input on.
 
-    ``all``: every such node that gives a floating-point tensor and leaves something on both sides.
-    ``layer``: one per convolution (or other learned layer) with the normalisation and activation behind it,
-    per pooling layer, and per block (a module that joins branches, such as a residual or transformer
-    block; what lies inside one is left out). The listing ends where maps become a pooled vector, and
-    the classifier is no point.
+    ``all``: every node that gives such a tensor and leaves something on both sides.
+    ``layer``: one per convolution (or other learned layer) with the normalisation and activation
+    behind it, per pooling layer, and per block (a module that joins branches, such as a residual
+    or transformer block; what lies inside one is left out). They end where maps become one
+    vector; the classifier is no point.
 
     Args:
         traced: from :func:`isplit.graph.trace`.
@@ -90,7 +90,7 @@ def _begins_layer(segment: list[fx.Node]) -> bool:
 
 
 def _blocks(traced: fx.GraphModule, trunk: list[fx.Node]) -> list[str]:
-    """Paths of the modules of a class that joins branches in its own forward somewhere in the model.
+    """Paths of the modules of a class that somewhere joins branches in its own forward.
 
     A class, because in some blocks the shortcut is left out where the size changes. The module
     around all cuts is the network itself, not a block.
@@ -117,7 +117,7 @@ def _is_inside(cut: fx.Node, block: str) -> bool:
 
 
 def _names(cuts: list[fx.Node], layers: list[fx.Node]) -> dict[fx.Node, str]:
-    """A name for each cut: path of the outermost module whose output it is and that holds no other layer."""
+    """Path of the outermost module whose output a cut is and that holds no other layer."""
     names: dict[fx.Node, str] = {}
     for cut in [*layers, *(cut for cut in cuts if cut not in layers)]:
         others = [layer for layer in layers if layer is not cut]
@@ -142,7 +142,9 @@ def _unused(name: str, used: set[str]) -> str:
 def _costs(traced: fx.GraphModule) -> dict[fx.Node, tuple[int, int, int]]:
     """MACs up to and after each node, and parameters up to it."""
     total = sum(node.meta.get("macs", 0) for node in traced.graph.nodes)
-    done, parameters, costs = 0, {}, {}
+    done = 0
+    parameters: dict[int, int] = {}
+    costs = {}
     for node in traced.graph.nodes:
         done += node.meta.get("macs", 0)
         parameters |= {id(p): p.numel() for p in _parameters(traced, node)}

@@ -33,8 +33,7 @@ def localise_sizes(traced: fx.GraphModule, example: Tensor) -> None:
     doubled = measure(traced, example, batch_size=2)
     for size, user, cut in crossings:
         if (local := _local_value(facts, doubled, size, cut, user)) is not None:
-            user.args = fx.map_arg(user.args, lambda n, s=size, v=local: v if n is s else n)
-            user.kwargs = fx.map_arg(user.kwargs, lambda n, s=size, v=local: v if n is s else n)
+            _replace(user, size, local)
 
 
 def _crossings(graph: fx.Graph, sizes: set[fx.Node]) -> list[tuple[fx.Node, fx.Node, fx.Node]]:
@@ -51,6 +50,15 @@ def _crossings(graph: fx.Graph, sizes: set[fx.Node]) -> list[tuple[fx.Node, fx.N
     return found
 
 
+def _replace(user: fx.Node, size: fx.Node, value: Any) -> None:
+    """Puts ``value`` where ``user`` takes ``size``."""
+
+    def new(node: fx.Node) -> Any:
+        return value if node is size else node
+
+    user.args, user.kwargs = fx.map_arg((user.args, user.kwargs), new)
+
+
 def _origins(size: fx.Node, sizes: set[fx.Node]) -> set[fx.Node]:
     """Tensors a size was taken from."""
     found: set[fx.Node] = set()
@@ -60,7 +68,7 @@ def _origins(size: fx.Node, sizes: set[fx.Node]) -> set[fx.Node]:
 
 
 def _local_value(facts: Facts, doubled: Facts, size: fx.Node, cut: fx.Node, user: fx.Node) -> Any:
-    """The size as a constant, or as an expression of ``cut``; ``None`` where neither is possible."""
+    """The size as a constant or read from ``cut``; ``None`` where neither is possible."""
     one, two = facts[size]["value"], doubled[size]["value"]
     if isinstance(one, torch.device):
         with user.graph.inserting_before(user):
@@ -77,7 +85,7 @@ def _local_value(facts: Facts, doubled: Facts, size: fx.Node, cut: fx.Node, user
 
 
 def _local_int(one: int, two: int, rows: int, cut: fx.Node, user: fx.Node) -> Any:
-    """``one`` if it does not follow the batch, ``cut.shape[0] * one // rows`` if it is proportional."""
+    """``one`` if it does not follow the batch, its part of ``cut.size(0)`` if proportional."""
     if one == two:
         return one
     if two != 2 * one:

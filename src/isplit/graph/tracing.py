@@ -15,15 +15,15 @@ from isplit.graph.sizes import localise_sizes
 
 
 def trace(model: nn.Module, example: Tensor) -> fx.GraphModule:
-    """The forward graph of a model in eval mode; it shares the model's parameters and runs on any batch size.
+    """The forward graph of a model in eval mode, for any batch size, sharing its parameters.
 
     In-place operations become out-of-place, so a tensor taken at any node stays as it was. Modules
     that behave differently in training stay whole (Dropout, BatchNorm, StochasticDepth), so the
     graph can be fine-tuned in train mode; ``if self.training:`` in a forward is decided as in eval
     mode for good (auxiliary classifiers are left out).
 
-    Each node's ``meta`` says its ``shape`` (of a batch of one), ``dtype``, ``macs`` and ``scope`` (path of
-    the module it was called in). Device, mode and in-place flags of the model are left as found.
+    Each node's ``meta`` says its ``shape`` (of a batch of one), ``dtype``, ``macs`` and ``scope``
+    (path of the module it runs in). Device, mode and in-place flags of the model are left as found.
 
     Args:
         model: takes one tensor; further arguments of its forward keep their defaults.
@@ -53,7 +53,7 @@ def trace(model: nn.Module, example: Tensor) -> fx.GraphModule:
 
 
 def mirror_modes(piece: nn.Module, source: nn.Module) -> None:
-    """Gives every module of ``piece`` the train or eval mode of the one at the same path in ``source``.
+    """Gives every module of ``piece`` the mode (train, eval) of its namesake in ``source``.
 
     The empty modules fx puts between root and leaves are born in train mode: an exporter that asks
     them would write a training graph.
@@ -111,7 +111,7 @@ def _drop_defaults(graph: fx.Graph) -> None:
                 graph.erase_node(check)
             graph.erase_node(user)
         graph.erase_node(node)
-    graph.set_codegen(fx.CodeGen())
+    graph.set_codegen(fx.graph.CodeGen())
 
 
 def _measure_into_meta(traced: fx.GraphModule, example: Tensor) -> None:
