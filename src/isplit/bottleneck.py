@@ -49,7 +49,7 @@ class Bottleneck(nn.Module):
 
 
 def make_bottleneck(point: SplitPoint, compression_rate: float = 0.9) -> Bottleneck:
-    """Bottleneck whose code has ``1 - compression_rate`` of the elements of the features at ``point``.
+    """Bottleneck whose code keeps ``1 - compression_rate`` of the elements at ``point``.
 
     Maps get two stride-2 convolutions and two transposed ones (fewer where the map is smaller than
     4x4, 1x1 convolutions on 1x1 maps); token sequences and vectors get linear layers.

@@ -1,0 +1,49 @@
+# isplit: `make help` lists what there is. Needs make and python3 >= 3.11 with venv; uses uv when it is there.
+VENV   ?= .venv
+PYTHON ?= python3
+BIN    := $(VENV)/bin
+JOBS   ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint check lock bench clean
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.installed  ## make the environment in .venv
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: PYTHON=/path/to/python3.x make setup"; exit 1; }
+	@echo "setting up $(VENV): about 6 GB, some minutes"
+	@if command -v uv >/dev/null 2>&1; then set -e; \
+	   uv venv --quiet --allow-existing --python $(PYTHON) $(VENV); \
+	   uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock; \
+	   uv pip install --quiet --python $(BIN)/python --no-deps --editable .; \
+	 else set -e; \
+	   $(PYTHON) -m venv $(VENV) || { echo "python3-venv is missing: apt install python3-venv"; exit 1; }; \
+	   $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock; \
+	   $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .; \
+	 fi
+	@touch $@
+
+demo: setup  ## the main job on the embedded letters: every split point ranked, five retrained
+	$(BIN)/python train.py experiment=demo
+
+test: setup  ## the tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
+
+lint: setup  ## format, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+check: lint test  ## all that a change must pass
+
+lock:  ## pin every dependency, with hashes, in requirements.lock (needs uv)
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock
+
+bench: setup  ## the benchmarks, as ratios against a reference measured beside them
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/cui.py --json outputs/bench/cui.json
+
+clean:  ## remove the environment; results in outputs/ stay
+	rm -rf $(VENV)

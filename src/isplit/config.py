@@ -1,0 +1,147 @@
+"""From a composed Hydra config to the objects of a job; what contradicts itself is refused here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from isplit.backbones import build_backbone
+from isplit.data import ImageData
+from isplit.data import build_data as _build_data
+from isplit.importance import CuiSettings, Limits
+from isplit.stages import LOSSES, OPTIMIZERS, SCHEDULES, Engine, Recipe
+from isplit.tracking import progress_callbacks, wandb_logger
+
+STAGES = ("baseline", "autoencoder", "finetune")
+TRAINS = ("auto", "all", "classifier", "nothing")
+NOT_THE_RESULT = ("paths", "logger", "hydra")  # groups that decide where, not what
+
+
+def check(cfg: DictConfig) -> None:
+    """Refuse a config that cannot work, before anything is read or trained.
+
+    Raises:
+        ValueError: names the key, its value and the choices.
+    """
+    for stage in STAGES:
+        training = cfg.stage[stage]
+        _one_of(f"stage.{stage}.optimizer", training.optimizer, OPTIMIZERS)
+        _one_of(f"stage.{stage}.schedule", training.schedule, SCHEDULES)
+        _one_of(f"stage.{stage}.loss", training.loss, LOSSES)
+        _at_least(f"stage.{stage}.epochs", training.epochs, 1 if stage == "autoencoder" else 0)
+        _at_least(f"stage.{stage}.batch_size", training.batch_size, 1)
+    if cfg.stage.autoencoder.loss != "mse":
+        raise ValueError(
+            f"stage.autoencoder.loss={cfg.stage.autoencoder.loss!r} must be mse: features are no "
+            "class scores (I-SPLIT Eq. 3)"
+        )
+    _one_of("stage.baseline.trains", cfg.stage.baseline.trains, TRAINS)
+    rate = cfg.bottleneck.compression_rate
+    if not 0 < rate < 1:
+        raise ValueError(
+            f"bottleneck.compression_rate={rate} is not between 0 and 1 (exclusive): it is the "
+            "part of the features that is removed, 0.9 keeps 10 %"
+        )
+
+
+def identity(cfg: DictConfig) -> dict[str, Any]:
+    """The part of a config that decides what comes out, as JSON values."""
+    groups = [str(group) for group in cfg if group not in NOT_THE_RESULT]
+    return {group: plain(cfg[group]) for group in groups}
+
+
+def plain(node: Any) -> Any:
+    """A config node as plain dicts, lists and values, interpolations resolved."""
+    if OmegaConf.is_config(node):
+        return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+    return node
+
+
+def build_data(cfg: DictConfig) -> ImageData:
+    """The data set of ``cfg.data``."""
+    keys = plain(cfg.data)
+    return _build_data(
+        keys.pop("name"),
+        root=_path(keys.pop("root", None)),
+        cache_dir=Path(keys.pop("cache_dir")),
+        **keys,
+    )
+
+
+def model_keys(cfg: DictConfig, data: ImageData) -> dict[str, Any]:
+    """Arguments of ``build_backbone`` for this model on this data set."""
+    return {**plain(cfg.model), "num_classes": data.num_classes, "image_size": data.image_size}
+
+
+def build_model(keys: dict[str, Any]) -> nn.Module:
+    """The unsplit classifier, as it is before any training here."""
+    return build_backbone(**keys)
+
+
+def model_description(keys: dict[str, Any]) -> dict[str, Any]:
+    """The model's arguments, a file of weights replaced by its content's hash."""
+    weights = keys.get("weights")
+    if weights is not None and Path(weights).is_file():
+        with Path(weights).open("rb") as file:
+            return keys | {"weights": hashlib.file_digest(file, "sha256").hexdigest()}
+    return keys
+
+
+def recipe(cfg: DictConfig, stage: str) -> Recipe:
+    """How a stage trains."""
+    keys = plain(cfg.stage[stage])
+    keys.pop("trains", None)
+    return Recipe(**keys)
+
+
+def engine(cfg: DictConfig, loggers: Iterable[Logger]) -> Engine:
+    """What the job runs on, and who is told."""
+    keys = plain(cfg.trainer)
+    threads, progress = keys.pop("threads"), keys.pop("progress")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    progress_callbacks(progress)  # an unknown kind is refused before anything runs
+    return Engine(
+        loggers=tuple(loggers), callbacks=lambda stage: progress_callbacks(progress), **keys
+    )
+
+
+def limits(cfg: DictConfig) -> Limits:
+    """What the chosen split point must keep to."""
+    return Limits(**{name: cfg.split[name] for name in Limits.__dataclass_fields__})
+
+
+def cui_settings(cfg: DictConfig) -> CuiSettings:
+    """The reductions of the CUI."""
+    return CuiSettings(**plain(cfg.split.cui))
+
+
+def loggers(cfg: DictConfig, folder: Path) -> list[Logger]:
+    """W&B, if it is not disabled, and the loggers of ``logger.extra``."""
+    keys = plain(cfg.logger)
+    extra = keys.pop("extra")
+    tracker = wandb_logger(keys.pop("mode"), folder, identity(cfg), **keys)
+    others = [instantiate(logger) for logger in extra.values()]
+    return ([tracker] if tracker else []) + others
+
+
+def _one_of(key: str, value: Any, choices: Iterable[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"{key}={value!r} is none of {', '.join(choices)}")
+
+
+def _at_least(key: str, value: int, least: int) -> None:
+    if value < least:
+        raise ValueError(f"{key}={value} must be at least {least}")
+
+
+def _path(value: str | None) -> Path | None:
+    return None if value is None else Path(value).expanduser()

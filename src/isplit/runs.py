@@ -1,0 +1,313 @@
+"""``train(cfg)``: from a config to results, the whole story in order.
+
+::
+
+    data, net -> baseline -> trace -> split points -> curve -> select
+                                                                 |  for each chosen point
+          result.json <- finetune <- autoencoder <- head | bottleneck | tail
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from torch import fx
+
+from isplit import config, stages
+from isplit.artifact import Manifest, save_split_model
+from isplit.backbones import friendly_names
+from isplit.bottleneck import make_bottleneck
+from isplit.evaluate import cost
+from isplit.files import write_json, write_text
+from isplit.graph import split_at, split_points, trace
+from isplit.importance import importance_curves, select
+from isplit.model import SplitModel
+from isplit.report.figures import curve_figure
+from isplit.report.tables import metrics_csv, predictions_csv, result_table
+from isplit.stages import Made, Store, Stored, Workbench, seeded, tested
+from isplit.tracking import log_result
+from isplit.types import (
+    Accuracy,
+    BottleneckResult,
+    ChosenSplit,
+    Curve,
+    CurveValue,
+    PerClass,
+    SplitPoint,
+    SplitResult,
+    StageResult,
+)
+
+log = logging.getLogger(__name__)
+
+RESULT_SCHEMA = 1
+INTERRUPTED = 130  # exit status of a program stopped with Ctrl-C
+
+
+def train(cfg: DictConfig) -> list[SplitResult]:
+    """The results of one job, one for each split point that ``split.layer`` stands for.
+
+    Everything lands in ``paths.output``: a result in the folder itself, or, when there are
+    several, each in a folder named after its point. ``result.json`` comes last.
+    """
+    config.check(cfg)
+    folder = Path(cfg.paths.output)
+    with _sole_job_in(folder):
+        write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
+        loggers = config.loggers(cfg, folder)
+        bench = _workbench(cfg, loggers)
+        base = _baseline(cfg, bench)
+        curve = _curve(cfg, bench, base)
+        chosen = select(curve, cfg.split.layer, config.limits(cfg), cfg.bottleneck.compression_rate)
+        _write_curve(curve, chosen, folder)
+        results = []
+        for point in chosen:
+            log.info("split at %s (%d of %d)", point.label, len(results) + 1, len(chosen))
+            place = folder if len(chosen) == 1 else folder / f"{point.index:02d}-{point.label}"
+            results.append(_split(cfg, bench, base, curve, point, place))
+            log_result(loggers, results[-1])
+        bench.store.finish_job({"output": str(folder), "splits": [p.name for p in chosen]})
+        _conclude(results, folder)
+    return results
+
+
+def command(job: Callable[[DictConfig], Any], cfg: DictConfig) -> None:
+    """Run a job as a command: what the user can mend is said in one line, without a traceback."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("lightning").setLevel(logging.WARNING)
+    try:
+        job(cfg)
+    except (KeyboardInterrupt, SystemExit):
+        log.error(
+            "stopped; the same command goes on: finished stages are reused, the one that was "
+            "interrupted resumes after its last whole epoch"
+        )
+        sys.exit(INTERRUPTED)
+    except (ValueError, OSError) as error:
+        if os.environ.get("HYDRA_FULL_ERROR"):
+            raise
+        log.error("error: %s\n(HYDRA_FULL_ERROR=1 shows where)", error)
+        sys.exit(1)
+
+
+@dataclass(frozen=True)
+class _Base:
+    """The trained unsplit model: arguments, stage, traced graph and its split points."""
+
+    keys: dict[str, Any]
+    stored: Stored
+    traced: fx.GraphModule
+    points: list[SplitPoint]
+
+
+def _workbench(cfg: DictConfig, loggers: Sequence[Logger]) -> Workbench:
+    store = Store(Path(cfg.paths.store), config.identity(cfg))
+    data = config.build_data(cfg)
+    engine = config.engine(cfg, loggers)
+    memory = int(cfg.stage.feature_memory_gb * 2**30)
+    return Workbench(data, store, engine, cfg.seed, memory)
+
+
+def _baseline(cfg: DictConfig, bench: Workbench) -> _Base:
+    """The unsplit model, trained or from the store, and where it can be split."""
+    keys = config.model_keys(cfg, bench.data)
+    with seeded(cfg.seed, "model"):
+        net = config.build_model(keys)
+    recipe = config.recipe(cfg, "baseline")
+    stored = stages.baseline(bench, net, config.model_description(keys), recipe)
+    size = bench.data.image_size
+    traced = trace(net, torch.zeros(2, 3, size, size))
+    points = friendly_names(cfg.model.name, split_points(traced, cfg.split.granularity))
+    return _Base(keys, stored, traced, points)
+
+
+def _curve(cfg: DictConfig, bench: Workbench, base: _Base) -> Curve:
+    """The curve that ranks the split points, computed or from the store."""
+    kind, settings = cfg.split.kind, config.cui_settings(cfg)
+    classes = config.plain(cfg.split.classes)
+
+    def make(folder: Path) -> Made:
+        batches = bench.data.loader(
+            "validation",
+            cfg.split.batch_size,
+            images=cfg.split.images,
+            classes=classes,
+            seed=cfg.seed,
+        )
+        traced = copy.deepcopy(base.traced).to(bench.engine.device)
+        names = bench.data.class_names
+        curve = importance_curves(traced, base.points, batches, names, [kind], settings)[kind]
+        facts = asdict(curve)
+        del facts["points"]
+        return Made({}, facts)
+
+    recipe = {
+        "stage": "curve",
+        "kind": kind,
+        "settings": asdict(settings),
+        "baseline": base.stored.fingerprint,
+        "points": [point.node for point in base.points],
+        "images": cfg.split.images,
+        "batch_size": cfg.split.batch_size,
+        "classes": classes,
+        "seed": cfg.seed,
+    }
+    facts = bench.store.get_or_make("curve", recipe, make).made.facts
+    return Curve(
+        kind=facts["kind"],
+        points=tuple(base.points),
+        values=tuple(facts["values"]),
+        per_class={name: tuple(values) for name, values in facts["per_class"].items()},
+        num_images=facts["num_images"],
+        marked=None if facts["marked"] is None else tuple(facts["marked"]),
+    )
+
+
+def _split(
+    cfg: DictConfig, bench: Workbench, base: _Base, curve: Curve, point: SplitPoint, folder: Path
+) -> SplitResult:
+    """Cut at one point, train the bottleneck, then the whole; everything written to ``folder``."""
+    rate = cfg.bottleneck.compression_rate
+    head, tail = split_at(copy.deepcopy(base.traced), point)
+    with seeded(cfg.seed, "bottleneck", point.node):
+        split = SplitModel(head, make_bottleneck(point, rate), tail)
+    encoded = stages.autoencoder(
+        bench, split, point, base.stored, config.recipe(cfg, "autoencoder")
+    )
+    tuned = stages.finetune(bench, split, encoded, config.recipe(cfg, "finetune"))
+    done = {"baseline": base.stored, "autoencoder": encoded, "finetune": tuned}
+    result = _result(cfg, bench, curve, point, split, done)
+    save_split_model(split, _manifest(cfg, bench, base, point), folder)
+    write_text(folder / "metrics.csv", metrics_csv({s: d.made.facts for s, d in done.items()}))
+    answers = {stage: tested(d).predictions for stage, d in done.items()}
+    data = bench.data
+    predictions = predictions_csv(data.class_names, data.labels("test"), answers)
+    write_text(folder / "predictions.csv", predictions)
+    write_json(folder / "result.json", asdict(result))
+    return result
+
+
+def _result(
+    cfg: DictConfig,
+    bench: Workbench,
+    curve: Curve,
+    point: SplitPoint,
+    split: SplitModel,
+    done: dict[str, Stored],
+) -> SplitResult:
+    tests = {stage: tested(stored) for stage, stored in done.items()}
+    by_rule = cfg.split.layer in ("auto", "peaks", "all")
+    bottleneck = split.bottleneck
+    return SplitResult(
+        schema=RESULT_SCHEMA,
+        model=cfg.model.name,
+        data=bench.data.name,
+        num_classes=bench.data.num_classes,
+        seed=cfg.seed,
+        split=ChosenSplit(
+            layer=point.name,
+            index=point.index,
+            shape=point.shape,
+            chosen_by=f"{curve.kind}:{cfg.split.layer}" if by_rule else "user",
+            label=point.label,
+        ),
+        curve=CurveValue(
+            kind=curve.kind,
+            value=curve.values[point.index],
+            rank=curve.rank(point.index),
+            num_points=len(curve.points),
+        ),
+        bottleneck=BottleneckResult(
+            compression_rate=cfg.bottleneck.compression_rate,
+            achieved_rate=bottleneck.achieved_rate,
+            code_shape=bottleneck.code_shape,
+            reconstruction_nmse=done["autoencoder"].made.facts["nmse"],
+        ),
+        accuracy=Accuracy(
+            baseline=tests["baseline"].accuracy,
+            after_autoencoder=tests["autoencoder"].accuracy,
+            after_finetune=tests["finetune"].accuracy,
+            test_images=len(tests["baseline"].predictions),
+        ),
+        per_class=PerClass(
+            class_names=bench.data.class_names,
+            baseline_f1=tests["baseline"].f1,
+            split_f1=tests["finetune"].f1,
+        ),
+        cost=cost(point, bottleneck),
+        stages={
+            stage: StageResult(stored.fingerprint, stored.reused, stored.seconds)
+            for stage, stored in done.items()
+        },
+    )
+
+
+def _manifest(cfg: DictConfig, bench: Workbench, base: _Base, point: SplitPoint) -> Manifest:
+    return Manifest(
+        model=base.keys | {"weights": None},
+        layer=point.name,
+        granularity=cfg.split.granularity,
+        compression_rate=cfg.bottleneck.compression_rate,
+        class_names=bench.data.class_names,
+        image_size=bench.data.image_size,
+        mean=tuple(cfg.data.mean),
+        std=tuple(cfg.data.std),
+    )
+
+
+def _write_curve(curve: Curve, chosen: list[SplitPoint], folder: Path) -> None:
+    """The curve as figure, and as JSON for programs."""
+    curve_figure(curve, [point.index for point in chosen], folder / "curve")
+    ranks = [curve.rank(position) for position in range(len(curve.points))]
+    write_json(
+        folder / "curve.json",
+        {
+            "kind": curve.kind,
+            "num_images": curve.num_images,
+            "peaks": curve.peaks(),
+            "points": [
+                asdict(point) | {"value": value, "rank": rank}
+                for point, value, rank in zip(curve.points, curve.values, ranks, strict=True)
+            ],
+            "per_class": dict(curve.per_class),
+        },
+    )
+
+
+def _conclude(results: list[SplitResult], folder: Path) -> None:
+    """The table a person reads, on the screen and in ``results.txt``, and where everything is."""
+    table = result_table(results)
+    Console().print(table)
+    with (folder / "results.txt").open("w", encoding="utf-8") as file:
+        Console(file=file, width=160).print(table)
+    log.info("written to %s", folder)
+
+
+@contextmanager
+def _sole_job_in(folder: Path) -> Iterator[None]:
+    """Hold the output folder.
+
+    Raises:
+        ValueError: another job that is running writes there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise ValueError(
+            f"another job is running in hydra.run.dir={folder}: give this one a folder of its own"
+        ) from error

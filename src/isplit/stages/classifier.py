@@ -1,0 +1,49 @@
+"""The Lightning module of the two stages that train a classifier: baseline and finetune."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+from torchmetrics.classification import MulticlassAccuracy
+
+from isplit.stages.fit import LOSSES, Recipe, Stage
+
+
+class Classifier(Stage):
+    """Trains all of ``net`` that wants gradients on labelled images.
+
+    The split model's fine-tuning (I-SPLIT Eq. 4) and the unsplit model's training differ only in
+    the net; the best epoch is the one of highest validation accuracy.
+    """
+
+    mode = "max"
+
+    def __init__(self, name: str, net: nn.Module, num_classes: int, recipe: Recipe) -> None:
+        super().__init__()
+        self.name = name
+        self.monitor = f"{name}/val_accuracy"
+        self.recipe = recipe
+        self.net = net
+        self.loss = LOSSES[recipe.loss]
+        self.accuracy = MulticlassAccuracy(num_classes, average="micro")
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
+        """Loss of a batch of images (N,3,S,S) and labels (N,)."""
+        images, labels = batch
+        loss = self.loss(self.net(images), labels)
+        self.log(f"{self.name}/train_loss", loss, on_step=False, on_epoch=True, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
+        """Count a batch's right answers and add up its loss."""
+        images, labels = batch
+        logits = self.net(images)
+        self.accuracy(logits, labels)
+        self.log(f"{self.name}/val_loss", self.loss(logits, labels), batch_size=len(labels))
+        self.log(self.monitor, self.accuracy, prog_bar=True, batch_size=len(labels))
+
+    def configure_optimizers(self) -> Any:
+        """The recipe's optimizer over what is trainable."""
+        trainable = [p for p in self.net.parameters() if p.requires_grad]
+        return self.recipe.optimize(trainable, int(self.trainer.estimated_stepping_batches))

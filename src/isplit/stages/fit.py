@@ -1,0 +1,248 @@
+"""Training one stage with Lightning so that it can be killed at any moment and go on unchanged.
+
+Whatever is random in an epoch depends on (seed, stage, epoch, sample) alone, and a checkpoint is
+written at the end of each epoch: a resumed stage ends with the same bits as an undisturbed one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import pickle
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import Logger
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
+from torch.utils.data import DataLoader
+
+log = logging.getLogger(__name__)
+
+Parameters = Iterable[nn.Parameter]
+
+OPTIMIZERS: dict[str, Callable[[Parameters, float, float], Optimizer]] = {
+    "adamw": lambda p, lr, decay: torch.optim.AdamW(p, lr, weight_decay=decay),
+    "adam": lambda p, lr, decay: torch.optim.Adam(p, lr, weight_decay=decay),
+    "sgd": lambda p, lr, decay: torch.optim.SGD(
+        p, lr, momentum=0.9, nesterov=True, weight_decay=decay
+    ),
+}
+SCHEDULES: dict[str, Callable[[Optimizer, float, int], LRScheduler]] = {
+    "onecycle": lambda o, lr, steps: OneCycleLR(o, lr, total_steps=steps),
+    "cosine": lambda o, lr, steps: CosineAnnealingLR(o, steps),
+    "constant": lambda o, lr, steps: torch.optim.lr_scheduler.ConstantLR(o, 1.0, steps),
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a stage trains; every field can change its result.
+
+    Attributes:
+        epochs: passes over the training images; 0 leaves the stage as it begins.
+        patience: epochs without a better validation value after which it stops; None: never.
+        images: size of a fixed, class-balanced subset to train on; None: all.
+        loss: of a classifier stage, ``cross_entropy`` or ``mse`` (I-SPLIT Eq. 4 as printed).
+    """
+
+    epochs: int
+    learning_rate: float
+    batch_size: int = 64
+    optimizer: str = "adamw"
+    weight_decay: float = 0.01
+    schedule: str = "onecycle"
+    loss: str = "cross_entropy"
+    patience: int | None = None
+    images: int | None = None
+    gradient_clip: float | None = None
+
+    def optimize(self, parameters: Parameters, steps: int) -> dict[str, Any]:
+        """Optimizer and per-step schedule, in the form Lightning takes them."""
+        optimizer = OPTIMIZERS[self.optimizer](parameters, self.learning_rate, self.weight_decay)
+        schedule = SCHEDULES[self.schedule](optimizer, self.learning_rate, steps)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What a stage runs on and who watches; only ``precision`` may change results.
+
+    Attributes:
+        accelerator: Lightning's name of the device kind, ``auto`` picks CUDA, MPS or CPU.
+        precision: Lightning's name; stay with ``32-true`` on CPUs.
+        callbacks: makes the callbacks of one training (progress bars).
+    """
+
+    accelerator: str = "auto"
+    devices: int | str = 1
+    strategy: str = "auto"
+    num_nodes: int = 1
+    precision: str = "32-true"
+    loggers: tuple[Logger, ...] = ()
+    callbacks: Callable[[str], list[Callback]] = field(default=lambda stage: [])
+
+    @property
+    def device(self) -> torch.device:
+        """The one device for everything that is no training."""
+        if self.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+            return torch.device("cuda", torch.cuda.current_device())
+        if self.accelerator in ("auto", "gpu", "mps") and torch.backends.mps.is_available():
+            return torch.device("mps")
+        return torch.device("cpu")
+
+
+class Stage(L.LightningModule):
+    """What ``fit`` asks of a stage: a name, and the validation value by which the best epoch is chosen."""
+
+    name: str
+    monitor: str
+    mode: str
+    recipe: Recipe
+
+
+History = list[dict[str, float]]
+"""A row an epoch: the metrics of the stage by name, and ``epoch``."""
+
+Batches = DataLoader[Any]
+
+
+def fit(
+    stage: Stage, train: Batches, validation: Batches, folder: Path, engine: Engine, seed: int
+) -> History:
+    """Train a stage; it ends with the weights of its best epoch by validation.
+
+    Args:
+        folder: keeps ``last.ckpt`` and ``best.ckpt``; with those of an interrupted training in it,
+            this one goes on after the last whole epoch.
+        seed: of everything random in the epochs.
+    """
+    if stage.recipe.epochs == 0:
+        return []
+    history = EpochHistory()
+    checkpoints = ModelCheckpoint(
+        folder,
+        filename="best",
+        monitor=stage.monitor,
+        mode=stage.mode,
+        save_last=True,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    callbacks = [SeedEpoch(seed, stage.name), history, checkpoints, *engine.callbacks(stage.name)]
+    if stage.recipe.patience is not None:
+        callbacks += [EarlyStopping(stage.monitor, patience=stage.recipe.patience, mode=stage.mode)]
+    trainer = L.Trainer(
+        accelerator=engine.accelerator,
+        devices=engine.devices,
+        strategy=engine.strategy,
+        num_nodes=engine.num_nodes,
+        precision=engine.precision,  # type: ignore[arg-type]
+        max_epochs=stage.recipe.epochs,
+        gradient_clip_val=stage.recipe.gradient_clip,
+        logger=list(engine.loggers) or False,
+        callbacks=callbacks,
+        default_root_dir=folder,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+        use_distributed_sampler=False,
+        enable_progress_bar=any(_is_progress_bar(c) for c in callbacks),
+        enable_model_summary=False,
+    )
+    trainer.fit(stage, train, validation, ckpt_path=_resumable(folder, stage), weights_only=True)
+    best = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)
+    stage.load_state_dict(best["state_dict"])
+    stage.cpu()
+    return history.rows
+
+
+class SeedEpoch(Callback):
+    """Makes what an epoch draws depend on the seed, the stage and the epoch alone."""
+
+    def __init__(self, seed: int, stage: str) -> None:
+        self.seed, self.stage = seed, stage
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Seed torch for this epoch (dropout, stochastic depth)."""
+        torch.manual_seed(derived_seed(self.seed, self.stage, trainer.current_epoch))
+
+
+class EpochHistory(Callback):
+    """A row of metrics an epoch, kept in the checkpoint so that a resumed stage has them all."""
+
+    def __init__(self) -> None:
+        self.rows: History = []
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Keep this epoch's metrics."""
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self.rows.append({"epoch": trainer.current_epoch, **metrics})
+
+    def state_dict(self) -> dict[str, Any]:
+        """The rows, for the checkpoint."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The rows of a checkpoint."""
+        self.rows = list(state_dict["rows"])
+
+
+def derived_seed(*parts: int | str) -> int:
+    """Seed that depends on all parts, the same on every machine.
+
+    >>> derived_seed(0, "baseline", 1) == derived_seed(0, "baseline", 1)
+    True
+    >>> derived_seed(0, "baseline", 1) == derived_seed(0, "baseline", 2)
+    False
+    """
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:4], "big")
+
+
+@contextmanager
+def seeded(*parts: int | str) -> Iterator[None]:
+    """Draw from ``derived_seed(*parts)`` inside, and from where it was before afterwards."""
+    with torch.random.fork_rng():
+        torch.manual_seed(derived_seed(*parts))
+        yield
+
+
+def _resumable(folder: Path, stage: Stage) -> Path | None:
+    """The checkpoint to go on from, if there is a readable one."""
+    path = folder / "last.ckpt"
+    if not path.exists():
+        return None
+    try:
+        epoch = torch.load(path, map_location="cpu", weights_only=True)["epoch"]
+    except (OSError, RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
+        log.warning("%s: begins anew, its checkpoint cannot be read: %s", stage.name, error)
+        path.unlink()
+        return None
+    log.info("%s: goes on after epoch %d of %d", stage.name, epoch + 1, stage.recipe.epochs)
+    return path
+
+
+def _is_progress_bar(callback: Callback) -> bool:
+    return isinstance(callback, L.pytorch.callbacks.ProgressBar)
+
+
+def squared_error(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean over images of the squared distance to the one-hot label (I-SPLIT Eq. 4 as printed)."""
+    one_hot = nn.functional.one_hot(labels, logits.shape[1]).to(logits)
+    return (logits - one_hot).square().sum(1).mean()
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "cross_entropy": nn.functional.cross_entropy,
+    "mse": squared_error,
+}

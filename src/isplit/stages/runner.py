@@ -1,0 +1,217 @@
+"""The three stages, each read from the store or trained (I-SPLIT, section III-C).
+
+::
+
+    baseline      images -> net                          cross-entropy      all of the net
+    autoencoder   features -> bottleneck -> features     Eq. 3              the bottleneck alone
+    finetune      images -> split model -> logits        Eq. 4              end to end
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from isplit.data import ImageData
+from isplit.evaluate import evaluate
+from isplit.model import SplitModel
+from isplit.stages.autoencoder import Autoencoder
+from isplit.stages.classifier import Classifier
+from isplit.stages.features import compute_features
+from isplit.stages.fit import Batches, Engine, History, Recipe, fit
+from isplit.stages.store import Made, Store, Stored
+from isplit.types import Evaluation, SplitPoint
+
+log = logging.getLogger(__name__)
+
+EVALUATION_BATCH = 250  # images
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """What every stage of a job works with.
+
+    Attributes:
+        seed: of everything random in the job.
+        feature_memory_bytes: features of the frozen head are kept in memory up to this size, on
+            disk beyond it.
+    """
+
+    data: ImageData
+    store: Store
+    engine: Engine
+    seed: int
+    feature_memory_bytes: int = 2 * 2**30
+
+    def training_images(self, recipe: Recipe) -> Batches:
+        """Shuffled, augmented batches that depend on seed and epoch alone."""
+        return self.data.loader(
+            "train",
+            recipe.batch_size,
+            shuffle=True,
+            augment=self.data.augmented,
+            images=recipe.images,
+            seed=self.seed,
+        )
+
+    def images(self, split: str) -> Batches:
+        """A split in its order, as it is."""
+        return self.data.loader(split, EVALUATION_BATCH)
+
+    def test(self, net: nn.Module) -> dict[str, Any]:
+        """Evaluation on the test split, as JSON values."""
+        classes, device = self.data.num_classes, self.engine.device
+        return asdict(evaluate(net, self.images("test"), classes, device))
+
+    def recipe(self, stage: str, recipe: Recipe, **inputs: Any) -> dict[str, Any]:
+        """Everything that can change the result of a stage."""
+        return {
+            "stage": stage,
+            "training": asdict(recipe),
+            "data": self.data.fingerprint,
+            "augmented": self.data.augmented,
+            "seed": self.seed,
+            "precision": self.engine.precision,
+            "device": self.engine.device.type,
+            **inputs,
+        }
+
+
+def baseline(
+    bench: Workbench, net: nn.Module, description: dict[str, Any], recipe: Recipe
+) -> Stored:
+    """The unsplit classifier: ``net`` trained as the recipe says, or its weights from the store.
+
+    Args:
+        net: receives the weights; what does not require gradients stays as it is.
+        description: everything that decides how ``net`` began.
+    """
+
+    def make(folder: Path) -> Made:
+        stage = Classifier("baseline", net, bench.data.num_classes, recipe)
+        history = _fit(bench, stage, folder)
+        return Made(net.state_dict(), {"history": history, "test": bench.test(net)})
+
+    what = bench.recipe("baseline", recipe, model=description)
+    stored = bench.store.get_or_make("baseline", what, make)
+    net.load_state_dict(stored.made.weights)
+    return stored
+
+
+def autoencoder(
+    bench: Workbench, split: SplitModel, point: SplitPoint, baseline: Stored, recipe: Recipe
+) -> Stored:
+    """The bottleneck of ``split`` trained alone on the features at ``point``; Eq. 3.
+
+    Head and tail keep every bit, BatchNorm statistics included. Where training images are not
+    augmented, the features are computed once.
+    """
+
+    def make(folder: Path) -> Made:
+        history = _fit_bottleneck(bench, split, point, recipe, folder)
+        nmse = min(row[Autoencoder.monitor] for row in history)
+        facts = {"history": history, "nmse": nmse, "test": bench.test(split)}
+        return Made(split.bottleneck.state_dict(), facts)
+
+    what = bench.recipe(
+        "autoencoder",
+        recipe,
+        baseline=baseline.fingerprint,
+        node=point.node,
+        code_shape=split.bottleneck.code_shape,
+    )
+    stored = bench.store.get_or_make("autoencoder", what, make)
+    split.bottleneck.load_state_dict(stored.made.weights)
+    return stored
+
+
+def finetune(bench: Workbench, split: SplitModel, autoencoder: Stored, recipe: Recipe) -> Stored:
+    """The split model trained end to end; Eq. 4 or cross-entropy, as the recipe says."""
+
+    def make(folder: Path) -> Made:
+        stage = Classifier("finetune", split, bench.data.num_classes, recipe)
+        history = _fit(bench, stage, folder)
+        return Made(split.state_dict(), {"history": history, "test": bench.test(split)})
+
+    what = bench.recipe("finetune", recipe, autoencoder=autoencoder.fingerprint)
+    stored = bench.store.get_or_make("finetune", what, make)
+    split.load_state_dict(stored.made.weights)
+    return stored
+
+
+def tested(stage: Stored) -> Evaluation:
+    """The evaluation on the test split that a stage ended with."""
+    return Evaluation(**{k: _tupled(v) for k, v in stage.made.facts["test"].items()})
+
+
+def _fit(bench: Workbench, stage: Classifier, folder: Path) -> History:
+    """Train in training mode; frozen modules stay in evaluation mode."""
+    for module in stage.net.modules():
+        trainable = [p.requires_grad for p in module.parameters()]
+        module.train(any(trainable) or not trainable)
+    train = bench.training_images(stage.recipe)
+    return fit(stage, train, bench.images("validation"), folder, bench.engine, bench.seed)
+
+
+def _fit_bottleneck(
+    bench: Workbench, split: SplitModel, point: SplitPoint, recipe: Recipe, folder: Path
+) -> History:
+    stage = Autoencoder(split.bottleneck.train(), recipe, split.head)
+    train, validation = bench.training_images(recipe), bench.images("validation")
+    if not bench.data.augmented:
+        kept = _kept_features(bench, split.head, point, recipe, folder)
+        if kept is not None:
+            stage = Autoencoder(split.bottleneck, recipe, head=None)
+            train, validation = kept
+    return fit(stage, train, validation, folder, bench.engine, bench.seed)
+
+
+def _kept_features(
+    bench: Workbench, head: nn.Module, point: SplitPoint, recipe: Recipe, folder: Path
+) -> tuple[Batches, Batches] | None:
+    """Batches of features in the very order in which the images would come; None: no room."""
+    images = {
+        "train": bench.data.loader(
+            "train", EVALUATION_BATCH, images=recipe.images, seed=bench.seed
+        ),
+        "validation": bench.images("validation"),
+    }
+    features = {
+        split: compute_features(
+            head,
+            loader,
+            point.shape,
+            folder / f"{split}.spill",
+            bench.feature_memory_bytes // len(images),
+            bench.engine.device,
+        )
+        for split, loader in images.items()
+    }
+    if any(f is None for f in features.values()):
+        return None
+    order = {"train": bench.training_images(recipe), "validation": images["validation"]}
+    train, validation = (
+        DataLoader(
+            features[split],  # type: ignore[arg-type]
+            batch_size=order[split].batch_size,
+            sampler=order[split].sampler,
+            drop_last=order[split].drop_last,
+            collate_fn=_as_it_is,
+        )
+        for split in images
+    )
+    return train, validation
+
+
+def _as_it_is(batch: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    return batch
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

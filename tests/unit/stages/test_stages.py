@@ -1,0 +1,191 @@
+"""The three stages on a tiny net: what moves, what stays, and that an interruption changes nothing."""
+
+import copy
+from collections import OrderedDict
+
+import pytest
+import torch
+from torch import nn
+
+from isplit import stages
+from isplit.bottleneck import make_bottleneck
+from isplit.data import build_data
+from isplit.graph import split_at, split_points, trace
+from isplit.model import SplitModel
+from isplit.stages import Engine, Recipe, Store, Workbench, seeded
+from isplit.stages.fit import squared_error
+
+RECIPE = Recipe(epochs=3, learning_rate=2e-3, batch_size=32)
+
+
+class Interrupt(Exception):
+    """Stands for the end of the process."""
+
+
+class StopAt(torch.nn.Module):
+    """Identity that raises at its n-th training step."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self.left = step
+
+    def forward(self, x):
+        self.left -= self.training
+        if self.left == 0:
+            raise Interrupt
+        return x
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return build_data(
+        "letters",
+        root=None,
+        image_size=16,
+        classes=["A", "B", "C"],
+        images_per_class=60,
+        validation_fraction=0.2,
+        augment="none",
+        mean=0.5,
+        std=0.25,
+        max_corrupt=0,
+        download=False,
+        num_workers=0,
+        cache_dir=tmp_path_factory.mktemp("cache"),
+        seed=0,
+        difficulty=0.25,
+        train_images=600,
+        test_images=300,
+    )
+
+
+def bench(data, root, **keys):
+    return Workbench(data, Store(root, {"job": 0}), Engine(), seed=0, **keys)
+
+
+def tiny_net(first: nn.Module | None = None) -> nn.Module:
+    with seeded(0, "net"):
+        return nn.Sequential(
+            OrderedDict(
+                stop=first or nn.Identity(),
+                conv1=nn.Conv2d(3, 8, 3, stride=2, padding=1),
+                norm=nn.BatchNorm2d(8),
+                relu=nn.ReLU(),
+                conv2=nn.Conv2d(8, 8, 3, padding=1),
+                relu2=nn.ReLU(),
+                drop=nn.Dropout(0.2),
+                flat=nn.Flatten(),
+                out=nn.Linear(8 * 8 * 8, 3),
+            )
+        )
+
+
+def bits(module: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in module.state_dict().items()}
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def split_net(net: nn.Module) -> tuple[SplitModel, object]:
+    traced = trace(net, torch.zeros(2, 3, 16, 16))
+    point = split_points(traced)[0]
+    head, tail = split_at(copy.deepcopy(traced), point)
+    with seeded(0, "bottleneck"):
+        return SplitModel(head, make_bottleneck(point, 0.8), tail), point
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    net, root = tiny_net(), tmp_path_factory.mktemp("store")
+    stored = stages.baseline(bench(data, root), net, {"net": "tiny"}, RECIPE)
+    return net, stored
+
+
+def test_the_baseline_learns_and_keeps_its_best_epoch(trained):
+    _, stored = trained
+    history = [row["baseline/val_accuracy"] for row in stored.made.facts["history"]]
+    assert len(history) == RECIPE.epochs
+    assert stored.made.facts["test"]["accuracy"] > 0.45  # a third by chance
+
+
+@pytest.mark.parametrize("step", [1, 3, 5, 7, 10, 12])
+def test_an_interrupted_baseline_ends_with_the_same_bits(data, tmp_path, trained, step):
+    with pytest.raises(Interrupt):
+        stages.baseline(bench(data, tmp_path), tiny_net(StopAt(step)), {"net": "tiny"}, RECIPE)
+    net = tiny_net()
+    stored = stages.baseline(bench(data, tmp_path), net, {"net": "tiny"}, RECIPE)
+    assert same(bits(net), bits(trained[0]))
+    assert stored.made.facts == trained[1].made.facts
+
+
+def test_a_checkpoint_that_cannot_be_read_makes_the_stage_begin_anew(data, tmp_path, trained):
+    with pytest.raises(Interrupt):
+        stages.baseline(bench(data, tmp_path), tiny_net(StopAt(8)), {"net": "tiny"}, RECIPE)
+    (checkpoint,) = tmp_path.glob("baseline/*.part/last.ckpt")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:100])
+    net = tiny_net()
+    stages.baseline(bench(data, tmp_path), net, {"net": "tiny"}, RECIPE)
+    assert same(bits(net), bits(trained[0]))
+
+
+def test_zero_epochs_leave_the_net_as_it_is(data, tmp_path):
+    net = tiny_net()
+    before = bits(net)
+    recipe = Recipe(epochs=0, learning_rate=1.0)
+    stored = stages.baseline(bench(data, tmp_path), net, {}, recipe)
+    assert same(bits(net), before)
+    assert stored.made.facts["history"] == []
+
+
+def test_what_wants_no_gradient_stays_bit_identical_in_the_baseline(data, tmp_path):
+    net = tiny_net()
+    net.requires_grad_(False)
+    net.out.requires_grad_(True)
+    before = bits(net)
+    stages.baseline(bench(data, tmp_path), net, {}, RECIPE)
+    moved = {name for name, tensor in bits(net).items() if not torch.equal(tensor, before[name])}
+    assert moved == {"out.weight", "out.bias"}
+
+
+@pytest.mark.parametrize("memory", [2**30, 0], ids=["memory", "disk"])
+def test_the_autoencoder_moves_the_bottleneck_alone(data, tmp_path, trained, memory):
+    net, stored = trained
+    split, point = split_net(net)
+    head, bottleneck, tail = bits(split.head), bits(split.bottleneck), bits(split.tail)
+    work = bench(data, tmp_path, feature_memory_bytes=memory)
+    encoded = stages.autoencoder(work, split, point, stored, RECIPE)
+    assert same(bits(split.head), head)
+    assert same(bits(split.tail), tail)
+    assert not same(bits(split.bottleneck), bottleneck)
+    assert encoded.made.facts["nmse"] < 1
+    assert not list(tmp_path.rglob("*.spill"))
+
+
+def test_kept_features_give_the_losses_that_images_give(data, tmp_path, trained, monkeypatch):
+    net, stored = trained
+    split, point = split_net(net)
+    kept = stages.autoencoder(bench(data, tmp_path / "kept"), split, point, stored, RECIPE)
+    monkeypatch.setattr(stages.runner, "compute_features", lambda *args: None)
+    split, point = split_net(net)
+    before = bits(split.head)
+    images = stages.autoencoder(bench(data, tmp_path / "images"), split, point, stored, RECIPE)
+    assert kept.made.facts == images.made.facts
+    assert same(kept.made.weights, images.made.weights)
+    assert same(bits(split.head), before)
+
+
+def test_finetuning_moves_all_parts(data, tmp_path, trained):
+    net, stored = trained
+    split, point = split_net(net)
+    work = bench(data, tmp_path)
+    encoded = stages.autoencoder(work, split, point, stored, RECIPE)
+    parts = {name: bits(part) for name, part in split.named_children()}
+    stages.finetune(work, split, encoded, RECIPE)
+    assert all(not same(bits(part), parts[name]) for name, part in split.named_children())
+
+
+def test_a_squared_error_is_the_papers_fourth_equation():
+    logits, labels = torch.tensor([[1.0, 2.0], [0.0, 1.0]]), torch.tensor([1, 1])
+    assert squared_error(logits, labels) == pytest.approx(((1 + 1) + (0 + 0)) / 2)
