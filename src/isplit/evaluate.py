@@ -60,4 +60,5 @@ def macs(module: nn.Module, shape: tuple[int, ...]) -> int:
     shadow = copy.deepcopy(module).to("meta").eval()
     with FlopCounterMode(display=False) as counter:
         shadow(torch.empty(1, *shape, device="meta"))
-    return counter.get_total_flops() // FLOPS_PER_MAC
+    flops: int = counter.get_total_flops()
+    return flops // FLOPS_PER_MAC

@@ -73,7 +73,7 @@ def train(cfg: DictConfig) -> list[SplitResult]:
         curve = _curve(cfg, bench, base)
         chosen = select(curve, cfg.split.layer, config.limits(cfg), cfg.bottleneck.compression_rate)
         _write_curve(curve, chosen, folder)
-        results = []
+        results: list[SplitResult] = []
         for point in chosen:
             log.info("split at %s (%d of %d)", point.label, len(results) + 1, len(chosen))
             place = folder if len(chosen) == 1 else folder / f"{point.index:02d}-{point.label}"
@@ -214,7 +214,7 @@ def _result(
     return SplitResult(
         schema=RESULT_SCHEMA,
         model=cfg.model.name,
-        data=bench.data.name,
+        data=cfg.data.name,
         num_classes=bench.data.num_classes,
         seed=cfg.seed,
         split=ChosenSplit(

@@ -16,8 +16,8 @@ __all__ = [
     "Workbench",
     "autoencoder",
     "baseline",
-    "fingerprint",
     "finetune",
+    "fingerprint",
     "seeded",
     "tested",
 ]

@@ -103,7 +103,7 @@ class Engine:
 
 
 class Stage(L.LightningModule):
-    """What ``fit`` asks of a stage: a name, and the validation value by which the best epoch is chosen."""
+    """A stage by its name and the validation value by which its best epoch is chosen."""
 
     name: str
     monitor: str

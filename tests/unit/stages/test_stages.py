@@ -1,4 +1,4 @@
-"""The three stages on a tiny net: what moves, what stays, and that an interruption changes nothing."""
+"""The three stages on a tiny net: what moves, what stays, and what an interruption changes."""
 
 import copy
 from collections import OrderedDict
@@ -18,7 +18,7 @@ from isplit.stages.fit import squared_error
 RECIPE = Recipe(epochs=3, learning_rate=2e-3, batch_size=32)
 
 
-class Interrupt(Exception):
+class InterruptError(Exception):
     """Stands for the end of the process."""
 
 
@@ -32,7 +32,7 @@ class StopAt(torch.nn.Module):
     def forward(self, x):
         self.left -= self.training
         if self.left == 0:
-            raise Interrupt
+            raise InterruptError
         return x
 
 
@@ -112,7 +112,7 @@ def test_the_baseline_learns_and_keeps_its_best_epoch(trained):
 
 @pytest.mark.parametrize("step", [1, 3, 5, 7, 10, 12])
 def test_an_interrupted_baseline_ends_with_the_same_bits(data, tmp_path, trained, step):
-    with pytest.raises(Interrupt):
+    with pytest.raises(InterruptError):
         stages.baseline(bench(data, tmp_path), tiny_net(StopAt(step)), {"net": "tiny"}, RECIPE)
     net = tiny_net()
     stored = stages.baseline(bench(data, tmp_path), net, {"net": "tiny"}, RECIPE)
@@ -121,7 +121,7 @@ def test_an_interrupted_baseline_ends_with_the_same_bits(data, tmp_path, trained
 
 
 def test_a_checkpoint_that_cannot_be_read_makes_the_stage_begin_anew(data, tmp_path, trained):
-    with pytest.raises(Interrupt):
+    with pytest.raises(InterruptError):
         stages.baseline(bench(data, tmp_path), tiny_net(StopAt(8)), {"net": "tiny"}, RECIPE)
     (checkpoint,) = tmp_path.glob("baseline/*.part/last.ckpt")
     checkpoint.write_bytes(checkpoint.read_bytes()[:100])
