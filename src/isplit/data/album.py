@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
+import PIL
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from isplit.data.cache import Arrays, cached
 from isplit.data.source import Source
 
 Fit = Callable[[Image.Image, tuple[int, int], Image.Resampling], Image.Image]
@@ -23,68 +29,79 @@ FITS: dict[str, Fit] = {
     "crop": ImageOps.fit,
     "pad": ImageOps.pad,
 }
+DECODING = 1  # to be raised with every change of the pixels: old cache files are not used then
 _CHANNELS = 3
 
-_Check = tuple[bytes, str]  # digest of a file's content; why it is no image, or empty
 
-
+@dataclass(frozen=True)
 class Album:
     """Images by their number, all of one size; each file has been read and checked once.
 
     Attributes:
+        source: of the files.
+        names: of the files; the number of an image is the place of its name.
         size: pixels a side.
         fit: how other shapes become square: ``stretch``, ``crop`` or ``pad``.
+        stored: the decoded images (N, 3, S, S), or none of them.
         digests: the hash of the content of each file.
         broken: number and reason of each file that is no image; its pixels are undefined.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        names: Sequence[str],
-        *,
-        size: int,
-        fit: str,
-        memory_bytes: float,
-        threads: int = 1,
-    ) -> None:
-        if fit not in FITS:
-            raise ValueError(f"data.fit={fit!r} is none of {', '.join(FITS)}")
-        self.size, self.fit = size, fit
-        self._source, self._names = source, tuple(names)
-        fits = len(names) * _CHANNELS * size * size <= memory_bytes
-        self._stored = torch.empty(
-            len(names) if fits else 0, _CHANNELS, size, size, dtype=torch.uint8
-        )
-        checks = _in_threads(self._check, len(names), threads)
-        self.digests = tuple(digest for digest, _ in checks)
-        self.broken = {number: reason for number, (_, reason) in enumerate(checks) if reason}
+    source: Source
+    names: tuple[str, ...]
+    size: int
+    fit: str
+    stored: Tensor
+    digests: tuple[bytes, ...]
+    broken: Mapping[int, str]
 
     @property
     def in_memory(self) -> bool:
         """Whether the images are held decoded."""
-        return len(self._stored) == len(self._names)
+        return len(self.stored) == len(self.names)
 
     def pixels(self, numbers: Sequence[int]) -> Tensor:
         """The images of these numbers: uint8 (N, 3, S, S)."""
         if self.in_memory:
-            return self._stored[torch.as_tensor(numbers)]
-        return torch.stack([self._decode(self._source.read(self._names[n])) for n in numbers])
+            return self.stored[torch.as_tensor(numbers)]
+        files = [self.source.read(self.names[number]) for number in numbers]
+        return torch.stack([decode(file, self.size, self.fit) for file in files])
 
-    def _check(self, number: int) -> _Check:
-        """Digest of a file and why it cannot be decoded (empty: it can, and is stored)."""
-        content = b""
-        try:
-            content = self._source.read(self._names[number])
-            image = self._decode(content)
-        except Exception as error:  # hostile files make decoders raise nearly anything
-            return hashlib.sha256(content).digest(), f"{type(error).__name__}: {error}"
-        if self.in_memory:
-            self._stored[number] = image
-        return hashlib.sha256(content).digest(), ""
 
-    def _decode(self, content: bytes) -> Tensor:
-        return decode(content, self.size, self.fit)
+def open_album(
+    source: Source,
+    names: Sequence[str],
+    *,
+    size: int,
+    fit: str,
+    memory_bytes: float,
+    cache_dir: Path,
+    threads: int = 1,
+) -> Album:
+    """All images of these names, held in memory if they fit into ``memory_bytes``.
+
+    What a pass over the files found is kept in ``cache_dir``; it is used again while the source's
+    stamp (sizes and times of the files) says that they are the same.
+
+    Raises:
+        ValueError: there is no such ``fit``.
+    """
+    if fit not in FITS:
+        raise ValueError(f"data.fit={fit!r} is none of {', '.join(FITS)}")
+    keep = len(names) * _CHANNELS * size * size <= memory_bytes
+    read = partial(_read_all, source, names, size, fit, keep, threads)
+    stamp = source.stamp()
+    settings = [stamp, list(names), size, fit, keep, DECODING, PIL.__version__]
+    arrays = read() if stamp is None else cached(cache_dir, "pixels", settings, read)
+    return Album(
+        source,
+        tuple(names),
+        size,
+        fit,
+        stored=torch.from_numpy(arrays["pixels"]),
+        digests=tuple(digest.tobytes() for digest in arrays["digests"]),
+        broken={int(number): why for number, why in json.loads(str(arrays["broken"])).items()},
+    )
 
 
 def decode(content: bytes, size: int, fit: str = "stretch") -> Tensor:
@@ -100,12 +117,36 @@ def decode(content: bytes, size: int, fit: str = "stretch") -> Tensor:
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
 
-def _in_threads(check: Callable[[int], _Check], count: int, threads: int) -> list[_Check]:
-    """``check`` of each number, in order; decoders let other threads run meanwhile."""
+def _read_all(
+    source: Source, names: Sequence[str], size: int, fit: str, keep: bool, threads: int
+) -> Arrays:
+    """``pixels`` (none unless ``keep``), ``digests`` (N, 32) and ``broken`` (JSON) of the files."""
+    pixels = np.zeros((len(names) if keep else 0, _CHANNELS, size, size), np.uint8)
+    digests = np.zeros((len(names), hashlib.sha256().digest_size), np.uint8)
+    broken: dict[int, str] = {}
+
+    def read(number: int) -> None:
+        try:
+            content = source.read(names[number])
+            digests[number] = np.frombuffer(hashlib.sha256(content).digest(), np.uint8)
+            image = decode(content, size, fit)
+        except Exception as error:  # hostile files make decoders raise nearly anything
+            broken[number] = f"{type(error).__name__}: {error}"
+        else:
+            pixels[number : number + 1] = image  # nowhere, unless they are kept
+
+    _for_each(read, len(names), threads)
+    return {"pixels": pixels, "digests": digests, "broken": np.array(json.dumps(broken))}
+
+
+def _for_each(read: Callable[[int], None], count: int, threads: int) -> None:
+    """Call ``read`` for each number; decoders let other threads run meanwhile."""
     if threads == 1:
-        return [check(number) for number in range(count)]
+        for number in range(count):
+            read(number)
+        return
     with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(check, range(count)))
+        list(pool.map(read, range(count)))
 
 
 def _rgb(file: Image.Image) -> Image.Image:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from isplit.data import augment as augmentation
-from isplit.data import letters
-from isplit.data.album import Album
+from isplit.data import chest_xray, folder, letters, notmnist, tiny_imagenet
+from isplit.data.album import open_album
 from isplit.data.listing import (
     SPLITS,
     Labelled,
@@ -32,7 +32,7 @@ _BYTES_PER_GB = 1e9
 def build_data(
     name: str,
     *,
-    root: Path | None,
+    root: Path | str | None,
     image_size: int,
     classes: Sequence[str | int] | None,
     images_per_class: int | None,
@@ -43,7 +43,7 @@ def build_data(
     max_corrupt: int,
     download: bool,
     num_workers: int,
-    cache_dir: Path,
+    cache_dir: Path | str,
     seed: int,
     fit: str = "stretch",
     memory_gb: float = 2.0,
@@ -61,17 +61,20 @@ def build_data(
     _refuse_wrong_numbers(image_size, max_corrupt, memory_gb)
     augmentation.refuse_unknown(augment)
     preparation = Preparation(_channels("mean", mean), _channels("std", std), augment)
+    root = None if root is None else Path(root).expanduser()  # no shell expands data.root=~/x
+    cache_dir = Path(cache_dir).expanduser()
     listing = _list(name, root, image_size, download, cache_dir, seed, own)
     listing = choose_classes(listing, classes)
     listing = limit_images(listing, images_per_class, seed)
     listing = carve_validation(listing, validation_fraction, seed)
     names = sorted({image.name for split in SPLITS for image in listing.splits[split]})
-    album = Album(
+    album = open_album(
         listing.source,
         names,
         size=image_size,
         fit=fit,
         memory_bytes=memory_gb * _BYTES_PER_GB,
+        cache_dir=cache_dir,
         threads=max(1, num_workers),
     )
     broken = {names[number]: reason for number, reason in album.broken.items()}
@@ -103,6 +106,14 @@ def _list(
     match name:
         case "letters":
             return letters.list_images(image_size=image_size, cache_dir=cache_dir, seed=seed, **own)
+        case "notmnist":
+            return notmnist.list_images(root, download=download)
+        case "tiny_imagenet":
+            return tiny_imagenet.list_images(root, download=download)
+        case "chest_xray":
+            return chest_xray.list_images(root, download=download)
+        case "folder":
+            return folder.list_images(root, seed=seed, **own)
         case _:
             raise ValueError(f"data={name!r} is none of {', '.join(DATA_SETS)}")
 

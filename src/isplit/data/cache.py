@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import uuid
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from isplit.files import replacing
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ def cached(folder: Path, name: str, settings: Sequence[Any], make: Callable[[], 
     arrays = _read(path)
     if arrays is None:
         arrays = make()
-        _write(path, arrays)
+        _try_to_write(path, arrays)
     return arrays
 
 
@@ -49,14 +49,14 @@ def _read(path: Path) -> Arrays | None:
     return None
 
 
-def _write(path: Path, arrays: Arrays) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.stem}.{uuid.uuid4().hex}.part.npz")
+def _try_to_write(path: Path, arrays: Arrays) -> None:
+    """A cache that cannot be written costs time, never the result."""
+    digest = np.frombuffer(_digest(arrays), np.uint8)
     try:
-        np.savez(unfinished, digest=np.frombuffer(_digest(arrays), np.uint8), **arrays)  # type: ignore[arg-type]
-        os.replace(unfinished, path)  # noqa: PTH105
-    finally:
-        unfinished.unlink(missing_ok=True)
+        with replacing(path) as temporary:
+            np.savez(temporary, digest=digest, **arrays)  # type: ignore[arg-type]
+    except OSError as error:
+        log.warning("%s is not kept: %s", path, error)
 
 
 def _digest(arrays: Arrays) -> bytes:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import tarfile
 import threading
 import zipfile
@@ -19,6 +21,9 @@ class Source(Protocol):
     @property
     def names(self) -> tuple[str, ...]:
         """Every file, as a relative POSIX path, in byte order."""
+
+    def stamp(self) -> str | None:
+        """A text that changes with the files; ``None`` if they are in memory anyway."""
 
     def read(self, name: str) -> bytes:
         """The content of one file."""
@@ -42,12 +47,44 @@ def open_source(path: Path) -> Source:
     )
 
 
+def open_root(root: Path | None, advice: str, *layouts: re.Pattern[str]) -> Source:
+    """The files of a data set at ``root``, or in ``root.zip`` or ``root.tar`` beside it.
+
+    Archives often hold the set in a folder of their own, sometimes twice: the files are those
+    below the shortest path (the group ``top``) with the first of the ``layouts`` that is found.
+
+    Raises:
+        FileNotFoundError: nothing is there, or not this layout; the message ends in ``advice``.
+    """
+    if root is None:
+        raise FileNotFoundError(f"data.root is not set. {advice}")
+    places = [root, root.with_name(f"{root.name}.zip"), root.with_name(f"{root.name}.tar")]
+    place = next((place for place in places if place.exists()), None)
+    if place is None:
+        raise FileNotFoundError(
+            f"data.root={root}: there is none of {', '.join(map(str, places))}. {advice}"
+        )
+    source = open_source(place)
+    for layout in layouts:
+        tops = [match["top"] for name in source.names if (match := layout.fullmatch(name))]
+        if tops:
+            return Below(source, min(tops, key=len))
+    raise FileNotFoundError(f"data.root={place} has another layout than this set. {advice}")
+
+
 class FolderSource:
     """The files below a folder; links are followed, hidden files are not listed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.names = _sorted_visible(_files_below(folder))
+
+    def stamp(self) -> str:
+        """Hash of names, sizes and times of the files."""
+        digest = hashlib.sha256()
+        for name in self.names:
+            digest.update(f"{name} {_stamp(self._folder / name)}\n".encode())
+        return digest.hexdigest()
 
     def read(self, name: str) -> bytes:
         """The content of one file."""
@@ -63,6 +100,10 @@ class ZipSource:
             names = [member.filename for member in archive.infolist() if not member.is_dir()]
         self.names = _sorted_visible(iter(names))
         self._opened: dict[tuple[int, int], zipfile.ZipFile] = {}
+
+    def stamp(self) -> str:
+        """Size and time of the archive."""
+        return _stamp(self._path)
 
     def read(self, name: str) -> bytes:
         """The content of one member."""
@@ -89,6 +130,10 @@ class TarSource:
         self._places = {_plain(m.name): (m.offset_data, m.size) for m in members}
         self.names = _sorted_visible(iter(self._places))
 
+    def stamp(self) -> str:
+        """Size and time of the archive."""
+        return _stamp(self._path)
+
     def read(self, name: str) -> bytes:
         """The content of one member."""
         offset, size = self._places[name]
@@ -103,6 +148,10 @@ class ArraySource:
     def __init__(self, images: np.ndarray) -> None:
         self._images = images
         self.names = tuple(str(number) for number in range(len(images)))
+
+    def stamp(self) -> None:
+        """None: there is nothing to save."""
+        return
 
     def read(self, name: str) -> bytes:
         """One image as a PGM (grey) or PPM (RGB) file."""
@@ -119,6 +168,10 @@ class Below:
         self._source, self._prefix = source, prefix
         self.names = tuple(n.removeprefix(prefix) for n in source.names if n.startswith(prefix))
 
+    def stamp(self) -> str | None:
+        """The whole source's."""
+        return self._source.stamp()
+
     def read(self, name: str) -> bytes:
         """The content of one file."""
         return self._source.read(self._prefix + name)
@@ -130,6 +183,13 @@ def _is_plain_tar(path: Path) -> bool:
     except tarfile.TarError:
         return False
     return True
+
+
+def _stamp(path: Path) -> str:
+    if not path.exists():
+        return "missing"  # a link to nowhere: reading it will say so by name
+    state = path.stat()
+    return f"{state.st_size} {state.st_mtime_ns}"
 
 
 def _files_below(folder: Path) -> Iterator[str]:

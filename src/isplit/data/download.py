@@ -1,0 +1,173 @@
+"""Public archives onto this disk: progress, resume, checksum, and unpacking that cannot escape."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import stat
+import tarfile
+import tempfile
+import time
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pooch
+import requests
+import rich.progress
+from filelock import FileLock
+from urllib3.exceptions import HTTPError
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 5  # at one address; each goes on where the one before broke off
+_WAIT_S = 1.0  # before the second attempt, then twice as long each time
+_TIMEOUT_S = 30.0  # without a byte
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Download:
+    """A public archive.
+
+    Attributes:
+        urls: of the same file, tried in this order.
+        file_name: it is kept under.
+        known_hash: ``algorithm:hex digits``.
+        size_bytes: what is said before it starts.
+    """
+
+    urls: tuple[str, ...]
+    file_name: str
+    known_hash: str
+    size_bytes: int
+
+
+def fetch(download: Download, root: Path, *, wait_s: float = _WAIT_S) -> None:
+    """Put the files of a public archive into the folder ``root``, unless there are files already.
+
+    The archive stays beside ``root``. Of two processes that ask at once the second waits. When
+    the connection breaks, what has arrived is kept and the next attempt goes on from there.
+
+    Raises:
+        FileNotFoundError: no address gave the right file; says why for each.
+        ValueError: the archive would write outside ``root``.
+    """
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(root.parent / f".{root.name}.lock"):
+        if _has_files(root):
+            log.info("data.download: %s is there already, nothing is fetched", root)
+            return
+        extract(_archive(download, root.parent, wait_s), root)
+
+
+def extract(archive: Path, folder: Path) -> None:
+    """Unpack a .zip or .tar into ``folder``, wholly or not at all.
+
+    A single folder at the top of the archive becomes ``folder`` itself.
+
+    Raises:
+        ValueError: a member that is a link or would lie outside; nothing is left behind.
+    """
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
+        unpacked = Path(temporary, "files")
+        unpacked.mkdir()
+        unpack = _unzip if zipfile.is_zipfile(archive) else _untar
+        unpack(archive, unpacked)
+        tops = list(unpacked.iterdir())
+        only_folder = len(tops) == 1 and tops[0].is_dir()
+        (tops[0] if only_folder else unpacked).rename(folder)
+
+
+def _archive(download: Download, folder: Path, wait_s: float) -> Path:
+    """The file with the known hash, from the first address that gives it."""
+    log.info("data.download: %s, %.0f MB", download.file_name, download.size_bytes / 1e6)
+    failures = []
+    for url in download.urls:
+        resumed = _Resumed(folder / f"{download.file_name}.part", wait_s)
+        try:
+            return Path(
+                pooch.retrieve(
+                    url, download.known_hash, download.file_name, folder, downloader=resumed
+                )
+            )
+        except (ValueError, OSError, HTTPError) as error:  # wrong hash, no file, no connection
+            failures.append(f"{url}: {error}")
+    raise FileNotFoundError(
+        f"data.download=true: {download.file_name} could not be fetched; run again to go on, or"
+        f" put the file at {folder / download.file_name} yourself:\n  " + "\n  ".join(failures)
+    )
+
+
+@dataclass(frozen=True)
+class _Resumed:
+    """A downloader for pooch, which by itself starts anew whenever the connection breaks."""
+
+    partial: Path
+    wait_s: float
+
+    def __call__(self, url: str, output_file: str, _: object) -> None:
+        """Fetch into the partial file, then move it to where pooch checks its hash."""
+        for attempt in range(ATTEMPTS):
+            try:
+                self._go_on(url)
+                break
+            except (requests.ConnectionError, requests.Timeout, HTTPError) as error:
+                if attempt == ATTEMPTS - 1:
+                    raise
+                log.warning("data.download: %s; trying again", error)
+                time.sleep(self.wait_s * 2**attempt)
+        shutil.move(self.partial, output_file)
+
+    def _go_on(self, url: str) -> None:
+        """Append what is missing; from the beginning if the server cannot send a part."""
+        here = self.partial.stat().st_size if self.partial.exists() else 0
+        headers = {"Accept-Encoding": "identity", "Range": f"bytes={here}-"}
+        with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as response:
+            if response.status_code == requests.codes.requested_range_not_satisfiable and here:
+                return  # nothing is missing; the hash will tell
+            response.raise_for_status()
+            starts = here if response.status_code == requests.codes.partial_content else 0
+            self._write(response, starts)
+
+    def _write(self, response: requests.Response, starts: int) -> None:
+        length = response.headers.get("Content-Length")
+        total = starts + int(length) if length else None
+        chunks = response.raw.stream(_CHUNK_BYTES, decode_content=False)
+        with (
+            self.partial.open("ab" if starts else "wb") as file,
+            rich.progress.Progress(
+                *rich.progress.Progress.get_default_columns(), rich.progress.DownloadColumn()
+            ) as progress,
+        ):
+            task = progress.add_task(self.partial.stem, total=total, completed=starts)
+            for chunk in chunks:
+                file.write(chunk)
+                progress.advance(task, len(chunk))
+
+
+def _unzip(archive: Path, folder: Path) -> None:
+    with zipfile.ZipFile(archive) as file:
+        for member in file.infolist():
+            _refuse_escape(archive, member)
+        file.extractall(folder)
+
+
+def _refuse_escape(archive: Path, member: zipfile.ZipInfo) -> None:
+    """``zipfile`` would quietly rename such members; an archive that has one is not trusted."""
+    path = PurePosixPath(member.filename.replace("\\", "/"))
+    is_link = stat.S_ISLNK(member.external_attr >> 16)
+    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or is_link:
+        raise ValueError(f"{archive} has a member that leads outside: {member.filename!r}")
+
+
+def _untar(archive: Path, folder: Path) -> None:
+    try:
+        with tarfile.open(archive) as file:
+            file.extractall(folder, filter="data")
+    except tarfile.FilterError as error:
+        raise ValueError(f"{archive} has a member that leads outside: {error}") from error
+
+
+def _has_files(root: Path) -> bool:
+    return root.is_file() or (root.is_dir() and any(root.iterdir()))

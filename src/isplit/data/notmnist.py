@@ -1,0 +1,138 @@
+"""notMNIST: letters A-J cut from fonts found on the web, 28 x 28 grey (Yaroslav Bulatov, 2011)."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import math
+import re
+import struct
+from pathlib import Path
+
+import numpy as np
+
+from isplit.data.download import Download, fetch
+from isplit.data.folder import images_in, label_by_folder
+from isplit.data.listing import Labelled, Listing
+from isplit.data.source import ArraySource, Source, open_root
+
+CLASSES = tuple("ABCDEFGHIJ")
+TRAIN_FRACTION = 0.8  # of a set that comes in one part
+
+# Neither publisher's page gives a checksum; independent public loaders agree on this MD5 and size.
+DOWNLOAD = Download(
+    urls=(
+        "http://yaroslavvb.com/upload/notMNIST/notMNIST_small.tar.gz",
+        "https://commondatastorage.googleapis.com/books1000/notMNIST_small.tar.gz",
+    ),
+    file_name="notMNIST_small.tar.gz",
+    known_hash="md5:c9890a473a9769fda4bdf314aaf500dd",
+    size_bytes=8_458_043,
+)
+
+_IDX_LAYOUT = re.compile(r"(?P<top>(?:.*/)??)(?:train|t10k)-images[-.]idx3-ubyte(?:\.gz)?")
+_PNG_LAYOUT = re.compile(r"(?P<top>(?:.*/)??)[A-J]/[^/]+\.png")
+_ADVICE = (
+    "Fetch the small set by data.download=true (8 MB; 2 of its PNGs are damaged, so add"
+    " data.max_corrupt=2), or let data.root name a folder (or .zip or .tar) with t10k-images-idx3"
+    "-ubyte[.gz] and t10k-labels-idx1-ubyte[.gz], or with folders A .. J of PNGs"
+)
+
+
+def list_images(root: Path | None, *, download: bool = False) -> Listing:
+    """The letters of idx files, or of folders ``A`` .. ``J`` of PNGs.
+
+    With both ``train-*`` and ``t10k-*`` idx files these are train and test. A single pair is
+    divided in file order, the first 80 % to train (8,000 of the 10,000 images of ``t10k``).
+    Folders are divided per class in the order of the SHA-1 of the file names, so that no part of
+    the alphabet of font names is missing in train, and the seed changes nothing.
+
+    Raises:
+        FileNotFoundError: the set is not there.
+        ValueError: a file is damaged or of another kind than its name says.
+    """
+    if download and root is not None:
+        fetch(DOWNLOAD, root)
+    source = open_root(root, _ADVICE, _IDX_LAYOUT, _PNG_LAYOUT)
+    if any(_IDX_LAYOUT.fullmatch(name) for name in source.names):
+        return _list_idx(source)
+    return _list_folders(source)
+
+
+def read_idx(content: bytes, name: str = "idx") -> np.ndarray:
+    """The array of unsigned bytes in an idx file, gzipped or not: (N, H, W) or (N,).
+
+    Raises:
+        ValueError: another magic number, or fewer or more bytes than the header says.
+    """
+    if content[:2] == b"\x1f\x8b":
+        content = gzip.decompress(content)
+    if len(content) < 8 or content[:3] != b"\0\0\x08":
+        raise ValueError(f"{name} is no idx file of unsigned bytes: it begins {content[:4]!r}")
+    num_axes = content[3]
+    shape = struct.unpack_from(f">{num_axes}i", content, 4)
+    header_bytes = 4 + 4 * num_axes
+    if len(content) - header_bytes != math.prod(shape):
+        raise ValueError(
+            f"{name} holds {len(content) - header_bytes} bytes of data, its header says {shape}"
+        )
+    return np.frombuffer(content, np.uint8, offset=header_bytes).reshape(shape)
+
+
+def _list_idx(source: Source) -> Listing:
+    """``train`` and ``t10k`` as they are, or the one pair that is there divided in file order."""
+    parts = {part: _pair(source, part) for part in ("train", "t10k") if _has(source, part)}
+    images = np.concatenate([images for images, _ in parts.values()])
+    labels = np.concatenate([labels for _, labels in parts.values()])
+    first = next(iter(parts.values()))[1]
+    num_train = len(first) if len(parts) == 2 else round(TRAIN_FRACTION * len(first))
+    labelled = tuple(Labelled(str(n), int(label)) for n, label in enumerate(labels))
+    splits = {"train": labelled[:num_train], "test": labelled[num_train:]}
+    return Listing(ArraySource(images), CLASSES, splits)
+
+
+def _pair(source: Source, part: str) -> tuple[np.ndarray, np.ndarray]:
+    """Images (N, H, W) and labels (N,) of ``train`` or ``t10k``."""
+    images, labels = (
+        read_idx(source.read(name), name)
+        for name in (_idx_name(source, part, "images", 3), _idx_name(source, part, "labels", 1))
+    )
+    if (
+        images.ndim != 3
+        or labels.shape != images.shape[:1]
+        or labels.max(initial=0) >= len(CLASSES)
+    ):
+        raise ValueError(
+            f"data.root: {part} has images of shape {images.shape} and labels of shape"
+            f" {labels.shape} up to {labels.max(initial=0)}, not (N, H, W), (N,) and 0..9"
+        )
+    return images, labels
+
+
+def _has(source: Source, part: str) -> bool:
+    return any(name.startswith(f"{part}-images") for name in source.names)
+
+
+def _idx_name(source: Source, part: str, what: str, num_axes: int) -> str:
+    pattern = re.compile(rf"{part}-{what}[-.]idx{num_axes}-ubyte(?:\.gz)?")
+    for name in source.names:
+        if pattern.fullmatch(name):
+            return name
+    raise FileNotFoundError(f"data.root lacks {part}-{what}-idx{num_axes}-ubyte[.gz]. {_ADVICE}")
+
+
+def _list_folders(source: Source) -> Listing:
+    """Per class the first 80 % in the order of the hashed file names is train, the rest test."""
+    labelled = label_by_folder(images_in(source, ""), CLASSES)
+    shuffled = sorted(labelled, key=lambda image: _name_hash(image.name))
+    splits: dict[str, list[Labelled]] = {"train": [], "test": []}
+    for label in range(len(CLASSES)):
+        of_class = [image for image in shuffled if image.label == label]
+        num_train = round(TRAIN_FRACTION * len(of_class))
+        splits["train"] += of_class[:num_train]
+        splits["test"] += of_class[num_train:]
+    return Listing(source, CLASSES, {split: tuple(images) for split, images in splits.items()})
+
+
+def _name_hash(name: str) -> str:
+    return hashlib.sha1(name.rsplit("/")[-1].encode(), usedforsecurity=False).hexdigest()

@@ -1,0 +1,89 @@
+"""Tiny-ImageNet: 200 classes of ImageNet at 64 x 64 pixels, from Stanford's CS231N."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from isplit.data.download import Download, fetch
+from isplit.data.listing import Labelled, Listing
+from isplit.data.source import Source, open_root
+
+# The MD5 is not the publisher's, who gives none; independent public loaders of this file agree
+# on it (and on the size).
+DOWNLOAD = Download(
+    urls=("http://cs231n.stanford.edu/tiny-imagenet-200.zip",),
+    file_name="tiny-imagenet-200.zip",
+    known_hash="md5:90528d7ca1a48142e341f4ef8d21d0de",
+    size_bytes=248_100_043,
+)
+
+_LAYOUT = re.compile(r"(?P<top>(?:.*/)??)wnids\.txt")
+_TRAIN_IMAGE = re.compile(r"train/(?P<wnid>n\d+)/(?:images/)?[^/]+\.JPEG")
+_ADVICE = (
+    "Fetch it by data.download=true (248 MB), or let data.root name the folder (or its .zip or"
+    " .tar) with wnids.txt, words.txt, train/<wnid>/images and val/val_annotations.txt"
+)
+
+
+def list_images(root: Path | None, *, download: bool = False) -> Listing:
+    """Training images, and the labelled ``val`` images as the test split.
+
+    The original ``test`` has no labels and is not used; the validation split is carved out of
+    train. A class has a readable name, unique in the set; its WordNet id is another name of it.
+
+    Raises:
+        FileNotFoundError: the set is not there, or a part of it is missing.
+        ValueError: an annotation names a class that ``wnids.txt`` does not have.
+    """
+    if download and root is not None:
+        fetch(DOWNLOAD, root)
+    source = open_root(root, _ADVICE, _LAYOUT)
+    wnids = tuple(_text(source, "wnids.txt").split())
+    label = {wnid: number for number, wnid in enumerate(wnids)}
+    train = [(name, match["wnid"]) for name in source.names if (match := _TRAIN_IMAGE.match(name))]
+    splits = {"train": _labelled(train, label), "test": _labelled(_annotated(source), label)}
+    return Listing(source, readable_names(wnids, _words(source)), splits, aliases=label)
+
+
+def readable_names(wnids: Sequence[str], words: Mapping[str, str]) -> tuple[str, ...]:
+    """For each WordNet id its first word; all its words, then the id too, where that is shared.
+
+    >>> words = {"n1": "ox, neat", "n2": "crane", "n3": "crane, derrick", "n4": "bat", "n5": "bat"}
+    >>> readable_names(list(words), words)
+    ('ox', 'crane', 'crane, derrick', 'bat (n4)', 'bat (n5)')
+    """
+    long = [words.get(wnid, wnid) for wnid in wnids]
+    short = [name.split(",")[0].strip() for name in long]
+    num_short, num_long = Counter(short), Counter(long)
+    return tuple(
+        first if num_short[first] == 1 else every if num_long[every] == 1 else f"{first} ({wnid})"
+        for wnid, first, every in zip(wnids, short, long, strict=True)
+    )
+
+
+def _labelled(images: Sequence[tuple[str, str]], label: Mapping[str, int]) -> tuple[Labelled, ...]:
+    strange = sorted({wnid for _, wnid in images} - set(label))
+    if strange:
+        raise ValueError(f"data.root: wnids.txt lacks {', '.join(strange)}, which have images")
+    return tuple(Labelled(name, label[wnid]) for name, wnid in images)
+
+
+def _annotated(source: Source) -> list[tuple[str, str]]:
+    """Name and WordNet id of each validation image; the boxes that follow are not needed."""
+    lines = _text(source, "val/val_annotations.txt").splitlines()
+    fields = [line.split("\t") for line in lines if line.strip()]
+    return [(f"val/images/{file}", wnid) for file, wnid, *_ in fields]
+
+
+def _words(source: Source) -> dict[str, str]:
+    lines = _text(source, "words.txt").splitlines()
+    return dict(line.split("\t", 1) for line in lines if "\t" in line)
+
+
+def _text(source: Source, name: str) -> str:
+    if name not in source.names:
+        raise FileNotFoundError(f"data.root lacks {name}. {_ADVICE}")
+    return source.read(name).decode()
