@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -71,10 +72,11 @@ def build_backbone(
         _check_published(model, architecture, width, stem)
         _renew_head(model, num_classes)
     else:
-        state = None if weights is None else read_state(Path(weights), _tensor_names(architecture))
-        model = _fitted(architecture, num_classes, image_size, width, stem, state)
-        if state is not None:
-            load_state(model, state, Path(str(weights)), head_path(model))
+        model = _fitted(architecture, num_classes, image_size, width, stem, None)
+        if weights is not None:  # they may have another layout than the images ask for
+            state = read_state(Path(weights), wanted=model.state_dict())
+            model = _fitted(architecture, num_classes, image_size, width, stem, state)
+            load_state(model, state, Path(weights), head_path(model))
     if dropout is not None:
         _set_dropout(model, architecture, dropout)
     _check_runs(model, architecture, image_size)
@@ -158,11 +160,6 @@ def _create(architecture: str, **settings: Any) -> nn.Module:
     return model
 
 
-def _tensor_names(architecture: str) -> list[str]:
-    with torch.device("meta"):
-        return list(_create(architecture).state_dict())
-
-
 def _fitted(
     architecture: str,
     num_classes: int,
@@ -180,7 +177,8 @@ def _fitted(
         settings["image_size"] = image_size
     if architecture.startswith("maxvit"):
         settings["input_size"] = (image_size, image_size)
-    model = _create(architecture, **settings)
+    with _size_errors(architecture, image_size):
+        model = _create(architecture, **settings)
     if _has_small_stem(architecture, stem, image_size, state):
         small = nn.Conv2d(3, RESNET_STEM_CHANNELS, kernel_size=3, padding=1, bias=False)
         nn.init.kaiming_normal_(small.weight, mode="fan_out", nonlinearity="relu")
@@ -248,11 +246,22 @@ def _check_runs(model: nn.Module, architecture: str, image_size: int) -> None:
     """Raises a ValueError when the model has no answer to images of that size."""
     training = model.training
     try:
-        with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+        with (
+            _size_errors(architecture, image_size),
+            FakeTensorMode(allow_non_fake_inputs=True),
+            torch.no_grad(),
+        ):
             model.eval()(torch.empty(1, 3, image_size, image_size))
-    except Exception as error:  # whatever torch says about shapes
-        raise ValueError(
-            f"model {architecture} does not run on data.image_size={image_size}: {error}"
-        ) from error
     finally:
         model.train(training)
+
+
+@contextmanager
+def _size_errors(architecture: str, image_size: int) -> Iterator[None]:
+    """Turns whatever torch says about shapes into a ValueError that names the key."""
+    try:
+        yield
+    except Exception as error:  # an AssertionError, RuntimeError or ValueError, as it comes
+        raise ValueError(
+            f"{architecture} does not run on data.image_size={image_size}: {error}"
+        ) from error

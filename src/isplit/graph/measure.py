@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 FLOPS_PER_MAC = 2
 
 Fact = dict[str, Any]
-"""``shape`` and ``dtype`` of a tensor, or the plain ``value`` of anything else; ``macs``."""
+"""``shape`` and ``dtype`` of a tensor, or the ``value`` of what holds none; ``macs``."""
 
 
 def measure(traced: fx.GraphModule, example: Tensor, batch_size: int) -> dict[fx.Node, Fact]:
@@ -46,7 +47,7 @@ class _Recorder(fx.Interpreter):
         fact: Fact = {"macs": (self.counter.get_total_flops() - before) // FLOPS_PER_MAC}
         if isinstance(value, Tensor):
             fact |= {"shape": tuple(value.shape), "dtype": value.dtype}
-        else:
+        elif not any(isinstance(leaf, Tensor) for leaf in tree_leaves(value)):
             fact |= {"value": value}
         self.facts[n] = fact
         return value

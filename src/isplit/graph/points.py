@@ -8,7 +8,7 @@ from itertools import takewhile
 from torch import fx, nn
 
 from isplit.graph.cuts import clean_cuts, input_dependent, positions
-from isplit.graph.tracing import is_within
+from isplit.graph.nodes import home, image_shape, is_channels_last, is_within, operation
 from isplit.types import SplitPoint
 
 GRANULARITIES = ("layer", "all")
@@ -69,7 +69,7 @@ def _layers(traced: fx.GraphModule, cuts: list[fx.Node]) -> list[fx.Node]:
         if _begins_layer(segment):
             scope = _common_scope(segment)
             layers.append(cut)
-        elif scope is not None and is_within(_home(cut), scope):
+        elif scope is not None and is_within(home(cut), scope):
             layers[-1] = cut
         else:
             scope = None
@@ -79,14 +79,14 @@ def _layers(traced: fx.GraphModule, cuts: list[fx.Node]) -> list[fx.Node]:
 
 def _is_before_pooling(cut: fx.Node) -> bool:
     """False from where the trunk becomes one vector per image."""
-    operation = _operation(cut)
-    pooled = "adaptive" in operation or operation == "mean"
+    done = operation(cut)
+    pooled = "adaptive" in done or done == "mean"
     return len(image_shape(cut)) >= MAP_DIMENSIONS and not pooled
 
 
 def _begins_layer(segment: list[fx.Node]) -> bool:
     """Whether learned work or pooling lies between two cuts."""
-    return any(node.meta["macs"] for node in segment) or "pool" in _operation(segment[-1])
+    return any(node.meta["macs"] for node in segment) or "pool" in operation(segment[-1])
 
 
 def _blocks(traced: fx.GraphModule, trunk: list[fx.Node]) -> list[str]:
@@ -97,7 +97,7 @@ def _blocks(traced: fx.GraphModule, trunk: list[fx.Node]) -> list[str]:
     """
     types = traced.meta["module_types"]
     dependent = set(input_dependent(traced.graph))
-    joins = {_home(n) for n in dependent if _joins_branches(n, dependent)}
+    joins = {home(n) for n in dependent if _joins_branches(n, dependent)}
     classes = {types[path] for path in joins if path}
     return [
         path
@@ -122,7 +122,7 @@ def _names(cuts: list[fx.Node], layers: list[fx.Node]) -> dict[fx.Node, str]:
     for cut in [*layers, *(cut for cut in cuts if cut not in layers)]:
         others = [layer for layer in layers if layer is not cut]
         own = [p for p in cut.meta["output_of"] if p and not _holds(p, others)]
-        base = own[-1] if own else f"{_home(cut)}.{_operation(cut)}".lstrip(".")
+        base = own[-1] if own else f"{home(cut)}.{operation(cut)}".lstrip(".")
         names[cut] = _unused(base, set(names.values()))
     return names
 
@@ -165,38 +165,21 @@ def _parameters(traced: fx.GraphModule, node: fx.Node) -> list[nn.Parameter]:
 
 def _point(index: int, cut: fx.Node, name: str, costs: tuple[int, int, int]) -> SplitPoint:
     head_macs, tail_macs, head_params = costs
-    return SplitPoint(index, name, image_shape(cut), cut.name, head_macs, tail_macs, head_params)
-
-
-def image_shape(node: fx.Node) -> tuple[int, ...]:
-    """Shape for one image: without the batch dimension, where the first one is it.
-
-    Attention windows lie in the first dimension together with the batch; they stay.
-    """
-    shape: tuple[int, ...] = node.meta["shape"]
-    return shape[1:] if shape[:1] == (1,) else shape
-
-
-def _operation(node: fx.Node) -> str:
-    """What a node does, in lower case: name of its function, method or module type."""
-    if node.op == "call_module":
-        module = node.graph.owning_module
-        assert module is not None
-        return type(module.get_submodule(str(node.target))).__name__.lower()
-    if callable(node.target):
-        return getattr(node.target, "__name__", node.name).lower()
-    return str(node.target).lower()
-
-
-def _home(node: fx.Node) -> str:
-    """Path of the module whose forward calls a node."""
-    scope: str = node.meta["scope"]
-    return scope.rpartition(".")[0] if node.op == "call_module" else scope
+    return SplitPoint(
+        index=index,
+        name=name,
+        shape=image_shape(cut),
+        node=cut.name,
+        head_macs=head_macs,
+        tail_macs=tail_macs,
+        head_params=head_params,
+        channels_last=is_channels_last(cut),
+    )
 
 
 def _common_scope(segment: list[fx.Node]) -> str:
     """Path of the smallest module in whose forward all nodes lie."""
-    homes = [_home(node).split(".") for node in segment if "shape" in node.meta]
+    homes = [home(node).split(".") for node in segment if "shape" in node.meta]
     shared = takewhile(lambda parts: len(set(parts)) == 1, zip(*homes, strict=False))
     return ".".join(parts[0] for parts in shared)
 

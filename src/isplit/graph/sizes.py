@@ -26,7 +26,7 @@ def localise_sizes(traced: fx.GraphModule, example: Tensor) -> None:
     that follow the batch in another way than proportionally stay, and so does the cut they spoil.
     """
     facts = {node: node.meta for node in traced.graph.nodes}
-    sizes = {n for n in input_dependent(traced.graph) if "shape" not in facts[n]}
+    sizes = {n for n in input_dependent(traced.graph) if "value" in facts[n]}
     crossings = _crossings(traced.graph, sizes)
     if not crossings:
         return

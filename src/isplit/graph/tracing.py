@@ -11,6 +11,7 @@ from torch import Tensor, fx, nn
 
 from isplit.graph.functional import make_out_of_place, remove_dead
 from isplit.graph.measure import measure
+from isplit.graph.nodes import is_within
 from isplit.graph.sizes import localise_sizes
 
 
@@ -79,15 +80,6 @@ class _ModuleTracer(fx.Tracer):
         if isinstance(result, fx.Proxy) and is_within(result.node.meta["scope"], path):
             result.node.meta["output_of"].append(path)
         return result
-
-
-def is_within(path: str, parent: str) -> bool:
-    """Whether a module path is the parent's or below it.
-
-    >>> is_within("layer1.0.relu", "layer1.0"), is_within("layer10", "layer1"), is_within("fc", "")
-    (True, False, True)
-    """
-    return parent == "" or f"{path}.".startswith(f"{parent}.")
 
 
 def _asks_for_mode(module: nn.Module) -> bool:
