@@ -1,0 +1,148 @@
+"""Importance curves: the predictors that rank split points, and the table they stand in.
+
+Shape suffixes: M kinds, P points, K classes, N images, C channels, X positions.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, fx
+
+from isplit.importance.scores import Batches, ClassMeans, MapOf, Progress, score_classes
+from isplit.importance.scores import CuiSettings as CuiSettings
+from isplit.types import Curve, SplitPoint
+
+log = logging.getLogger(__name__)
+
+NAMED_AT_MOST = 10  # classes in the warning about those without images
+
+
+def importance_curves(
+    traced: fx.GraphModule,
+    points: Sequence[SplitPoint],
+    batches: Batches,
+    class_names: Sequence[str],
+    kinds: Sequence[str] = ("cui", "gradient"),
+    settings: CuiSettings | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Curve]:
+    """One curve per kind over ``points``; the kinds that need gradients share a single pass.
+
+    For image j of class c with logit y and features F (C channels, X positions) at a point::
+
+        alpha_k = mean over x of dy / dF[k, x]                           I-SPLIT Eq. 1
+        CUI_j   = mean over x of ReLU( mean over k of alpha_k F[k, x] )  I-SPLIT Eq. 2
+
+    averaged in float64 over the images of each class, then over the classes: before any logarithm.
+    Classes without images are left out: they are absent from ``per_class`` and a warning names
+    them. The model's mode does not matter, eval mode is used; nothing in the model is changed.
+    ``batches`` is walked through once for all the kinds that need gradients, once more by each
+    kind that makes its own passes, and not at all for kinds made from the architecture alone.
+
+    Raises:
+        ValueError: an unknown kind, no images, a label without a class or a logit, a value that is
+            not finite (the message names the split point).
+    """
+    predictors = {kind: _predictor(kind) for kind in kinds}
+    curves: dict[str, Curve] = {}
+    maps = {kind: p.map_of for kind, p in predictors.items() if isinstance(p, FromGradients)}
+    if maps:
+        settings = settings or CuiSettings()
+        means = score_classes(traced, points, batches, len(class_names), maps, settings, progress)
+        curves = _averaged(means, tuple(maps), tuple(points), class_names)
+    for kind, predictor in predictors.items():
+        if isinstance(predictor, FromImages):
+            curves[kind] = predictor.curve_of(traced, points, batches, class_names)
+        elif isinstance(predictor, FromArchitecture):
+            curves[kind] = predictor.curve_of(points)
+    return {kind: curves[kind] for kind in predictors}
+
+
+def grad_cam(features: Tensor, alpha: Tensor) -> Tensor:
+    """Sum over the channels of alpha * F (N, X): Grad-CAM's map before its ReLU, Eq. 2."""
+    return torch.bmm(alpha[:, None].to(features.dtype), features)[:, 0]
+
+
+def gradient_alone(features: Tensor, alpha: Tensor) -> Tensor:
+    """Sum over the channels of alpha, the same everywhere (N, X): Eq. 2 without F, Fig. 4."""
+    return alpha.sum(1, keepdim=True).to(features.dtype).expand(-1, features.shape[2])
+
+
+def layer_size(points: Sequence[SplitPoint]) -> Curve:
+    """Minus the logarithm of the number of feature elements: small features are cheap to send."""
+    return Curve("size", tuple(points), tuple(-math.log(point.numel) for point in points))
+
+
+def cut_distil_encode(points: Sequence[SplitPoint]) -> Curve:
+    """The size curve, its candidates the points smaller than the one before them (CDE)."""
+    shrinks = (p for p in range(1, len(points)) if points[p].numel < points[p - 1].numel)
+    return replace(layer_size(points), kind="cde", marked=tuple(shrinks))
+
+
+def depth(points: Sequence[SplitPoint]) -> Curve:
+    """The index of the point: what a predictor must beat."""
+    return Curve("depth", tuple(points), tuple(float(point.index) for point in points))
+
+
+@dataclass(frozen=True)
+class FromGradients:
+    """Needs one backward pass, shared: makes a map (N, X) of F (N, C, X) and alpha (N, C)."""
+
+    map_of: MapOf
+
+
+@dataclass(frozen=True)
+class FromImages:
+    """Needs images and makes its own passes over them."""
+
+    curve_of: Callable[[fx.GraphModule, Sequence[SplitPoint], Batches, Sequence[str]], Curve]
+
+
+@dataclass(frozen=True)
+class FromArchitecture:
+    """Needs neither images nor weights."""
+
+    curve_of: Callable[[Sequence[SplitPoint]], Curve]
+
+
+Predictor = FromGradients | FromImages | FromArchitecture
+
+PREDICTORS: dict[str, Predictor] = {
+    "cui": FromGradients(grad_cam),
+    "gradient": FromGradients(gradient_alone),
+    "cde": FromArchitecture(cut_distil_encode),
+    "size": FromArchitecture(layer_size),
+    "depth": FromArchitecture(depth),
+}
+"""Every kind of curve and what it needs: a new one is a function above and a line here."""
+
+
+def _predictor(kind: str) -> Predictor:
+    if kind not in PREDICTORS:
+        raise ValueError(f"split.kind={kind!r} is not one of {', '.join(PREDICTORS)}")
+    return PREDICTORS[kind]
+
+
+def _averaged(
+    means: ClassMeans,
+    kinds: Iterable[str],
+    points: tuple[SplitPoint, ...],
+    class_names: Sequence[str],
+) -> dict[str, Curve]:
+    """Curves of the class means; their value is the mean over the classes that had images."""
+    names = [class_names[k] for k in means.classes]
+    left_out = [name for name in class_names if name not in names]
+    if left_out:
+        some = ", ".join(left_out[:NAMED_AT_MOST])
+        log.warning("%d classes without images left out of the curves: %s", len(left_out), some)
+    curves = {}
+    for kind, means_PK in zip(kinds, means.means(), strict=True):
+        values = tuple(means_PK.mean(1).tolist())
+        per_class = {name: tuple(v.tolist()) for name, v in zip(names, means_PK.T, strict=True)}
+        curves[kind] = Curve(kind, points, values, per_class, means.num_images)
+    return curves

@@ -1,0 +1,249 @@
+"""Grad-CAM's number for every image at every split point, from one forward and one backward pass.
+
+Shape suffixes: M kinds of map, P points, N images, K classes, C channels, X positions (of a map
+or of a token sequence).
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args, get_type_hints
+
+import torch
+from torch import Tensor, fx
+from torch.nn import functional as F
+
+from isplit.importance.taps import tapped
+from isplit.types import SplitPoint
+
+Batches = Iterable[tuple[Tensor, Tensor]]
+"""Images (N, ...) and their class indices (N), batch by batch."""
+
+Progress = Callable[[int], None]
+"""Called after each batch with its number of images."""
+
+MapOf = Callable[[Tensor, Tensor], Tensor]
+"""Features (N, C, X) and alpha (N, C) -> sum over the channels of what they say (N, X)."""
+
+
+@dataclass(frozen=True)
+class CuiSettings:
+    """How gradients and features become one number; the defaults are the published code's.
+
+    Attributes:
+        target: whose logit is explained: the true class's (``label``) or the predicted one's.
+        channels: reduction over the channels of alpha * F (I-SPLIT Eq. 2).
+        spatial: reduction over positions, of the gradient (Eq. 1) and of the map (the CUI).
+        accumulate: ``deeper`` adds the maps of deeper points before the ReLU (Eq. 2 as printed).
+        tap: ``point``: the tensor that crosses; ``pre_activation``: before its activation.
+        precision: ``32``: the model as it is; ``bf16``: a copy in bfloat16, channels last.
+    """
+
+    target: Literal["label", "prediction"] = "label"
+    channels: Literal["mean", "sum"] = "mean"
+    spatial: Literal["mean", "sum"] = "mean"
+    accumulate: Literal["none", "deeper"] = "none"
+    tap: Literal["point", "pre_activation"] = "point"
+    precision: Literal["32", "bf16"] = "32"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "precision", str(self.precision))  # 32 typed as a number
+        for key, choices in get_type_hints(type(self)).items():
+            value = getattr(self, key)
+            if value not in get_args(choices):
+                known = ", ".join(get_args(choices))
+                raise ValueError(f"split.cui.{key}={value!r} is not one of {known}")
+
+
+def score_classes(
+    traced: fx.GraphModule,
+    points: Sequence[SplitPoint],
+    batches: Batches,
+    num_classes: int,
+    maps: Mapping[str, MapOf],
+    settings: CuiSettings,
+    progress: Progress | None = None,
+) -> ClassMeans:
+    """Mean score of every class at every point for each kind of map, in one walk over ``batches``.
+
+    Raises:
+        ValueError: no images, a label without a class or a logit, a score that is not finite.
+    """
+    if settings.precision == "bf16":
+        traced = copy.deepcopy(traced).to(torch.bfloat16).to(memory_format=torch.channels_last)
+    scores = _BatchScores(points, maps, settings)
+    with tapped(traced, points, scores.visit, settings.tap) as model:
+        means = ClassMeans(len(maps), num_classes, len(points))
+        for images, labels in batches:
+            _check_labels(labels, num_classes)
+            logits = model(_as_model(images, model, settings))
+            torch.autograd.backward(_explained(logits, labels, settings).sum())
+            means.add(scores.take(), labels)
+            if progress:
+                progress(len(images))
+    if not means.classes:
+        raise ValueError("no images to rank the split points with: see split.images, split.classes")
+    return means
+
+
+class ClassMeans:
+    """Running means over the images of each class, in float64 on the host."""
+
+    def __init__(self, num_maps: int, num_classes: int, num_points: int) -> None:
+        self._sums_MPK = torch.zeros(num_maps, num_points, num_classes, dtype=torch.float64)
+        self._counts_K = torch.zeros(num_classes, dtype=torch.int64)
+
+    def add(self, scores: Tensor, labels: Tensor) -> None:
+        """Take in the scores (M, P, N) of one batch with labels (N)."""
+        labels = labels.cpu()
+        self._counts_K += labels.bincount(minlength=len(self._counts_K))
+        self._sums_MPK.index_add_(2, labels, scores)
+
+    @property
+    def num_images(self) -> int:
+        """Images taken in so far."""
+        return int(self._counts_K.sum())
+
+    @property
+    def classes(self) -> list[int]:
+        """Indices of the classes that had images."""
+        indices: list[int] = self._counts_K.nonzero()[:, 0].tolist()
+        return indices
+
+    def means(self) -> Tensor:
+        """Mean score (M, P, K) of each of ``classes``."""
+        return self._sums_MPK[..., self.classes] / self._counts_K[self.classes]
+
+
+class _BatchScores:
+    """The scores of one batch, filled in while the backward pass visits the points."""
+
+    def __init__(
+        self, points: Sequence[SplitPoint], maps: Mapping[str, MapOf], settings: CuiSettings
+    ) -> None:
+        self.points, self.maps, self.settings = points, maps, settings
+        self.scores_MN: dict[int, Tensor] = {}
+        self.deeper: Tensor | None = None
+
+    def visit(self, position: int, features: Tensor, gradients: Tensor) -> None:
+        """Score one point: Eq. 1, Eq. 2 and the reduction of the map to a number."""
+        features_NCX = _by_channel(features, self.points[position])
+        alpha_NC = self._over_positions(_by_channel(gradients, self.points[position]))
+        maps_MNX = torch.stack([map_of(features_NCX, alpha_NC) for map_of in self.maps.values()])
+        if self.settings.channels == "mean":
+            maps_MNX = maps_MNX / features_NCX.shape[1]
+        if self.settings.accumulate == "deeper":
+            maps_MNX = self._with_deeper(maps_MNX, _grid(self.points[position]))
+        finite_MN = maps_MNX.isfinite().all(-1)  # ReLU would turn -inf into 0
+        scores_MN = self._over_positions(F.relu(maps_MNX))
+        self.scores_MN[position] = scores_MN.masked_fill(~finite_MN, math.nan)
+
+    def take(self) -> Tensor:
+        """Scores (M, P, N) of the batch, float64 on the host; forgets them.
+
+        Raises:
+            ValueError: a point was not visited, or a score is not finite.
+        """
+        for position, point in enumerate(self.points):
+            if position not in self.scores_MN:
+                raise ValueError(f"no gradient reaches the features at {point.name}")
+        stacked = torch.stack([self.scores_MN[p] for p in range(len(self.points))], dim=1)
+        self.scores_MN, self.deeper = {}, None
+        scores_MPN = stacked.cpu().double()
+        self._check_finite(scores_MPN)
+        return scores_MPN
+
+    def _check_finite(self, scores: Tensor) -> None:
+        bad_MP = (~scores.isfinite()).sum(2)
+        for kind, bad_P in zip(self.maps, bad_MP.tolist(), strict=True):
+            for point, bad in zip(self.points, bad_P, strict=True):
+                if bad:
+                    raise ValueError(
+                        f"{kind} at {point.name} is not finite for {bad} of {scores.shape[2]} "
+                        "images: look for NaN or infinity in the weights and the images"
+                    )
+
+    def _over_positions(self, values: Tensor) -> Tensor:
+        """Mean or sum over the last axis, in float32 at least."""
+        precise = torch.promote_types(values.dtype, torch.float32)
+        if self.settings.spatial == "mean":
+            return values.mean(-1, dtype=precise)
+        return values.sum(-1, dtype=precise)
+
+    def _with_deeper(self, maps: Tensor, grid: tuple[int, ...]) -> Tensor:
+        """The maps (M, N, X) plus those of all deeper points, brought to this point's grid."""
+        maps = maps.view(*maps.shape[:2], *grid)
+        if self.deeper is not None:
+            maps = maps + _on_grid(self.deeper, grid)
+        self.deeper = maps
+        return maps.flatten(2)
+
+
+def _by_channel(features: Tensor, point: SplitPoint) -> Tensor:
+    """View (N, C, X) of maps (C, H, W) or (H, W, C), token sequences (T, C) and vectors (C)."""
+    match len(point.shape):
+        case 1:
+            return features.unsqueeze(2)
+        case 2:
+            return features.transpose(1, 2)
+        case _ if point.channels_last:
+            return features.flatten(1, -2).transpose(1, 2)
+    return features.flatten(2)
+
+
+def _grid(point: SplitPoint) -> tuple[int, ...]:
+    """Shape of the positions: (H, W), (T,), or (1,) for a vector."""
+    match len(point.shape):
+        case 1:
+            return (1,)
+        case 2:
+            return point.shape[:1]
+        case _ if point.channels_last:
+            return point.shape[:-1]
+    return point.shape[1:]
+
+
+def _on_grid(maps: Tensor, grid: tuple[int, ...]) -> Tensor:
+    """Maps (M, N, ...) that broadcast over ``grid``: nearest neighbour between (H, W) grids.
+
+    Between a grid and a sequence of another length no place corresponds: the mean goes everywhere.
+    """
+    if tuple(maps.shape[2:]) == grid:
+        return maps
+    if maps.dim() == 4 and len(grid) == 2:
+        return F.interpolate(maps, size=list(grid), mode="nearest")
+    return maps.flatten(2).mean(2)[(..., *(None for _ in grid))]
+
+
+def _check_labels(labels: Tensor, num_classes: int) -> None:
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < num_classes:
+        raise ValueError(
+            f"a label is outside 0..{num_classes - 1}: the labels run from {int(labels.min())} "
+            f"to {int(labels.max())} and there are {num_classes} class names"
+        )
+
+
+def _as_model(images: Tensor, model: fx.GraphModule, settings: CuiSettings) -> Tensor:
+    """The images on the device and in the type of the parameters."""
+    own = next((p for p in itertools.chain(model.parameters(), model.buffers())), images)
+    images = images.detach().to(own.device, own.dtype)
+    if settings.precision == "bf16" and images.dim() == 4:
+        images = images.contiguous(memory_format=torch.channels_last)
+    return images
+
+
+def _explained(logits: Tensor, labels: Tensor, settings: CuiSettings) -> Tensor:
+    """The logit of each image whose cause is asked for."""
+    if settings.target == "prediction":
+        return logits.max(1).values
+    num_logits = logits.shape[1]
+    if int(labels.max()) >= num_logits:
+        raise ValueError(
+            f"label {int(labels.max())} has no logit, the model gives {num_logits}: "
+            "train it on these classes or set split.cui.target=prediction"
+        )
+    return logits.gather(1, labels.to(logits.device)[:, None])[:, 0]

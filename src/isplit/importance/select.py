@@ -1,0 +1,144 @@
+"""The split points that a curve, a name and the limits of a device come to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+
+from isplit.bottleneck import code_shape
+from isplit.types import FLOAT32_BYTES, Curve, SplitPoint
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a split point may cost at most; ``None``: no limit. Config keys ``split.<name>``.
+
+    Attributes:
+        max_head_macs: multiply-accumulates of the head for one image.
+        max_head_params: parameters of the head.
+        max_code_bytes: the bottleneck's code of one image as float32.
+        max_feature_bytes: the features of one image as float32.
+        min_depth: smallest index of the point.
+        max_depth: largest index of the point.
+    """
+
+    max_head_macs: int | None = None
+    max_head_params: int | None = None
+    max_code_bytes: int | None = None
+    max_feature_bytes: int | None = None
+    min_depth: int | None = None
+    max_depth: int | None = None
+
+    def violations(self, point: SplitPoint, compression_rate: float) -> list[str]:
+        """The limits that exclude ``point``, each with the numbers; empty if it is admissible."""
+        found = []
+        for limit in fields(self):
+            bound = getattr(self, limit.name)
+            value = _MEASURES[limit.name](point, compression_rate)
+            if bound is not None and (value < bound if limit.name[:3] == "min" else value > bound):
+                found.append(f"split.{limit.name}={bound} but it has {value}")
+        return found
+
+
+def select(
+    curve: Curve,
+    layer: str | int | Sequence[str | int],
+    limits: Limits | None = None,
+    compression_rate: float = 0.9,
+) -> list[SplitPoint]:
+    """The points that ``layer`` asks for and ``limits`` admit, from the input on.
+
+    ``layer`` is a name, an alias, an index, one of the words below, or a list of any of these:
+
+    - ``auto``: the highest admissible peak of the curve (for CDE, whose values are minus the
+      logarithm of the size: the smallest marked point). Without one, the highest admissible
+      interior point; the first and the last point only when nothing else is admissible. Of equal
+      values the deeper wins.
+    - ``peaks``: every admissible peak; the point of ``auto`` when there is none.
+    - ``all``: every admissible point.
+
+    Limits take points off the list of candidates, never out of the curve: a peak stays a peak when
+    its neighbour is excluded.
+
+    Raises:
+        ValueError: no such point; the point named is excluded, or all are (the message says by
+            which limit, with the numbers).
+    """
+    limits = limits or Limits()
+    if not isinstance(layer, str | int):
+        chosen = {point for one in layer for point in select(curve, one, limits, compression_rate)}
+        return sorted(chosen, key=lambda point: point.index)
+    if layer not in _WORDS:
+        return [_named(curve, layer, limits, compression_rate)]
+    admissible = _admissible(curve, limits, compression_rate)
+    return [curve.points[p] for p in _WORDS[str(layer)](curve, admissible)]
+
+
+def _auto(curve: Curve, admissible: list[int]) -> list[int]:
+    last = len(curve.points) - 1
+    interior = [p for p in admissible if 0 < p < last]
+    peaks = [p for p in curve.peaks() if p in interior]
+    candidates = peaks or interior or admissible
+    return [p for p in curve.ranking() if p in candidates][:1]
+
+
+def _peaks(curve: Curve, admissible: list[int]) -> list[int]:
+    return [p for p in curve.peaks() if p in admissible] or _auto(curve, admissible)
+
+
+def _all(curve: Curve, admissible: list[int]) -> list[int]:
+    return admissible
+
+
+_WORDS: dict[str | int, Callable[[Curve, list[int]], list[int]]] = {
+    "auto": _auto,
+    "peaks": _peaks,
+    "all": _all,
+}
+
+_MEASURES: dict[str, Callable[[SplitPoint, float], int]] = {
+    "max_head_macs": lambda point, rate: point.head_macs,
+    "max_head_params": lambda point, rate: point.head_params,
+    "max_code_bytes": lambda point, rate: FLOAT32_BYTES * math.prod(_code_shape(point, rate)),
+    "max_feature_bytes": lambda point, rate: point.feature_bytes,
+    "min_depth": lambda point, rate: point.index,
+    "max_depth": lambda point, rate: point.index,
+}
+
+
+def _code_shape(point: SplitPoint, compression_rate: float) -> tuple[int, ...]:
+    return code_shape(point.shape, compression_rate, channels_last=point.channels_last)
+
+
+def _admissible(curve: Curve, limits: Limits, compression_rate: float) -> list[int]:
+    """Positions that no limit excludes; at least one."""
+    excluded = [limits.violations(point, compression_rate) for point in curve.points]
+    admissible = [p for p, reasons in enumerate(excluded) if not reasons]
+    if not admissible:
+        pairs = zip(curve.points, excluded, strict=True)
+        lines = [f"{point.label}: {', '.join(reasons)}" for point, reasons in pairs]
+        raise ValueError("the limits leave no split point:\n  " + "\n  ".join(lines))
+    return admissible
+
+
+def _named(curve: Curve, layer: str | int, limits: Limits, compression_rate: float) -> SplitPoint:
+    """The admissible point with this name, alias or index (``"5"`` is an index if not a name)."""
+    by_name = {name: point for point in curve.points for name in (point.name, *point.aliases)}
+    by_index = {str(point.index): point for point in curve.points}
+    point = by_name.get(str(layer)) if isinstance(layer, str) else None
+    point = point or by_index.get(str(layer))
+    if point is None:
+        names = ", ".join(_with_aliases(point) for point in curve.points)
+        raise ValueError(
+            f"split.layer={layer!r} is neither {', '.join(map(str, _WORDS))} nor a split point of "
+            f"this model (index 0..{len(curve.points) - 1} or name): {names}"
+        )
+    reasons = limits.violations(point, compression_rate)
+    if reasons:
+        raise ValueError(f"split.layer={layer!r} is excluded: {', '.join(reasons)}")
+    return point
+
+
+def _with_aliases(point: SplitPoint) -> str:
+    return f"{point.name} ({', '.join(point.aliases)})" if point.aliases else point.name
