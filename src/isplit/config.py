@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from isplit.data import ImageData
 from isplit.data import build_data as _build_data
 from isplit.importance import CuiSettings, Limits
 from isplit.stages import LOSSES, OPTIMIZERS, SCHEDULES, Engine, Recipe
-from isplit.tracking import progress_callbacks, wandb_logger
+from isplit.tracking import progress_callbacks, wandb_run
 
 STAGES = ("baseline", "autoencoder", "finetune")
 TRAINS = ("auto", "all", "classifier", "nothing")
@@ -106,8 +108,7 @@ def engine(cfg: DictConfig, loggers: Iterable[Logger]) -> Engine:
     """What the job runs on, and who is told."""
     keys = plain(cfg.trainer)
     threads, progress = keys.pop("threads"), keys.pop("progress")
-    if threads is not None:
-        torch.set_num_threads(threads)
+    torch.set_num_threads(max(1, _cores() // 2) if threads == "auto" else threads)
     progress_callbacks(progress)  # an unknown kind is refused before anything runs
     return Engine(
         loggers=tuple(loggers), callbacks=lambda stage: progress_callbacks(progress), **keys
@@ -124,13 +125,13 @@ def cui_settings(cfg: DictConfig) -> CuiSettings:
     return CuiSettings(**plain(cfg.split.cui))
 
 
-def loggers(cfg: DictConfig, folder: Path) -> list[Logger]:
-    """W&B, if it is not disabled, and the loggers of ``logger.extra``."""
+@contextmanager
+def loggers(cfg: DictConfig, folder: Path) -> Iterator[list[Logger]]:
+    """W&B, if it is not disabled, and the loggers of ``logger.extra``, while a job runs."""
     keys = plain(cfg.logger)
-    extra = keys.pop("extra")
-    tracker = wandb_logger(keys.pop("mode"), folder, identity(cfg), **keys)
-    others = [instantiate(logger) for logger in extra.values()]
-    return ([tracker] if tracker else []) + others
+    extra = [instantiate(logger) for logger in keys.pop("extra").values()]
+    with wandb_run(keys.pop("mode"), folder, identity(cfg), **keys) as tracker:
+        yield tracker + extra
 
 
 def _one_of(key: str, value: Any, choices: Iterable[str]) -> None:
@@ -141,6 +142,11 @@ def _one_of(key: str, value: Any, choices: Iterable[str]) -> None:
 def _at_least(key: str, value: int, least: int) -> None:
     if value < least:
         raise ValueError(f"{key}={value} must be at least {least}")
+
+
+def _cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _path(value: str | None) -> Path | None:

@@ -54,6 +54,7 @@ from isplit.types import (
 log = logging.getLogger(__name__)
 
 RESULT_SCHEMA = 1
+FILE_WIDTH = 120  # characters of a table that goes to a file
 INTERRUPTED = 130  # exit status of a program stopped with Ctrl-C
 
 
@@ -65,9 +66,8 @@ def train(cfg: DictConfig) -> list[SplitResult]:
     """
     config.check(cfg)
     folder = Path(cfg.paths.output)
-    with _sole_job_in(folder):
+    with _sole_job_in(folder), config.loggers(cfg, folder) as loggers:
         write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
-        loggers = config.loggers(cfg, folder)
         bench = _workbench(cfg, loggers)
         base = _baseline(cfg, bench)
         curve = _curve(cfg, bench, base)
@@ -87,7 +87,8 @@ def train(cfg: DictConfig) -> list[SplitResult]:
 def command(job: Callable[[DictConfig], Any], cfg: DictConfig) -> None:
     """Run a job as a command: what the user can mend is said in one line, without a traceback."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    logging.getLogger("lightning").setLevel(logging.WARNING)
+    for chatty in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         job(cfg)
     except (KeyboardInterrupt, SystemExit):
@@ -289,10 +290,9 @@ def _write_curve(curve: Curve, chosen: list[SplitPoint], folder: Path) -> None:
 
 def _conclude(results: list[SplitResult], folder: Path) -> None:
     """The table a person reads, on the screen and in ``results.txt``, and where everything is."""
-    table = result_table(results)
-    Console().print(table)
-    with (folder / "results.txt").open("w", encoding="utf-8") as file:
-        Console(file=file, width=160).print(table)
+    console = Console(width=None if sys.stdout.isatty() else FILE_WIDTH, record=True)
+    console.print(result_table(results))
+    write_text(folder / "results.txt", console.export_text())
     log.info("written to %s", folder)
 
 

@@ -7,7 +7,8 @@ import netrc
 import os
 import sys
 import urllib.parse
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,8 @@ def wandb_mode(mode: str) -> str:
     return "online" if _has_key() else "offline"
 
 
-def wandb_logger(
+@contextmanager
+def wandb_run(
     mode: str,
     folder: Path,
     config: Mapping[str, Any],
@@ -50,25 +52,33 @@ def wandb_logger(
     name: str | None = None,
     group: str | None = None,
     tags: Iterable[str] = (),
-) -> WandbLogger | None:
-    """The W&B run of a job, online or in ``folder``; None where W&B is disabled."""
+) -> Iterator[list[Logger]]:
+    """The logger of a W&B run, online or in ``folder``; none where W&B is disabled.
+
+    The run ends with the block, as failed when the block raises.
+    """
     mode = wandb_mode(mode)
     if mode == "disabled":
-        return None
-    logging.getLogger("wandb").setLevel(logging.ERROR)
-    run = WandbLogger(
+        yield []
+        return
+    run = wandb.init(
+        mode=mode,  # type: ignore[arg-type]
+        dir=folder,
+        config=dict(config),
         project=project,
         name=name,
-        save_dir=folder,
-        offline=mode == "offline",
         group=group,
         tags=list(tags),
         job_type="train",
-        config=dict(config),
         settings=wandb.Settings(silent=True, console="off"),
     )
     log.info("tracking: W&B %s, project %s", mode, project)
-    return run
+    exit_code = 1
+    try:
+        yield [WandbLogger(experiment=run, save_dir=folder)]
+        exit_code = 0
+    finally:
+        run.finish(exit_code)
 
 
 def log_result(loggers: Iterable[Logger], result: SplitResult) -> None:

@@ -19,14 +19,15 @@ def result_table(results: Sequence[SplitResult]) -> Table:
     table = Table(
         title=f"{first.model} on {first.data}: {first.num_classes} classes, "
         f"{first.accuracy.test_images} test images",
-        caption="accuracy on the test images; kB of one image as float32; M = 10^6 "
-        "multiply-accumulates of one image, encoder and decoder included",
+        caption="accuracy on the test images, before and after each stage; kB of one image's features "
+        "before and after the encoder;\nM: 10^6 multiply-accumulates of one image, with encoder and "
+        "decoder",
     )
     table.add_column("split after")
-    for column in (rank, "baseline", "autoencoder", "fine-tuned", "features kB", "payload kB"):
+    accuracies = ("unsplit", "autoencoder", "fine-tuned")
+    costs = ("kB before", "kB after", "M device", "M server")
+    for column in (rank, *accuracies, *costs):
         table.add_column(column, justify="right")
-    table.add_column("device M", justify="right")
-    table.add_column("server M", justify="right")
     for result in results:
         table.add_row(*_row(result))
     return table

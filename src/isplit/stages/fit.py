@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import pickle
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,14 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 from torch.utils.data import DataLoader
 
 log = logging.getLogger(__name__)
+
+EXPECTED_WARNINGS = (
+    r".*exists and is not empty",  # the folder of an interrupted stage
+    r".*in eval mode at the start of training",  # what is frozen
+    r".*does not have many workers",  # small images need none
+    r".*treespec, LeafSpec.*is deprecated",  # between Lightning and torch
+    r".*srun. command is available",
+)
 
 Parameters = Iterable[nn.Parameter]
 
@@ -159,7 +168,9 @@ def fit(
         enable_progress_bar=any(_is_progress_bar(c) for c in callbacks),
         enable_model_summary=False,
     )
-    trainer.fit(stage, train, validation, ckpt_path=_resumable(folder, stage), weights_only=True)
+    with _quiet():
+        checkpoint = _resumable(folder, stage)
+        trainer.fit(stage, train, validation, ckpt_path=checkpoint, weights_only=True)
     best = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)
     stage.load_state_dict(best["state_dict"])
     stage.cpu()
@@ -230,6 +241,15 @@ def _resumable(folder: Path, stage: Stage) -> Path | None:
         return None
     log.info("%s: goes on after epoch %d of %d", stage.name, epoch + 1, stage.recipe.epochs)
     return path
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Lightning's warnings about what is meant: resuming, frozen modules, no workers."""
+    with warnings.catch_warnings():
+        for meant in EXPECTED_WARNINGS:
+            warnings.filterwarnings("ignore", message=meant)
+        yield
 
 
 def _is_progress_bar(callback: Callback) -> bool:
