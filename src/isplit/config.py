@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from isplit.backbones import build_backbone
+from isplit.backbones import build_backbone, comes_trained, head_path
 from isplit.data import ImageData
 from isplit.data import build_data as _build_data
 from isplit.importance import CuiSettings, Limits
@@ -86,6 +87,17 @@ def model_keys(cfg: DictConfig, data: ImageData) -> dict[str, Any]:
 def build_model(keys: dict[str, Any]) -> nn.Module:
     """The unsplit classifier, as it is before any training here."""
     return build_backbone(**keys)
+
+
+def baseline_recipe(cfg: DictConfig, net: nn.Module) -> Recipe:
+    """How the baseline trains; what ``stage.baseline.trains`` leaves out of ``net`` is frozen."""
+    trains = cfg.stage.baseline.trains
+    if trains == "auto":
+        trains = "nothing" if comes_trained(net, cfg.model.weights) else "all"
+    if trains == "classifier":
+        net.requires_grad_(False).get_submodule(head_path(net)).requires_grad_(True)
+    training = recipe(cfg, "baseline")
+    return replace(training, epochs=0) if trains == "nothing" else training
 
 
 def model_description(keys: dict[str, Any]) -> dict[str, Any]:

@@ -127,8 +127,10 @@ def _baseline(cfg: DictConfig, bench: Workbench) -> _Base:
     keys = config.model_keys(cfg, bench.data)
     with seeded(cfg.seed, "model"):
         net = config.build_model(keys)
-    recipe = config.recipe(cfg, "baseline")
-    stored = stages.baseline(bench, net, config.model_description(keys), recipe)
+    recipe = config.baseline_recipe(cfg, net)
+    description = config.model_description(keys) | {"trains": cfg.stage.baseline.trains}
+    stored = stages.baseline(bench, net, description, recipe)
+    net.requires_grad_(True)
     size = bench.data.image_size
     traced = trace(net, torch.zeros(2, 3, size, size))
     points = friendly_names(cfg.model.name, split_points(traced, cfg.split.granularity))

@@ -104,6 +104,14 @@ def head_path(model: nn.Module) -> str:
     return linear[-1] if linear else [p for p, m in layers if isinstance(m, nn.Conv2d)][-1]
 
 
+def comes_trained(model: nn.Module, weights: str | Path | None) -> bool:
+    """Whether the weights are a file of the user's own that fits the classes: nothing to train."""
+    if weights is None or Path(weights).suffix not in SUFFIXES:
+        return False
+    state, head = read_state(Path(weights), list(model.state_dict())), f"{head_path(model)}.weight"
+    return head in state and state[head].shape == model.state_dict()[head].shape
+
+
 def _architecture(name: str, arch: str | None, batch_norm: bool) -> str:
     """The name torchvision has for a backbone."""
     if name not in BACKBONES:

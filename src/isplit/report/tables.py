@@ -19,9 +19,9 @@ def result_table(results: Sequence[SplitResult]) -> Table:
     table = Table(
         title=f"{first.model} on {first.data}: {first.num_classes} classes, "
         f"{first.accuracy.test_images} test images",
-        caption="accuracy on the test images, before and after each stage; kB of one image's features "
-        "before and after the encoder;\nM: 10^6 multiply-accumulates of one image, with encoder and "
-        "decoder",
+        caption="accuracy on the test images, of the unsplit model and after each stage\n"
+        "kB: features of one image, before and after the encoder, as float32\n"
+        "M: 10^6 multiply-accumulates of one image, encoder and decoder included",
     )
     table.add_column("split after")
     accuracies = ("unsplit", "autoencoder", "fine-tuned")
