@@ -1,1 +1,12 @@
 """Its place puts tests/ on the import path: `import cases`, `import reference`."""
+
+
+def pytest_addoption(parser):
+    parser.addoption("--kills", type=int, default=2, help="moments at which a run is killed")
+
+
+def pytest_generate_tests(metafunc):
+    if "kill" in metafunc.fixturenames:
+        kills = metafunc.config.getoption("kills")
+        moments = [(number, kills) for number in range(kills)]
+        metafunc.parametrize("kill", moments, ids=[f"{n + 1}-of-{k}" for n, k in moments])

@@ -54,6 +54,7 @@ from isplit.types import (
 log = logging.getLogger(__name__)
 
 RESULT_SCHEMA = 1
+RULES = ("auto", "peaks", "all")  # of split.layer, as isplit.importance.select reads them
 FILE_WIDTH = 120  # characters of a table that goes to a file
 INTERRUPTED = 130  # exit status of a program stopped with Ctrl-C
 
@@ -71,14 +72,14 @@ def train(cfg: DictConfig) -> list[SplitResult]:
         bench = _workbench(cfg, loggers)
         base = _baseline(cfg, bench)
         curve = _curve(cfg, bench, base)
-        chosen = select(curve, cfg.split.layer, config.limits(cfg), cfg.bottleneck.compression_rate)
+        chosen = _select(cfg, curve, config.plain(cfg.split.layer))
         _write_curve(curve, chosen, folder)
         results: list[SplitResult] = []
         for point in chosen:
             log.info("split at %s (%d of %d)", point.label, len(results) + 1, len(chosen))
             place = folder if len(chosen) == 1 else folder / f"{point.index:02d}-{point.label}"
             results.append(_split(cfg, bench, base, curve, point, place))
-            log_result(loggers, results[-1])
+            log_result(loggers, results[-1], f"{point.label}/" if len(chosen) > 1 else "")
         bench.store.finish_job({"output": str(folder), "splits": [p.name for p in chosen]})
         _conclude(results, folder)
     return results
@@ -179,6 +180,18 @@ def _curve(cfg: DictConfig, bench: Workbench, base: _Base) -> Curve:
     )
 
 
+def _select(cfg: DictConfig, curve: Curve, layer: str | int | list[str | int]) -> list[SplitPoint]:
+    return select(curve, layer, config.limits(cfg), cfg.bottleneck.compression_rate)
+
+
+def _chosen_by(cfg: DictConfig, curve: Curve, point: SplitPoint) -> str:
+    """``cui:auto`` and the like if a rule in ``split.layer`` stands for the point, else ``user``."""
+    layer = config.plain(cfg.split.layer)
+    asked = layer if isinstance(layer, list) else [layer]
+    rules = [rule for rule in RULES if rule in asked and point in _select(cfg, curve, rule)]
+    return f"{curve.kind}:{rules[0]}" if rules else "user"
+
+
 def _split(
     cfg: DictConfig, bench: Workbench, base: _Base, curve: Curve, point: SplitPoint, folder: Path
 ) -> SplitResult:
@@ -212,7 +225,6 @@ def _result(
     done: dict[str, Stored],
 ) -> SplitResult:
     tests = {stage: tested(stored) for stage, stored in done.items()}
-    by_rule = cfg.split.layer in ("auto", "peaks", "all")
     bottleneck = split.bottleneck
     return SplitResult(
         schema=RESULT_SCHEMA,
@@ -224,7 +236,7 @@ def _result(
             layer=point.name,
             index=point.index,
             shape=point.shape,
-            chosen_by=f"{curve.kind}:{cfg.split.layer}" if by_rule else "user",
+            chosen_by=_chosen_by(cfg, curve, point),
             label=point.label,
         ),
         curve=CurveValue(

@@ -81,9 +81,9 @@ def wandb_run(
         run.finish(exit_code)
 
 
-def log_result(loggers: Iterable[Logger], result: SplitResult) -> None:
+def log_result(loggers: Iterable[Logger], result: SplitResult, prefix: str = "") -> None:
     """Tell every logger the numbers of a result, by flat names (``accuracy/after_finetune``)."""
-    flat = flat_result(result)
+    flat = {prefix + name: value for name, value in flat_result(result).items()}
     numbers = {k: float(v) for k, v in flat.items() if isinstance(v, int | float)}
     for logger in loggers:
         logger.log_metrics(numbers)

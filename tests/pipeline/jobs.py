@@ -1,0 +1,37 @@
+"""Jobs for the pipeline tests: composed as Hydra would, tiny, in a folder of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+ROOT = Path(__file__).parents[2]
+SMALLEST = (
+    "trainer=smoke",
+    "logger=none",
+    "trainer.progress=none",
+    "data.images_per_class=20",
+    "stage.baseline.epochs=2",
+    "stage.autoencoder.epochs=2",
+    "split.images=40",
+    "split.layer=block3_pool",
+)
+
+
+def compose_job(root: Path, *overrides: str, output: str = "job") -> DictConfig:
+    """The config of ``python train.py`` with these overrides, writing below ``root``."""
+    where = (f"paths.root={root}", f"paths.output={root / output}", f"paths.data={root / 'data'}")
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return compose("train", [*SMALLEST, *where, *overrides])
+
+
+def start_job(root: Path, *overrides: str, **keys) -> subprocess.Popen:
+    """``python train.py`` with these overrides, as a user would start it."""
+    command = [sys.executable, str(ROOT / "train.py"), *SMALLEST, *overrides]
+    where = [f"paths.root={root}", f"paths.data={root / 'data'}"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command + where, **(pipes | keys), env=environment, cwd=ROOT)

@@ -1,0 +1,100 @@
+"""``python train.py`` as a process: interrupted, killed, out of disk space."""
+
+import json
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+from pipeline.jobs import start_job
+
+
+def result_without(path, *timings):
+    """A result file without these keys of its stages."""
+    result = json.loads(path.read_text(encoding="utf-8"))
+    for stage in result["stages"].values():
+        for key in timings:
+            del stage[key]
+    return result
+
+
+def run(root, *overrides, **keys):
+    process = start_job(root, *overrides, **keys)
+    output, _ = process.communicate(timeout=300)
+    return process.returncode, output
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Result and duration of a job that nothing happens to."""
+    root = tmp_path_factory.mktemp("undisturbed")
+    begin = time.monotonic()
+    code, output = run(root, f"paths.output={root / 'job'}")
+    assert code == 0, output
+    return root / "job" / "result.json", time.monotonic() - begin
+
+
+def wait_for(root, pattern):
+    """Until a file is there; a job that never writes it fails the test."""
+    for _ in range(600):
+        if list(root.glob(pattern)):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{pattern} never came")
+
+
+def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(undisturbed, tmp_path):
+    process = start_job(tmp_path, f"paths.output={tmp_path / 'job'}", "stage.baseline.epochs=2000")
+    wait_for(tmp_path, "store/baseline/*.part/last.ckpt")
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on" in output
+    assert "Traceback" not in output
+    assert not (tmp_path / "job" / "result.json").exists()
+
+
+def test_killed_at_a_random_moment_it_ends_with_the_same_result(undisturbed, tmp_path, kill):
+    """``kill`` counts from 0 to ``--kills``; the moments fall in equal parts of the job's time."""
+    expected, duration = undisturbed
+    number, kills = kill
+    moment = (number + random.Random(number).random()) / kills * duration
+    process = start_job(tmp_path, f"paths.output={tmp_path / 'job'}")
+    try:
+        process.communicate(timeout=moment)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+    code, output = run(tmp_path, f"paths.output={tmp_path / 'job'}")
+    assert code == 0, output
+    # a job that was through before its moment is reused, as it should be
+    ignored = ("seconds", "reused") if process.returncode == 0 else ("seconds",)
+    found = result_without(tmp_path / "job" / "result.json", *ignored)
+    assert found == result_without(expected, *ignored)
+
+
+def limit_file_size():
+    """Writing more than 200 kB to a file fails from here on, as on a full disk."""
+    import resource
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+
+
+def test_a_full_disk_is_said_and_leaves_nothing_half_written(tmp_path):
+    code, output = run(tmp_path, f"paths.output={tmp_path / 'job'}", preexec_fn=limit_file_size)
+    assert code == 1
+    assert "error: " in output
+    assert "File too large" in output
+    assert "Traceback" not in output
+    assert not list(tmp_path.rglob("result.json"))
+    finished = [p for p in tmp_path.glob("store/baseline/*") if p.suffix not in (".part", ".lock")]
+    assert not finished
+
+
+def test_a_mistake_is_said_in_one_line(tmp_path):
+    code, output = run(tmp_path, "split.layer=conv9", "stage.baseline.epochs=0")
+    assert code == 1
+    assert "error: split.layer='conv9' is neither" in output
+    assert "Traceback" not in output

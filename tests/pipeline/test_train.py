@@ -1,0 +1,207 @@
+"""``train(cfg)`` whole: what it leaves, what it reuses, what it refuses."""
+
+import csv
+import json
+import math
+
+import pytest
+import torch
+from pipeline.jobs import compose_job
+
+from isplit import runs
+from isplit.artifact import load_split_model
+from isplit.config import build_data
+from isplit.evaluate import evaluate
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory):
+    """A finished job and the folder it wrote below."""
+    root = tmp_path_factory.mktemp("root")
+    cfg = compose_job(root)
+    return cfg, runs.train(cfg)[0], root
+
+
+def result_file(root, output="job"):
+    return json.loads((root / output / "result.json").read_text(encoding="utf-8"))
+
+
+def untimed(result):
+    """A result without what may differ between two runs of the same job."""
+    return result | {"stages": {s: v | {"seconds": 0} for s, v in result["stages"].items()}}
+
+
+def test_the_result_has_every_field_of_the_schema_and_is_true(job):
+    _, _, root = job
+    written = result_file(root)
+    assert written["schema"] == 1
+    assert (written["model"], written["data"], written["num_classes"]) == ("vgg16", "letters", 10)
+    assert written["split"]["layer"] == "features.23"
+    assert written["split"]["label"] == "block3_pool"
+    assert written["split"]["index"] == 9
+    assert written["split"]["chosen_by"] == "user"
+    assert written["curve"]["num_points"] == 18
+    assert 1 <= written["curve"]["rank"] <= 18
+    assert math.prod(written["split"]["shape"]) * 4 == written["cost"]["feature_bytes"]
+    code = math.prod(written["bottleneck"]["code_shape"])
+    assert written["cost"]["payload_bytes"] == 4 * code
+    kept = code / math.prod(written["split"]["shape"])
+    assert written["bottleneck"]["achieved_rate"] == pytest.approx(1 - kept)
+    assert written["accuracy"]["test_images"] == 200
+    assert len(written["per_class"]["split_f1"]) == 10
+    assert set(written["stages"]) == {"baseline", "autoencoder", "finetune"}
+    assert not any(stage["reused"] for stage in written["stages"].values())
+
+
+def test_every_file_of_a_run_is_there_and_nothing_half_written(job):
+    _, _, root = job
+    assert {path.name for path in (root / "job").iterdir()} == {
+        ".lock",
+        "config.yaml",
+        "curve.json",
+        "curve.png",
+        "curve.svg",
+        "metrics.csv",
+        "predictions.csv",
+        "result.json",
+        "results.txt",
+        "split_model.json",
+        "split_model.safetensors",
+    }
+
+
+def test_the_stored_split_model_gives_the_reported_accuracy(job):
+    cfg, result, root = job
+    data = build_data(cfg)
+    split = load_split_model(root / "job")
+    found = evaluate(split, data.loader("test", 50), data.num_classes)
+    assert found.accuracy == result.accuracy.after_finetune
+    assert found.f1 == pytest.approx(result.per_class.split_f1)
+
+
+def test_the_code_alone_decides_the_logits(job):
+    cfg, _, root = job
+    split = load_split_model(root / "job")
+    images, _ = next(iter(build_data(cfg).loader("test", 8)))
+    with torch.no_grad():
+        code = split.encode(images)
+        assert tuple(code.shape[1:]) == split.bottleneck.code_shape
+        assert torch.equal(split.decode(code), split(images))
+
+
+def test_predictions_and_metrics_agree_with_the_result(job):
+    _, result, root = job
+    with (root / "job" / "predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    right = sum(row["label"] == row["finetune"] for row in rows)
+    assert right / len(rows) == result.accuracy.after_finetune
+    with (root / "job" / "metrics.csv").open() as file:
+        stages = [row["stage"] for row in csv.DictReader(file)]
+    assert stages == ["baseline"] * 2 + ["autoencoder"] * 2 + ["finetune"]
+
+
+def test_altered_weights_are_not_loaded(job, tmp_path):
+    _, _, root = job
+    for name in ("split_model.json", "split_model.safetensors"):
+        (tmp_path / name).write_bytes((root / "job" / name).read_bytes())
+    path = tmp_path / "split_model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x01")
+    with pytest.raises(ValueError, match=r"is not the file that split_model\.json"):
+        load_split_model(tmp_path)
+
+
+def test_the_same_command_again_reuses_every_stage(job, capfd):
+    _, result, root = job
+    cfg = compose_job(root, output="again")
+    again = runs.train(cfg)[0]
+    assert all(stage.reused for stage in again.stages.values())
+    assert again.accuracy == result.accuracy
+    assert again.curve == result.curve
+
+
+def test_another_seed_is_another_baseline(job):
+    _, result, root = job
+    other = runs.train(compose_job(root, "seed=1", "stage.baseline.epochs=0", output="seed"))[0]
+    assert not other.stages["baseline"].reused
+    assert other.stages["baseline"].fingerprint != result.stages["baseline"].fingerprint
+
+
+def test_the_same_job_in_another_store_gives_the_same_result(job, tmp_path):
+    _, _, root = job
+    runs.train(compose_job(tmp_path))
+    assert untimed(result_file(tmp_path)) == untimed(result_file(root))
+
+
+def test_several_points_get_a_folder_each_and_share_the_baseline(job):
+    _, _, root = job
+    cfg = compose_job(root, "split.layer=[auto,block1_pool,16]", output="several")
+    results = runs.train(cfg)
+    folders = sorted(path.parent.name for path in (root / "several").glob("*/result.json"))
+    assert [f"{r.split.index:02d}-{r.split.label}" for r in results] == folders
+    assert len({r.stages["baseline"].fingerprint for r in results}) == 1
+    assert "block1_pool" in (root / "several" / "results.txt").read_text()
+
+
+def test_the_users_own_trained_model_is_taken_as_it_is(job, tmp_path):
+    _, result, root = job
+    (stage,) = (root / "store" / "baseline").glob(result.stages["baseline"].fingerprint)
+    weights = stage / "weights.safetensors"
+    own = runs.train(compose_job(tmp_path, f"model.weights={weights}"))[0]
+    assert own.accuracy.baseline == result.accuracy.baseline
+    more = compose_job(
+        tmp_path, f"model.weights={weights}", "stage.baseline.trains=all", output="b"
+    )
+    assert runs.train(more)[0].accuracy.baseline != result.accuracy.baseline
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "split.layer=conv9",
+            r"split\.layer='conv9' is neither .* nor a split point .*block3_pool",
+        ),
+        ("split.layer=99", r"split\.layer=99 is neither"),
+        (
+            "split.max_head_macs=1",
+            r"split\.layer='block3_pool' is excluded: split\.max_head_macs=1",
+        ),
+        ("bottleneck.compression_rate=1", r"bottleneck\.compression_rate=1 is not between 0 and 1"),
+        ("bottleneck.compression_rate=0", r"bottleneck\.compression_rate=0 is not between"),
+        ("data.name=cifar", r"data='cifar' is none of letters"),
+        ("model.name=vgg99", r"model\.name='vgg99' is none of: vgg16"),
+        ("data.classes=[A,Z]", r"'Z'.*A, B, C"),
+        ("split.classes=[Z]", r"'Z' is none of the classes"),
+        ("split.kind=magic", r"split\.kind='magic'"),
+        ("stage.baseline.optimizer=lion", r"stage\.baseline\.optimizer='lion' is none of adamw"),
+        ("stage.finetune.schedule=x", r"stage\.finetune\.schedule='x' is none of onecycle"),
+        ("stage.finetune.loss=x", r"stage\.finetune\.loss='x' is none of cross_entropy, mse"),
+        ("stage.autoencoder.loss=cross_entropy", r"stage\.autoencoder\.loss=.* must be mse"),
+        ("stage.autoencoder.epochs=0", r"stage\.autoencoder\.epochs=0 must be at least 1"),
+        ("stage.baseline.trains=half", r"stage\.baseline\.trains='half' is none of auto, all"),
+        ("trainer.progress=dots", r"trainer\.progress='dots' is none of auto, bar"),
+        ("logger.mode=loud", r"logger\.mode='loud' is none of auto, online"),
+    ],
+)
+def test_bad_input_is_refused_with_key_value_and_choices(job, override, message):
+    _, _, root = job
+    cfg = compose_job(root, override, output="bad")
+    with pytest.raises(ValueError, match=message):
+        runs.train(cfg)
+    assert not (root / "bad" / "result.json").exists()
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(tmp_path):
+    torch.save({"conv1.weight": torch.zeros(8, 3, 3, 3)}, tmp_path / "other.pth")
+    cfg = compose_job(tmp_path, f"model.weights={tmp_path / 'other.pth'}")
+    with pytest.raises(ValueError, match=r"model\.weights=.*other\.pth.* is not of this VGG"):
+        runs.train(cfg)
+
+
+def test_two_jobs_in_one_output_folder_are_refused(tmp_path):
+    cfg = compose_job(tmp_path)
+    with (
+        runs._sole_job_in(tmp_path / "job"),
+        pytest.raises(ValueError, match=r"another job is running in .*job"),
+    ):
+        runs.train(cfg)
