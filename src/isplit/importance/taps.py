@@ -6,6 +6,8 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -19,7 +21,8 @@ _ACTIVATIONS = (
     *("relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "softplus"),
     *("hardswish", "hardtanh", "hardsigmoid", "sigmoid", "tanh"),
 )  # as functions and methods; as modules torch keeps them together
-_TAP = "_isplit_tap_{}"
+_NAMES_PART = ("call_module", "get_attr")
+_TAP = "_isplit_tap_"
 
 
 @contextmanager
@@ -100,26 +103,28 @@ def _with_taps(
     traced: fx.GraphModule, points: Sequence[SplitPoint], taps: _Taps, tap: str
 ) -> fx.GraphModule:
     """The same modules under a copy of the graph that calls a tap at every point."""
-    model = fx.GraphModule(traced, copy.deepcopy(traced.graph))
-    nodes = {node.name: node for node in model.graph.nodes}
+    graph = copy.deepcopy(traced.graph)
+    nodes = {node.name: node for node in graph.nodes}
+    parts = {n.target: attrgetter(n.target)(traced) for n in nodes.values() if n.op in _NAMES_PART}
     for position, point in enumerate(points):
         node = nodes[point.node]
         if tap == "pre_activation":
-            node = _before_activation(model, node)
-        name = _TAP.format(position)
-        model.add_submodule(name, _Tap(taps, position))
-        with model.graph.inserting_after(node):
-            tapped_node = model.graph.call_module(name, (node,))
+            node = _before_activation(parts, node)
+        name = f"{_TAP}{position}"
+        parts[name] = _Tap(taps, position)
+        with graph.inserting_after(node):
+            tapped_node = graph.create_node("call_module", name, (node,))
         node.replace_all_uses_with(tapped_node, lambda user, own=tapped_node: user is not own)
-    model.recompile()
+    model = fx.GraphModule(parts, graph)  # from parts: compiles once
+    model.training = False
     return model
 
 
-def _before_activation(model: fx.GraphModule, node: fx.Node) -> fx.Node:
+def _before_activation(parts: dict[str, Any], node: fx.Node) -> fx.Node:
     """The node that feeds the activation ``node``; ``node`` itself where it is none."""
     match node.op:
         case "call_module":
-            kind = type(model.get_submodule(str(node.target)))
+            kind = type(parts[str(node.target)])
             is_activation = kind.__module__ == "torch.nn.modules.activation"
         case "call_function" | "call_method":
             name = getattr(node.target, "__name__", str(node.target))

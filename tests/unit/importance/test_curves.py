@@ -71,7 +71,7 @@ def test_gradients_are_on_whatever_the_caller_switched_off(chain):
 
 def test_means_are_taken_before_any_logarithm(chain):
     # the second image is black: without bias its maps are zero, whose logarithm is -infinity
-    traced, points, images, labels = chain
+    traced, points, images, _ = chain
     for module in traced.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.zeros_(module.bias)
@@ -196,7 +196,7 @@ def test_values_that_are_not_finite_are_refused_by_name(chain, value):
 
 
 def test_unknown_kind_names_the_choices(chain):
-    with pytest.raises(ValueError, match="split.kind='cam' is not one of cui, gradient, cde"):
+    with pytest.raises(ValueError, match=r"split.kind='cam' is not one of cui, gradient, cde"):
         _curve(chain, "cam")
 
 
