@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from torch import Tensor
 
 from isplit.data.cache import Arrays, cached
 from isplit.data.source import Source
+
+log = logging.getLogger(__name__)
 
 Fit = Callable[[Image.Image, tuple[int, int], Image.Resampling], Image.Image]
 FITS: dict[str, Fit] = {
@@ -80,8 +83,8 @@ def open_album(
 ) -> Album:
     """All images of these names, held in memory if they fit into ``memory_bytes``.
 
-    What a pass over the files found is kept in ``cache_dir``; it is used again while the source's
-    stamp (sizes and times of the files) says that they are the same.
+    What a pass over the files found is kept in ``cache_dir``, unless some were broken, and used
+    again while the source's stamp (sizes and times of the files) says that they are the same.
 
     Raises:
         ValueError: there is no such ``fit``.
@@ -92,7 +95,9 @@ def open_album(
     read = partial(_read_all, source, names, size, fit, keep, threads)
     stamp = source.stamp()
     settings = [stamp, list(names), size, fit, keep, DECODING, PIL.__version__]
-    arrays = read() if stamp is None else cached(cache_dir, "pixels", settings, read)
+    arrays = (
+        read() if stamp is None else cached(cache_dir, "pixels", settings, read, keep_if=_all_good)
+    )
     return Album(
         source,
         tuple(names),
@@ -100,7 +105,7 @@ def open_album(
         fit,
         stored=torch.from_numpy(arrays["pixels"]),
         digests=tuple(digest.tobytes() for digest in arrays["digests"]),
-        broken={int(number): why for number, why in json.loads(str(arrays["broken"])).items()},
+        broken=_broken(arrays),
     )
 
 
@@ -135,8 +140,17 @@ def _read_all(
         else:
             pixels[number : number + 1] = image  # nowhere, unless they are kept
 
+    log.info("reading %d images", len(names))
     _for_each(read, len(names), threads)
     return {"pixels": pixels, "digests": digests, "broken": np.array(json.dumps(broken))}
+
+
+def _broken(arrays: Arrays) -> dict[int, str]:
+    return {int(number): why for number, why in json.loads(str(arrays["broken"])).items()}
+
+
+def _all_good(arrays: Arrays) -> bool:
+    return not _broken(arrays)  # what could not be read may be readable the next time
 
 
 def _for_each(read: Callable[[int], None], count: int, threads: int) -> None:

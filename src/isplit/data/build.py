@@ -67,6 +67,7 @@ def build_data(
     listing = choose_classes(listing, classes)
     listing = limit_images(listing, images_per_class, seed)
     listing = carve_validation(listing, validation_fraction, seed)
+    refuse_empty_classes(listing)
     names = sorted({image.name for split in SPLITS for image in listing.splits[split]})
     album = open_album(
         listing.source,
@@ -79,8 +80,9 @@ def build_data(
     )
     broken = {names[number]: reason for number, reason in album.broken.items()}
     skipped = _skip_corrupt(broken, max_corrupt)
-    listing = _without(listing, set(broken))
-    refuse_empty_classes(listing)
+    if skipped:
+        listing = _without(listing, set(broken))
+        refuse_empty_classes(listing)
     return ImageData(
         name,
         listing.class_names,

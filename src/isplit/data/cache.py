@@ -19,7 +19,13 @@ log = logging.getLogger(__name__)
 Arrays = dict[str, np.ndarray]
 
 
-def cached(folder: Path, name: str, settings: Sequence[Any], make: Callable[[], Arrays]) -> Arrays:
+def cached(
+    folder: Path,
+    name: str,
+    settings: Sequence[Any],
+    make: Callable[[], Arrays],
+    keep_if: Callable[[Arrays], bool] = lambda _: True,
+) -> Arrays:
     """What ``make`` gives, from ``folder`` if these settings were made before.
 
     The file carries a hash of its arrays; one that is damaged is made anew. Two processes that
@@ -30,7 +36,8 @@ def cached(folder: Path, name: str, settings: Sequence[Any], make: Callable[[], 
     arrays = _read(path)
     if arrays is None:
         arrays = make()
-        _try_to_write(path, arrays)
+        if keep_if(arrays):
+            _try_to_write(path, arrays)
     return arrays
 
 

@@ -41,11 +41,12 @@ def list_images(root: Path | None, *, seed: int, test_fraction: float = 0.2) -> 
             that is not between 0 and 1.
     """
     source = open_root(root, _ADVICE, _WITH_SPLITS, _CLASSES_ALONE)
-    parts = _parts(source)
-    if not parts.get("train"):
-        raise FileNotFoundError(f"data.root={root} holds no images in class folders. {_ADVICE}")
-    class_names = tuple(sorted({class_name for class_name, _ in parts["train"]}))
-    splits = {split: label_by_folder(images, class_names) for split, images in parts.items()}
+    split_of = _split_folders(source)
+    class_names = _class_folders(source, "train/" if "train/" in split_of else "")
+    images: dict[str, list[Labelled]] = {}
+    for folder, split in split_of.items():
+        images.setdefault(split, []).extend(label_by_folder(images_in(source, folder), class_names))
+    splits = {split: tuple(labelled) for split, labelled in images.items()}
     if "test" not in splits:
         key = "data.test_fraction"
         splits["train"], splits["test"] = carve(splits["train"], test_fraction, seed, key=key)
@@ -86,12 +87,15 @@ def is_image(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in IMAGE_TYPES
 
 
-def _parts(source: Source) -> dict[str, list[tuple[str, str]]]:
-    """Class and name of the images of each split that has a folder; all are train's if none."""
+def _split_folders(source: Source) -> dict[str, str]:
+    """Folder and split of each part that is there; without ``train`` everything belongs to it."""
     tops = {name.split("/")[0] for name in source.names if "/" in name}
     if "train" not in tops:
-        return {"train": images_in(source, "")}
-    parts: dict[str, list[tuple[str, str]]] = {}
-    for folder in sorted(tops & set(_SPLIT_OF_FOLDER)):
-        parts.setdefault(_SPLIT_OF_FOLDER[folder], []).extend(images_in(source, f"{folder}/"))
-    return parts
+        return {"": "train"}
+    return {f"{top}/": _SPLIT_OF_FOLDER[top] for top in sorted(tops & set(_SPLIT_OF_FOLDER))}
+
+
+def _class_folders(source: Source, train: str) -> tuple[str, ...]:
+    """Every folder of train, also one without images: that it is empty will be said by name."""
+    inside = [name.removeprefix(train) for name in source.names if name.startswith(train)]
+    return tuple(sorted({name.split("/")[0] for name in inside if "/" in name}))

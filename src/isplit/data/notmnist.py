@@ -7,6 +7,7 @@ import hashlib
 import math
 import re
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -63,20 +64,30 @@ def read_idx(content: bytes, name: str = "idx") -> np.ndarray:
     """The array of unsigned bytes in an idx file, gzipped or not: (N, H, W) or (N,).
 
     Raises:
-        ValueError: another magic number, or fewer or more bytes than the header says.
+        ValueError: another kind of file, or fewer or more bytes than the header says.
     """
-    if content[:2] == b"\x1f\x8b":
-        content = gzip.decompress(content)
+    content = _unzipped(content, name)
     if len(content) < 8 or content[:3] != b"\0\0\x08":
         raise ValueError(f"{name} is no idx file of unsigned bytes: it begins {content[:4]!r}")
     num_axes = content[3]
-    shape = struct.unpack_from(f">{num_axes}i", content, 4)
     header_bytes = 4 + 4 * num_axes
+    if len(content) < header_bytes:
+        raise ValueError(f"{name} is cut off inside its header")
+    shape = struct.unpack_from(f">{num_axes}i", content, 4)
     if len(content) - header_bytes != math.prod(shape):
         raise ValueError(
             f"{name} holds {len(content) - header_bytes} bytes of data, its header says {shape}"
         )
     return np.frombuffer(content, np.uint8, offset=header_bytes).reshape(shape)
+
+
+def _unzipped(content: bytes, name: str) -> bytes:
+    if not content.startswith(b"\x1f\x8b"):
+        return content
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{name} is damaged: {error}") from error
 
 
 def _list_idx(source: Source) -> Listing:

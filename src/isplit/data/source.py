@@ -8,7 +8,7 @@ import re
 import tarfile
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -20,7 +20,7 @@ class Source(Protocol):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every file, as a relative POSIX path, in byte order."""
+        """Relative POSIX paths in byte order; one of a folder without files ends in a slash."""
 
     def stamp(self) -> str | None:
         """A text that changes with the files; ``None`` if they are in memory anyway."""
@@ -97,8 +97,7 @@ class ZipSource:
     def __init__(self, path: Path) -> None:
         self._path = path
         with zipfile.ZipFile(path) as archive:
-            names = [member.filename for member in archive.infolist() if not member.is_dir()]
-        self.names = _sorted_visible(iter(names))
+            self.names = _sorted_visible(archive.namelist())
         self._opened: dict[tuple[int, int], zipfile.ZipFile] = {}
 
     def stamp(self) -> str:
@@ -126,9 +125,11 @@ class TarSource:
     def __init__(self, path: Path) -> None:
         self._path = path
         with tarfile.open(path, "r:") as archive:
-            members = [member for member in archive if member.isreg()]
-        self._places = {_plain(m.name): (m.offset_data, m.size) for m in members}
-        self.names = _sorted_visible(iter(self._places))
+            members = archive.getmembers()
+        files = [member for member in members if member.isreg()]
+        folders = [f"{_plain(member.name)}/" for member in members if member.isdir()]
+        self._places = {_plain(file.name): (file.offset_data, file.size) for file in files}
+        self.names = _sorted_visible([*self._places, *folders])
 
     def stamp(self) -> str:
         """Size and time of the archive."""
@@ -193,14 +194,16 @@ def _stamp(path: Path) -> str:
 
 
 def _files_below(folder: Path) -> Iterator[str]:
-    for parent, _, files in os.walk(folder, followlinks=True):
+    for parent, folders, files in os.walk(folder, followlinks=True):
         place = Path(parent).relative_to(folder)
         yield from ((place / file).as_posix() for file in files)
+        if not files and not folders:
+            yield f"{place.as_posix()}/"
 
 
-def _sorted_visible(names: Iterator[str]) -> tuple[str, ...]:
+def _sorted_visible(names: Iterable[str]) -> tuple[str, ...]:
     """Without hidden files and the resource forks that macOS puts into archives."""
-    return tuple(sorted(name for name in names if not _is_hidden(name)))
+    return tuple(sorted({name for name in names if not _is_hidden(name)}))
 
 
 def _is_hidden(name: str) -> bool:

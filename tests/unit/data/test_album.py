@@ -1,0 +1,141 @@
+import io
+
+import numpy as np
+import pytest
+import torch
+from pictures import encoded, png, write_folder
+from PIL import Image
+
+from isplit.data.album import decode, open_album
+from isplit.data.source import open_source
+
+
+@pytest.fixture
+def album(tmp_path):
+    """Opens the files, written first if they are given, with 16-pixel images."""
+
+    def build(files: dict[str, bytes] | None = None, **changes):
+        source = open_source(write_folder(tmp_path / "files", files or {}))
+        settings = {
+            "size": 16,
+            "fit": "stretch",
+            "memory_bytes": 1e9,
+            "cache_dir": tmp_path / "cache",
+        }
+        return open_album(source, source.names, **{**settings, **changes})
+
+    return build
+
+
+FILES = {f"{n}.png": png(40 * n) for n in range(5)}
+
+
+def test_images_on_demand_are_those_in_memory(album):
+    held, read = album(FILES), album(FILES, memory_bytes=5 * 3 * 16 * 16 - 1)
+    assert held.in_memory
+    assert not read.in_memory
+    assert torch.equal(held.pixels([3, 0, 3]), read.pixels([3, 0, 3]))
+    assert held.digests == read.digests
+
+
+def test_threads_change_nothing(album, tmp_path):
+    one = album(FILES)
+    many = album(FILES, threads=3, cache_dir=tmp_path / "other")
+    assert torch.equal(one.stored, many.stored)
+    assert one.digests == many.digests
+
+
+@pytest.mark.parametrize("memory_bytes", [1e9, 0])
+def test_a_second_opening_decodes_nothing(album, monkeypatch, memory_bytes):
+    first = album(FILES, memory_bytes=memory_bytes)
+    monkeypatch.setattr("isplit.data.album.decode", None)  # calling it would fail
+    second = album(memory_bytes=memory_bytes)
+    assert torch.equal(first.stored, second.stored)
+    assert first.digests == second.digests
+    assert second.broken == {}
+
+
+def test_a_changed_file_is_read_again(album):
+    before = album(FILES)
+    after = album({**FILES, "2.png": png(7, size=(9, 9))})
+    assert not torch.equal(before.pixels([2]), after.pixels([2]))
+    assert before.digests[2] != after.digests[2]
+    assert before.digests[:2] == after.digests[:2]
+
+
+@pytest.mark.parametrize("memory_bytes", [1e9, 0])
+def test_every_broken_file_is_named_with_its_reason(album, memory_bytes):
+    jpeg = png(50, size=(64, 64), kind="JPEG")
+    bad = {"a.png": b"", "b.png": b"text", "c.jpg": jpeg[: len(jpeg) // 2], "d.png": png(5)[:60]}
+    for files in ({**FILES, **bad}, None):
+        opened = album(files, memory_bytes=memory_bytes)
+        assert {opened.names[number] for number in opened.broken} == set(bad)
+        assert all("Error" in reason for reason in opened.broken.values())
+
+
+def test_a_file_that_could_not_be_read_once_is_tried_again(album, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("isplit.data.album.decode", None)
+        assert len(album(FILES).broken) == 5
+    assert album().broken == {}
+
+
+def test_a_missing_file_is_broken(album, tmp_path):
+    source = open_source(write_folder(tmp_path / "files", FILES))
+    names = (*source.names, "gone.png")
+    opened = open_album(
+        source, names, size=16, fit="stretch", memory_bytes=1e9, cache_dir=tmp_path / "c"
+    )
+    assert list(opened.broken) == [5]
+    assert "FileNotFoundError" in opened.broken[5]
+
+
+def test_an_unknown_fit_names_the_choices(album):
+    with pytest.raises(ValueError, match=r"data\.fit='squeeze' is none of stretch, crop, pad"):
+        album(FILES, fit="squeeze")
+
+
+@pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
+def test_an_image_of_the_right_size_keeps_every_pixel(fit):
+    image = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    decoded = decode(encoded(image), 16, fit)
+    assert decoded.dtype == torch.uint8
+    np.testing.assert_array_equal(decoded.permute(1, 2, 0), image)
+
+
+def test_the_fits_differ_as_they_say():
+    wide = np.zeros((20, 40, 3), np.uint8)
+    wide[:, :10], wide[:, 30:] = (255, 0, 0), (0, 0, 255)  # red left, blue right, black between
+    middle_row = {fit: decode(encoded(wide), 20, fit)[:, 10] for fit in ("stretch", "crop", "pad")}
+    assert middle_row["stretch"][0, 0] == middle_row["pad"][0, 0] == 255
+    assert middle_row["crop"].sum() == 0
+    assert decode(encoded(wide), 20, "pad")[:, :5].sum() == 0
+
+
+def grey(dtype: type, top: int) -> np.ndarray:
+    return (np.arange(16)[:, None] * np.ones(16) * top / 15).astype(dtype)
+
+
+def test_grey_becomes_three_equal_channels_of_any_depth():
+    eight, sixteen = (
+        decode(encoded(grey(np.uint8, 255)), 16),
+        decode(encoded(grey(np.uint16, 65535)), 16),
+    )
+    assert (eight[0] == eight[1]).all()
+    assert (eight[0] == eight[2]).all()
+    assert (eight.int() - sixteen.int()).abs().max() <= 1
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
+def test_every_colour_mode_is_read(mode):
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), "white").convert(mode).save(file, "TIFF" if mode == "CMYK" else "PNG")
+    assert (decode(file.getvalue(), 8) == 255).all()
+
+
+def test_a_large_jpeg_is_the_same_picture_as_without_the_shortcut():
+    ramp = np.linspace(0, 255, 400)[None, :, None] * np.ones((300, 1, 3))
+    file = encoded(ramp.astype(np.uint8), "JPEG")
+    whole = Image.open(io.BytesIO(file)).resize((32, 32), Image.Resampling.BILINEAR)
+    apart = decode(file, 32).permute(1, 2, 0).numpy().astype(int) - np.asarray(whole)
+    assert abs(apart).max() <= 4
