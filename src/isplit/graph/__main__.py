@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -17,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
+from rich import box
+from rich.console import Console, JustifyMethod
 from rich.progress import track
 from rich.table import Table
 from torch import Tensor, nn
 
+from isplit.files import write_json
 from isplit.graph.aliases import with_aliases
 from isplit.graph.check import Verdict, check
 from isplit.graph.points import GRANULARITIES, split_points
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     if given.json:
-        _write_json(document, given.json)
+        write_json(given.json, document)
     return 0
 
 
@@ -74,12 +75,14 @@ def _list_points(name: str, granularity: str, pixels: int, console: Console) -> 
 
 
 def _points_table(name: str, pixels: int, points: Sequence[SplitPoint]) -> Table:
-    columns = ("index", "name", "alias", "shape", "kB", "head MMACs", "tail MMACs")
-    table = Table(title=f"{name}: {len(points)} split points at {pixels} px")
+    columns = ("#", "name", "alias", "shape", "kB", "head MMACs", "tail MMACs")
+    title = f"{name}: {len(points)} split points at {pixels} px"
+    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(column, justify="left" if column in ("name", "alias") else "right")
+        justify: JustifyMethod = "left" if column in ("name", "alias") else "right"
+        table.add_column(column, justify=justify, no_wrap=True)
     for point in points:
-        shape = " x ".join(map(str, point.shape))
+        shape = "x".join(map(str, point.shape))
         macs = (f"{count / KILO**2:,.1f}" for count in (point.head_macs, point.tail_macs))
         size = f"{point.feature_bytes / KILO:,.1f}"
         table.add_row(str(point.index), point.name, " ".join(point.aliases), shape, size, *macs)
@@ -103,20 +106,15 @@ def _verdicts_table(verdicts: Sequence[Verdict]) -> Table:
     equal = [verdict for verdict in verdicts if verdict.bitwise]
     points = sum(verdict.points for verdict in equal)
     title = f"{len(equal)} of {len(verdicts)} models, {points} split points: bit-equal"
-    table = Table("model", "layers", "points", "bit-equal", "seconds", "reason", title=title)
+    table = Table("model", title=title, box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("layers", "points", "bit-equal", "seconds"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("reason", overflow="fold")
     for v in verdicts:
         answer = "yes" if v.bitwise else "no"
         counts = (str(v.layers), str(v.points))
         table.add_row(v.name, *counts, answer, f"{v.seconds:.1f}", v.reason or "")
     return table
-
-
-def _write_json(document: dict[str, Any], path: Path) -> None:
-    """Writes beside the target first, so that a reader never sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.part")
-    draft.write_text(json.dumps(document, indent=1) + "\n")
-    draft.replace(path)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from itertools import takewhile
 from torch import fx, nn
 
 from isplit.graph.cuts import clean_cuts, input_dependent, positions
+from isplit.graph.functional import has_effect
 from isplit.graph.nodes import home, image_shape, is_channels_last, is_within, operation
 from isplit.types import SplitPoint
 
@@ -52,14 +53,15 @@ def _can_cross(cut: fx.Node) -> bool:
     """Whether a clean cut carries features and leaves something on both sides."""
     is_last = all(user.op == "output" for user in cut.users)
     features = "shape" in cut.meta and cut.meta["dtype"].is_floating_point
-    return cut.op != "placeholder" and features and not is_last
+    overwritten = any(has_effect(user) for user in cut.users)
+    return cut.op != "placeholder" and features and not is_last and not overwritten
 
 
 def _layers(traced: fx.GraphModule, cuts: list[fx.Node]) -> list[fx.Node]:
     """The cut at the end of every layer: after its activation, before the next one begins."""
     trunk = list(takewhile(_is_before_pooling, cuts))
     blocks = _blocks(traced, trunk)
-    trunk = [cut for cut in trunk if not any(_is_inside(cut, block) for block in blocks)]
+    trunk = [c for c in trunk if _is_one_per_image(c) and not any(_is_inside(c, b) for b in blocks)]
     nodes, place = input_dependent(traced.graph), positions(traced.graph)
     layers: list[fx.Node] = []
     scope, start = None, -1
@@ -82,6 +84,12 @@ def _is_before_pooling(cut: fx.Node) -> bool:
     done = operation(cut)
     pooled = "adaptive" in done or done == "mean"
     return len(image_shape(cut)) >= MAP_DIMENSIONS and not pooled
+
+
+def _is_one_per_image(cut: fx.Node) -> bool:
+    """Whether the first dimension is the batch alone (graphs are measured with one image)."""
+    rows: int = cut.meta["shape"][0]
+    return rows == 1
 
 
 def _begins_layer(segment: list[fx.Node]) -> bool:
@@ -119,7 +127,7 @@ def _is_inside(cut: fx.Node, block: str) -> bool:
 def _names(cuts: list[fx.Node], layers: list[fx.Node]) -> dict[fx.Node, str]:
     """Path of the outermost module whose output a cut is and that holds no other layer."""
     names: dict[fx.Node, str] = {}
-    for cut in [*layers, *(cut for cut in cuts if cut not in layers)]:
+    for cut in cuts:
         others = [layer for layer in layers if layer is not cut]
         own = [p for p in cut.meta["output_of"] if p and not _holds(p, others)]
         base = own[-1] if own else f"{home(cut)}.{operation(cut)}".lstrip(".")

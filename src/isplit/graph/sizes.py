@@ -19,8 +19,8 @@ from isplit.graph.measure import Fact, measure
 Facts = dict[fx.Node, Fact]
 
 
-def localise_sizes(traced: fx.GraphModule, example: Tensor) -> None:
-    """Rewrites uses of sizes that cross a cut, so that they no longer do.
+def localise_sizes(traced: fx.GraphModule, example: Tensor) -> bool:
+    """Rewrites uses of sizes that cross a cut, so that they no longer do; whether there were any.
 
     Only those: a model that takes sizes where it uses them keeps running on any image size. Sizes
     that follow the batch in another way than proportionally stay, and so does the cut they spoil.
@@ -29,11 +29,12 @@ def localise_sizes(traced: fx.GraphModule, example: Tensor) -> None:
     sizes = {n for n in input_dependent(traced.graph) if "value" in facts[n]}
     crossings = _crossings(traced.graph, sizes)
     if not crossings:
-        return
+        return False
     doubled = measure(traced, example, batch_size=2)
     for size, user, cut in crossings:
         if (local := _local_value(facts, doubled, size, cut, user)) is not None:
             _replace(user, size, local)
+    return True
 
 
 def _crossings(graph: fx.Graph, sizes: set[fx.Node]) -> list[tuple[fx.Node, fx.Node, fx.Node]]:

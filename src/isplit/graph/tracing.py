@@ -44,9 +44,9 @@ def trace(model: nn.Module, example: Tensor) -> fx.GraphModule:
             raise ValueError(f"{name} cannot be traced: {_first_line(error)}") from error
         make_out_of_place(traced)
         remove_dead(traced.graph)
-        localise_sizes(traced, example)
-        remove_dead(traced.graph)
-        _measure_into_meta(traced, example)
+        if localise_sizes(traced, example):
+            remove_dead(traced.graph)
+            _measure_into_meta(traced, example)
     traced.meta["module_types"] = {path: type(m) for path, m in model.named_modules()}
     traced.recompile()
     mirror_modes(traced, model)
