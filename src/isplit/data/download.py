@@ -69,6 +69,7 @@ def extract(archive: Path, folder: Path) -> None:
     Raises:
         ValueError: a member that is a link or would lie outside; nothing is left behind.
     """
+    folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
         unpacked = Path(temporary, "files")
         unpacked.mkdir()
