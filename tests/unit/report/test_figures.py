@@ -1,0 +1,64 @@
+import re
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import pytest
+
+from isplit.report.figures import curve_figure
+from isplit.types import Curve, SplitPoint
+
+
+def curve(count=18, kind="cui", **changed):
+    points = tuple(
+        SplitPoint(i, f"layer{i}.relu", (8, max(1, 64 >> (i // 3)), 4), f"n{i}", 0, 0, 0)
+        for i in range(count)
+    )
+    values = tuple(10.0 ** (-5 + i / 9 + (i % 3 == 1)) for i in range(count))
+    return Curve(kind, points, changed.pop("values", values), num_images=7, **changed)
+
+
+def text_of(path):
+    return " ".join(ElementTree.parse(path).getroot().itertext())
+
+
+@pytest.mark.parametrize("count", [2, 18, 60])
+def test_every_point_is_named_in_both_files(tmp_path, count):
+    png, svg = curve_figure(curve(count), [1], tmp_path / "curve")
+    assert png.read_bytes().startswith(b"\x89PNG")
+    labels = re.findall(r"layer(\d+)\.relu  (\d+)", text_of(svg))
+    assert labels == [(str(i), str(i)) for i in range(count)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["curve.png", "curve.svg"]
+
+
+def test_the_legend_says_what_the_marks_mean(tmp_path):
+    _, svg = curve_figure(curve(), [4], tmp_path / "curve", {4: 0.9, 7: 0.8})
+    legend = text_of(svg)
+    for words in ("peak", "chosen", "smaller than the point before (CDE)", "measured accuracy"):
+        assert words in legend
+    assert "zero" not in legend
+
+
+def test_a_zero_is_shown_as_a_gap_on_the_log_axis(tmp_path):
+    values = (1e-3, 0.0, 2e-3, 1e-3)
+    _, svg = curve_figure(curve(4, values=values), [2], tmp_path / "curve")
+    assert "zero: no place on a log scale" in text_of(svg)
+
+
+def test_a_curve_of_zeros_and_a_negative_curve_are_drawn(tmp_path):
+    for name, made in {
+        "zeros": curve(3, values=(0.0, 0.0, 0.0)),
+        "cde": curve(4, "cde", values=(-4.0, -3.0, -4.0, -2.0), marked=(1, 3)),
+    }.items():
+        png, _ = curve_figure(made, [], tmp_path / name)
+        assert png.stat().st_size > 0
+
+
+def test_the_same_curve_gives_the_same_bytes(tmp_path):
+    first, second = (curve_figure(curve(), [1], tmp_path / name) for name in "ab")
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+def test_no_display_and_no_global_state_is_needed():
+    check = "import isplit.report.figures, sys; assert 'matplotlib.pyplot' not in sys.modules"
+    subprocess.run([sys.executable, "-c", check], check=True, env={"DISPLAY": ""})
