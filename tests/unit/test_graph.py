@@ -20,7 +20,7 @@ from isplit.graph.zoo import randomise_constants, torchvision_model, torchvision
 ONE_OF_EACH_KIND = [
     "mobilenet_v3_small",
     "resnet18",
-    "shufflenet_v2_x0_5",
+    "googlenet",
     "squeezenet1_1",
 ]
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 import torch
 from torch import nn
@@ -68,8 +69,7 @@ def build_backbone(
     _check_settings(architecture, width, stem)
     published = _published(architecture, weights)
     if published is not None:
-        model = _create(architecture, weights=published)
-        _check_published(model, architecture, width, stem)
+        model = _downloaded(architecture, published, width, stem)
         _renew_head(model, num_classes)
     else:
         model = _fitted(architecture, num_classes, image_size, width, stem, None)
@@ -152,12 +152,18 @@ def _published(architecture: str, weights: str | Path | None) -> Any:
     return known[str(weights)]
 
 
-def _check_published(model: nn.Module, architecture: str, width: float, stem: str) -> None:
-    """Published weights exist for the published layers only."""
+def _downloaded(architecture: str, published: Any, width: float, stem: str) -> nn.Module:
+    """The model with torchvision's weights, which exist for the published layers only."""
     if width != 1.0:
         raise ValueError(f"model.width={width}: torchvision's {architecture} weights have width 1")
     if stem == "small":
         raise ValueError(f"model.stem=small: torchvision's {architecture} weights have another")
+    try:
+        return _create(architecture, weights=published)
+    except URLError as error:
+        raise ValueError(
+            f"model.weights={published.name} cannot be fetched from {published.url}: {error.reason}"
+        ) from error
 
 
 def _create(architecture: str, **settings: Any) -> nn.Module:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -88,10 +89,9 @@ def _load(path: Path) -> dict[str, Any]:
             return load_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ValueError(
-            f"model.weights={str(path)!r} cannot be read safely: {reason} "
-            "(a file of tensors alone is: save model.state_dict())"
+            f"model.weights={str(path)!r} cannot be read safely: {_reason(error)}; "
+            "save model.state_dict() alone"
         ) from error
     for key in CONTAINERS:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
@@ -99,6 +99,13 @@ def _load(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not any(isinstance(v, Tensor) for v in content.values()):
         raise ValueError(f"model.weights={str(path)!r} holds no named tensors")
     return content
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with the file; of objects that could run code, the first one's type."""
+    if found := re.search(r"GLOBAL (\S+)", str(error)):
+        return f"besides tensors it holds a {found[1]}"
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _prefix(state: dict[str, Any], wanted: Collection[str]) -> str:
