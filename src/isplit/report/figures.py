@@ -60,7 +60,9 @@ def _curve_figure(curve: Curve, chosen: Sequence[int], accuracies: Mapping[int, 
         _draw_accuracies(axes, accuracies)
     images = f", {curve.num_images} images" if curve.num_images else ""
     axes.set_title(f"{curve.kind} of {len(curve.points)} split points{images}", loc="left")
-    figure.legend(loc="outside lower center", ncols=4, frameon=False)
+    figure.legend(
+        loc="outside lower center", ncols=3, frameon=False, fontsize="small", markerscale=0.7
+    )
     return figure
 
 
@@ -131,6 +133,7 @@ def _name_points(axes: Axes, curve: Curve) -> None:
     axes.set_xlabel("split point (name and index), from the input to the answer")
     axes.set_xlim(-0.6, len(labels) - 0.4)
     axes.grid(axis="y", color="#dddddd", linewidth=0.7)
+    axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
 
 
