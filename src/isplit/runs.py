@@ -81,7 +81,7 @@ def train(cfg: DictConfig) -> list[SplitResult]:
             results.append(_split(cfg, bench, base, curve, point, place))
             log_result(loggers, results[-1], f"{point.label}/" if len(chosen) > 1 else "")
         bench.store.finish_job({"output": str(folder), "splits": [p.name for p in chosen]})
-        _conclude(results, folder)
+        _conclude(curve, results, folder)
     return results
 
 
@@ -185,7 +185,7 @@ def _select(cfg: DictConfig, curve: Curve, layer: str | int | list[str | int]) -
 
 
 def _chosen_by(cfg: DictConfig, curve: Curve, point: SplitPoint) -> str:
-    """``cui:auto`` and the like if a rule in ``split.layer`` stands for the point, else ``user``."""
+    """``cui:auto`` and the like if a rule of ``split.layer`` gives the point, else ``user``."""
     layer = config.plain(cfg.split.layer)
     asked = layer if isinstance(layer, list) else [layer]
     rules = [rule for rule in RULES if rule in asked and point in _select(cfg, curve, rule)]
@@ -302,8 +302,10 @@ def _write_curve(curve: Curve, chosen: list[SplitPoint], folder: Path) -> None:
     )
 
 
-def _conclude(results: list[SplitResult], folder: Path) -> None:
-    """The table a person reads, on the screen and in ``results.txt``, and where everything is."""
+def _conclude(curve: Curve, results: list[SplitResult], folder: Path) -> None:
+    """What a person reads: the table, the curve with what was measured, and where it all is."""
+    measured = {result.split.index: result.accuracy.after_finetune for result in results}
+    curve_figure(curve, list(measured), folder / "curve", measured)
     console = Console(width=None if sys.stdout.isatty() else FILE_WIDTH, record=True)
     console.print(result_table(results))
     write_text(folder / "results.txt", console.export_text())

@@ -20,12 +20,12 @@ def result_table(results: Sequence[SplitResult]) -> Table:
         title=f"{first.model} on {first.data}: {first.num_classes} classes, "
         f"{first.accuracy.test_images} test images",
         caption="accuracy on the test images, of the unsplit model and after each stage\n"
-        "kB: features of one image, before and after the encoder, as float32\n"
+        "bytes: of one image's features as float32, before and after the encoder\n"
         "M: 10^6 multiply-accumulates of one image, encoder and decoder included",
     )
     table.add_column("split after")
     accuracies = ("unsplit", "autoencoder", "fine-tuned")
-    costs = ("kB before", "kB after", "M device", "M server")
+    costs = ("bytes before", "after", "M device", "M server")
     for column in (rank, *accuracies, *costs):
         table.add_column(column, justify="right")
     for result in results:
@@ -61,8 +61,8 @@ def _row(result: SplitResult) -> list[str]:
         f"{accuracy.baseline:.3f}",
         f"{accuracy.after_autoencoder:.3f}",
         f"{accuracy.after_finetune:.3f}",
-        f"{cost.feature_bytes / 1e3:.1f}",
-        f"{cost.payload_bytes / 1e3:.1f}",
+        f"{cost.feature_bytes:,}",
+        f"{cost.payload_bytes:,}",
         f"{(cost.head_macs + cost.encoder_macs) / 1e6:.1f}",
         f"{(cost.tail_macs + cost.decoder_macs) / 1e6:.1f}",
     ]

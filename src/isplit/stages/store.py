@@ -91,9 +91,9 @@ class Store:
         key = fingerprint(recipe)
         folder = self.root / stage / key
         with self._sole_maker(folder):
-            if not folder.exists():
+            if made_here := not folder.exists():
                 self._make(folder, recipe, make)
-        stored = self._read(folder)
+        stored = self._read(folder, made_here)
         if stored.reused:
             log.info("%s: reused (%s)", stage, key)
         return stored
@@ -118,13 +118,13 @@ class Store:
         for leftover in (*folder.glob("*.ckpt"), *folder.glob("*.spill")):
             leftover.unlink()
 
-    def _read(self, folder: Path) -> Stored:
+    def _read(self, folder: Path, made_here: bool) -> Stored:
         try:
             about = json.loads((folder / "stage.json").read_text(encoding="utf-8"))
             weights = safetensors.torch.load_file(folder / "weights.safetensors")
             made = Made(weights, about["facts"])
-            reused = about["job"] != self.job or self._finished_before
-            return Stored(folder.name, reused, about["seconds"], made)
+            earlier = about["job"] != self.job or self._finished_before
+            return Stored(folder.name, earlier and not made_here, about["seconds"], made)
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise ValueError(
                 f"the stored stage {folder} cannot be read ({error}): delete that folder to have "

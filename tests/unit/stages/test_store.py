@@ -43,7 +43,9 @@ def test_reused_means_by_another_job_or_an_earlier_finished_run_of_this_one(tmp_
     goes_on = Store(tmp_path, {"job": 1})
     assert not goes_on.get_or_make("baseline", {}, make_nothing).reused
     goes_on.finish_job({})
-    assert Store(tmp_path, {"job": 1}).get_or_make("baseline", {}, make_nothing).reused
+    again = Store(tmp_path, {"job": 1})
+    assert again.get_or_make("baseline", {}, make_nothing).reused
+    assert not again.get_or_make("baseline", {"of": "a newer version"}, made).reused
 
 
 def test_what_fails_leaves_nothing_finished_and_finds_its_files_again(tmp_path):
