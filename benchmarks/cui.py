@@ -205,7 +205,8 @@ def _rows(
     case: Case, seconds: dict[str, list[float]], options: argparse.Namespace
 ) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
-    for name, own in seconds.items():
+    measured = {name: own for name, own in seconds.items() if own}
+    for name, own in measured.items():
         ratios = [a / b for a, b in zip(own, seconds["floor"], strict=False)]
         rows.append(
             {
@@ -228,9 +229,9 @@ def _rows(
 
 def _line(row: dict[str, object]) -> str:
     if row["ratio"] is None:
-        return f"{row['name']:24} {row['note']}"
+        return f"{row['name']:22} {row['note']}"
     return (
-        f"{row['name']:24} {row['ratio']:7.3f}x the floor  ({row['lowest']:.3f} to "
+        f"{row['name']:22} {row['ratio']:7.3f}x the floor  ({row['lowest']:.3f} to "
         f"{row['highest']:.3f} in {row['repeats']}; fastest/fastest {row['ratio_of_fastest']:.3f}) "
         f"{row['seconds']:8.3f} s for {row['points']} points at {row['size']} px"
     )
@@ -275,10 +276,10 @@ def _options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--models", nargs="+", default=["vgg16", "resnet50"], help="of torchvision")
     parser.add_argument("--size", type=int, default=64, help="pixels a side")
-    parser.add_argument("--images", type=int, default=16)
-    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--images", type=int, default=8)
+    parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=9, help="of the floor and of isplit")
-    parser.add_argument("--slow-repeats", type=int, default=1, help="of the other ways")
+    parser.add_argument("--slow-repeats", type=int, default=1, help="of the other ways, may be 0")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path, help="also write the table to this file")
     return parser.parse_args(arguments)
