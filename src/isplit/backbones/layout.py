@@ -1,0 +1,156 @@
+"""The layers of a backbone: torchvision's, or others that fit small images or weights in hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+from urllib.error import URLError
+
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torchvision import models
+from torchvision.models.vgg import VGG, make_layers
+
+from isplit.backbones.checkpoint import State
+from isplit.graph.aliases import PLANS
+
+RESNETS = ("resnet", "resnext", "wide_resnet")
+IMAGENET_PX = 224
+IMAGENET_POOL = 7
+VGG_HIDDEN = 4096
+RESNET_STEM_CHANNELS = 64
+SMALL_KERNEL = 3
+SMALL_STEM_BELOW_PX = 64
+
+
+def fitted(
+    architecture: str,
+    num_classes: int,
+    image_size: int,
+    width: float,
+    stem: str,
+    state: State | None,
+) -> nn.Module:
+    """The untrained model in the layout that fits the images, or else the weights in hand."""
+    if architecture.startswith("vgg"):
+        published = image_size >= IMAGENET_PX if state is None else "classifier.6.weight" in state
+        return _vgg(architecture, num_classes, width, IMAGENET_POOL if published else 1)
+    settings: dict[str, Any] = {"num_classes": num_classes}
+    if architecture.startswith("vit"):
+        settings["image_size"] = image_size
+    if architecture.startswith("maxvit"):
+        settings["input_size"] = (image_size, image_size)
+    with _size_errors(architecture, image_size):
+        model = create(architecture, **settings)
+    if _has_small_stem(architecture, stem, image_size, state):
+        small = nn.Conv2d(3, RESNET_STEM_CHANNELS, kernel_size=3, padding=1, bias=False)
+        nn.init.kaiming_normal_(small.weight, mode="fan_out", nonlinearity="relu")
+        model.set_submodule("conv1", small)
+    return model
+
+
+def downloaded(architecture: str, published: Any, width: float, stem: str) -> nn.Module:
+    """The model with torchvision's weights, which exist for the published layers only."""
+    if width != 1.0:
+        raise ValueError(f"model.width={width}: torchvision's {architecture} weights have width 1")
+    if stem == "small":
+        raise ValueError(f"model.stem=small: torchvision's {architecture} weights have another")
+    try:
+        return create(architecture, weights=published)
+    except URLError as error:
+        raise ValueError(
+            f"model.weights={published.name} cannot be fetched from {published.url}: {error.reason}"
+        ) from error
+
+
+def renew_head(model: nn.Module, num_classes: int) -> None:
+    """A new last layer, unless it has that many classes already."""
+    path = head_path(model)
+    old = model.get_submodule(path)
+    if isinstance(old, nn.Linear):
+        if old.out_features == num_classes:
+            return
+        new: nn.Module = nn.Linear(old.in_features, num_classes, bias=old.bias is not None)
+    else:
+        assert isinstance(old, nn.Conv2d)
+        new = nn.Conv2d(old.in_channels, num_classes, kernel_size=1)
+    model.set_submodule(path, new)
+
+
+def head_path(model: nn.Module) -> str:
+    """Path of the layer that gives the logits: the last linear one, else the last convolution.
+
+    >>> head_path(models.get_model("squeezenet1_1", weights=None))
+    'classifier.1'
+    """
+    layers = list(model.named_modules())
+    linear: list[str] = [path for path, module in layers if isinstance(module, nn.Linear)]
+    return linear[-1] if linear else [p for p, m in layers if isinstance(m, nn.Conv2d)][-1]
+
+
+def check_runs(model: nn.Module, architecture: str, image_size: int) -> None:
+    """Raises a ValueError when the model has no answer to images of that size."""
+    training = model.training
+    try:
+        with (
+            _size_errors(architecture, image_size),
+            FakeTensorMode(allow_non_fake_inputs=True),
+            torch.no_grad(),
+        ):
+            model.eval()(torch.empty(1, 3, image_size, image_size))
+    finally:
+        model.train(training)
+
+
+def create(architecture: str, **settings: Any) -> nn.Module:
+    """The model as torchvision has it, without auxiliary classifiers."""
+    if architecture in ("googlenet", "inception_v3"):
+        settings |= {"aux_logits": False, "init_weights": settings.get("weights") is None}
+    model: nn.Module = models.get_model(architecture, **settings)
+    return model
+
+
+def _vgg(architecture: str, num_classes: int, width: float, pool: int) -> nn.Module:
+    """VGG with all channels times ``width``, classifying ``pool`` x ``pool`` maps."""
+    plan = [v if v == "M" else max(1, round(v * width)) for v in PLANS[architecture[:5]]]
+    features = make_layers(plan, batch_norm=architecture.endswith("_bn"))
+    with torch.device("meta"):  # the classifier it makes first has 120 million weights
+        model: nn.Module = VGG(features)
+    model.avgpool = nn.AdaptiveAvgPool2d(pool)
+    channels = plan[-2]
+    hidden = round(VGG_HIDDEN * width)
+    sizes = [channels, channels] if pool == 1 else [channels * pool**2, hidden, hidden]
+    model.classifier = _classifier(sizes, num_classes)
+    return model
+
+
+def _classifier(sizes: Sequence[int], num_classes: int) -> nn.Sequential:
+    """Linear layers through ``sizes`` with ReLU and dropout between, as VGG has them."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(sizes):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU(inplace=True), nn.Dropout()]
+    return nn.Sequential(*layers, nn.Linear(sizes[-1], num_classes))
+
+
+def _has_small_stem(architecture: str, stem: str, image_size: int, state: State | None) -> bool:
+    if not architecture.startswith(RESNETS):
+        return False
+    if stem != "auto":
+        return stem == "small"
+    if state is not None and "conv1.weight" in state:
+        return state["conv1.weight"].shape[-1] == SMALL_KERNEL
+    return image_size < SMALL_STEM_BELOW_PX
+
+
+@contextmanager
+def _size_errors(architecture: str, image_size: int) -> Iterator[None]:
+    """Turns whatever torch says about shapes into a ValueError that names the key."""
+    try:
+        yield
+    except Exception as error:  # an AssertionError, RuntimeError or ValueError, as it comes
+        raise ValueError(
+            f"{architecture} does not run on data.image_size={image_size}: {error}"
+        ) from error
