@@ -1,5 +1,9 @@
 """Its place puts tests/ on the import path: `import cases`, `import reference`."""
 
+import torch
+
+torch.set_num_threads(1)  # two busy threads on two cores are far slower than one
+
 
 def pytest_addoption(parser):
     parser.addoption("--kills", type=int, default=2, help="moments at which a run is killed")

@@ -305,7 +305,8 @@ def _write_curve(curve: Curve, chosen: list[SplitPoint], folder: Path) -> None:
 def _conclude(curve: Curve, results: list[SplitResult], folder: Path) -> None:
     """What a person reads: the table, the curve with what was measured, and where it all is."""
     measured = {result.split.index: result.accuracy.after_finetune for result in results}
-    curve_figure(curve, list(measured), folder / "curve", measured)
+    unsplit = results[0].accuracy.baseline
+    curve_figure(curve, list(measured), folder / "curve", measured, unsplit)
     console = Console(width=None if sys.stdout.isatty() else FILE_WIDTH, record=True)
     console.print(result_table(results))
     write_text(folder / "results.txt", console.export_text())

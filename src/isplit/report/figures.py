@@ -25,7 +25,8 @@ ON_LOG_SCALE = ("cui", "gradient")
 DOTS_PER_INCH = 150
 CDE_HEIGHT = 0.025  # part of the axis
 READABLE_LABELS = 30  # more points than this: labels get smaller
-LINE, CHOSEN, MEASURED = "#1f3b73", "#c2410c", "#8a8a8a"  # dark, middle and light in grey too
+LINE, CHOSEN, SHRINKS = "#1f3b73", "#c2410c", "#8a8a8a"  # dark, middle and light in grey too
+MEASURED = "#111111"
 
 
 def curve_figure(
@@ -33,6 +34,7 @@ def curve_figure(
     chosen: Sequence[int],
     path: Path,
     accuracies: Mapping[int, float] | None = None,
+    baseline: float | None = None,
 ) -> list[Path]:
     """The curve over the split points as ``path`` + ``.png`` and ``.svg``; gives the two files.
 
@@ -43,21 +45,27 @@ def curve_figure(
         curve: of any kind.
         chosen: positions of the points the user splits at.
         path: without a suffix.
-        accuracies: measured accuracy, 0..1, by position: open circles on a second axis.
+        accuracies: accuracy measured after the split, 0..1, by position: on a second axis.
+        baseline: accuracy of the unsplit model: a line beside them.
     """
     with rc_context({"svg.hashsalt": "isplit", "svg.fonttype": "none"}):
-        figure = _curve_figure(curve, chosen, accuracies or {})
+        figure = _curve_figure(curve, chosen, accuracies or {}, baseline)
         return [_write(figure, path, suffix) for suffix in (".png", ".svg")]
 
 
-def _curve_figure(curve: Curve, chosen: Sequence[int], accuracies: Mapping[int, float]) -> Figure:
+def _curve_figure(
+    curve: Curve,
+    chosen: Sequence[int],
+    accuracies: Mapping[int, float],
+    baseline: float | None,
+) -> Figure:
     width = min(16.0, max(7.0, 2.0 + 0.3 * len(curve.points)))
     figure = Figure(figsize=(width, 4.8), layout="constrained")
     axes = figure.add_subplot()
     _draw_values(axes, curve, chosen)
     _name_points(axes, curve)
     if accuracies:
-        _draw_accuracies(axes, accuracies)
+        _draw_accuracies(axes, accuracies, baseline)
     images = f", {curve.num_images} images" if curve.num_images else ""
     axes.set_title(f"{curve.kind} of {len(curve.points)} split points{images}", loc="left")
     figure.legend(
@@ -74,7 +82,7 @@ def _draw_values(axes: Axes, curve: Curve, chosen: Sequence[int]) -> None:
         values = [value if value > 0 else math.nan for value in values]
         for p in zeros:
             name = "zero: no place on a log scale" if p == zeros[0] else "_"
-            axes.axvline(p, color=MEASURED, linestyle=":", label=name)
+            axes.axvline(p, color=SHRINKS, linestyle=":", label=name)
     axes.plot(range(len(values)), values, "-o", color=LINE, markersize=4, label=curve.kind)
     if curve.marked is None:
         peaks = curve.peaks()
@@ -108,7 +116,7 @@ def _mark_shrinking(axes: Axes, curve: Curve) -> None:
         name = "smaller than the point before (CDE)"
         heights = [CDE_HEIGHT] * len(positions)
         axes.scatter(
-            positions, heights, s=26, marker="s", color=MEASURED, transform=edge, label=name
+            positions, heights, s=26, marker="s", color=SHRINKS, transform=edge, label=name
         )
 
 
@@ -137,18 +145,28 @@ def _name_points(axes: Axes, curve: Curve) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_accuracies(axes: Axes, accuracies: Mapping[int, float]) -> None:
+def _draw_accuracies(axes: Axes, accuracies: Mapping[int, float], baseline: float | None) -> None:
     right = axes.twinx()
     right.plot(
         list(accuracies),
         list(accuracies.values()),
-        "o",
+        "D:",
         color=MEASURED,
-        markerfacecolor="white",
-        markersize=7,
+        linewidth=1,
         label="measured accuracy (right)",
     )
-    right.set_ylabel("measured accuracy after the split (0 to 1)")
+    for position, accuracy in accuracies.items():
+        right.annotate(
+            f"{accuracy:.3f}",
+            (position, accuracy),
+            xytext=(7, -3),
+            textcoords="offset points",
+            fontsize=8,
+            color=MEASURED,
+        )
+    if baseline is not None:
+        right.axhline(baseline, color=MEASURED, linewidth=1, label=f"unsplit: {baseline:.3f}")
+    right.set_ylabel("test accuracy (0 to 1)")
     right.spines["top"].set_visible(False)
 
 
