@@ -134,8 +134,8 @@ def test_every_colour_mode_is_read(mode):
 
 
 def test_a_large_jpeg_is_the_same_picture_as_without_the_shortcut():
-    ramp = np.linspace(0, 255, 400)[None, :, None] * np.ones((300, 1, 3))
-    file = encoded(ramp.astype(np.uint8), "JPEG")
+    blocks = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
+    file = encoded(blocks.repeat(12, 0).repeat(12, 1), "JPEG")
     whole = Image.open(io.BytesIO(file)).resize((32, 32), Image.Resampling.BILINEAR)
     apart = decode(file, 32).permute(1, 2, 0).numpy().astype(int) - np.asarray(whole)
-    assert abs(apart).max() <= 4
+    assert abs(apart).mean() < 3  # decoding at half the scale would be 9 apart
