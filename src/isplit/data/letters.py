@@ -25,7 +25,7 @@ from isplit.data.fonts import LETTERS, TEST_STYLES, TRAIN_STYLES, Style, glyphs
 from isplit.data.listing import Labelled, Listing
 from isplit.data.source import ArraySource
 
-RENDERING = 1  # to be raised with every change of the pixels: old cache files are not used then
+RENDERING = 2  # to be raised with every change of the pixels: old cache files are not used then
 _BATCH = 1000  # images drawn at once: the memory in use, not the result's quality
 _LUMINANCE = torch.tensor([0.30, 0.59, 0.11]).view(3, 1, 1)
 
@@ -193,7 +193,8 @@ def _bar(num_images: int, size: int, dice: _Dice) -> Tensor:
     offset = 0.45 * size * dice.around_zero(num_images, 1, 1)
     axis = torch.arange(size) - (size - 1) / 2
     distance = (axis[:, None] * angle.cos() + axis[None, :] * angle.sin() - offset).abs()
-    return (thickness / 2 - distance + 0.5).clamp(0, 1).unsqueeze(1)
+    strongest = thickness.clamp(max=1)  # thinner than a pixel, it covers a part of one
+    return (thickness / 2 - distance + 0.5).clamp(min=0).minimum(strongest).unsqueeze(1)
 
 
 def _blur(images: Tensor, dice: _Dice) -> Tensor:
