@@ -94,9 +94,13 @@ def _try_all(
 ) -> dict[str, Any]:
     """Tries every point of every model, one model in memory at a time; prints the table."""
     verdicts = []
-    for name in track(names, "trying every split point", console=Console(stderr=True)):
+    progress = Console(stderr=True)
+    for name in track(names, "trying every split point", console=progress):
         torch.manual_seed(0)
-        verdicts.append(check(name, *build(name)))
+        verdict = check(name, *build(name))
+        answer = "bit-equal" if verdict.bitwise else verdict.reason
+        progress.print(f"{name}: {verdict.points} points, {answer}", highlight=False)
+        verdicts.append(verdict)
         gc.collect()
     console.print(_verdicts_table(verdicts))
     return {"models": [asdict(verdict) for verdict in verdicts]}
