@@ -11,7 +11,7 @@ LEVELS = [
     {"backbones", "model", "importance", "evaluate"},
     {"stages", "artifact"},
     {"report"},
-    {"tracking"},
+    {"outputs", "tracking"},
     {"config"},
     {"runs"},
 ]

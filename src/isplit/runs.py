@@ -23,39 +23,24 @@ import torch
 from filelock import FileLock, Timeout
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
 from torch import fx
 
 from isplit import config, stages
-from isplit.artifact import Manifest, save_split_model
+from isplit.artifact import Manifest
 from isplit.backbones import friendly_names
 from isplit.bottleneck import make_bottleneck
-from isplit.evaluate import cost
-from isplit.files import write_json, write_text
+from isplit.files import write_text
 from isplit.graph import split_at, split_points, trace
 from isplit.importance import importance_curves, select
 from isplit.model import SplitModel
-from isplit.report.figures import curve_figure
-from isplit.report.tables import metrics_csv, predictions_csv, result_table
-from isplit.stages import Made, Store, Stored, Workbench, seeded, tested
+from isplit.outputs import conclude, split_result, write_curve, write_split
+from isplit.stages import Made, Store, Stored, Workbench, seeded
 from isplit.tracking import log_result
-from isplit.types import (
-    Accuracy,
-    BottleneckResult,
-    ChosenSplit,
-    Curve,
-    CurveValue,
-    PerClass,
-    SplitPoint,
-    SplitResult,
-    StageResult,
-)
+from isplit.types import Curve, SplitPoint, SplitResult
 
 log = logging.getLogger(__name__)
 
-RESULT_SCHEMA = 1
 RULES = ("auto", "peaks", "all")  # of split.layer, as isplit.importance.select reads them
-FILE_WIDTH = 120  # characters of a table that goes to a file
 INTERRUPTED = 130  # exit status of a program stopped with Ctrl-C
 
 
@@ -73,7 +58,7 @@ def train(cfg: DictConfig) -> list[SplitResult]:
         base = _baseline(cfg, bench)
         curve = _curve(cfg, bench, base)
         chosen = _select(cfg, curve, config.plain(cfg.split.layer))
-        _write_curve(curve, chosen, folder)
+        write_curve(curve, chosen, folder)
         results: list[SplitResult] = []
         for point in chosen:
             log.info("split at %s (%d of %d)", point.label, len(results) + 1, len(chosen))
@@ -81,7 +66,8 @@ def train(cfg: DictConfig) -> list[SplitResult]:
             results.append(_split(cfg, bench, base, curve, point, place))
             log_result(loggers, results[-1], f"{point.label}/" if len(chosen) > 1 else "")
         bench.store.finish_job({"output": str(folder), "splits": [p.name for p in chosen]})
-        _conclude(curve, results, folder)
+        conclude(curve, results, folder)
+        log.info("written to %s", folder)
     return results
 
 
@@ -205,69 +191,20 @@ def _split(
     )
     tuned = stages.finetune(bench, split, encoded, config.recipe(cfg, "finetune"))
     done = {"baseline": base.stored, "autoencoder": encoded, "finetune": tuned}
-    result = _result(cfg, bench, curve, point, split, done)
-    save_split_model(split, _manifest(cfg, bench, base, point), folder)
-    write_text(folder / "metrics.csv", metrics_csv({s: d.made.facts for s, d in done.items()}))
-    answers = {stage: tested(d).predictions for stage, d in done.items()}
-    data = bench.data
-    predictions = predictions_csv(data.class_names, data.labels("test"), answers)
-    write_text(folder / "predictions.csv", predictions)
-    write_json(folder / "result.json", asdict(result))
-    return result
-
-
-def _result(
-    cfg: DictConfig,
-    bench: Workbench,
-    curve: Curve,
-    point: SplitPoint,
-    split: SplitModel,
-    done: dict[str, Stored],
-) -> SplitResult:
-    tests = {stage: tested(stored) for stage, stored in done.items()}
-    bottleneck = split.bottleneck
-    return SplitResult(
-        schema=RESULT_SCHEMA,
+    result = split_result(
         model=cfg.model.name,
-        data=cfg.data.name,
-        num_classes=bench.data.num_classes,
+        data=bench.data,
         seed=cfg.seed,
-        split=ChosenSplit(
-            layer=point.name,
-            index=point.index,
-            shape=point.shape,
-            chosen_by=_chosen_by(cfg, curve, point),
-            label=point.label,
-        ),
-        curve=CurveValue(
-            kind=curve.kind,
-            value=curve.values[point.index],
-            rank=curve.rank(point.index),
-            num_points=len(curve.points),
-        ),
-        bottleneck=BottleneckResult(
-            compression_rate=cfg.bottleneck.compression_rate,
-            achieved_rate=bottleneck.achieved_rate,
-            code_shape=bottleneck.code_shape,
-            reconstruction_nmse=done["autoencoder"].made.facts["nmse"],
-        ),
-        accuracy=Accuracy(
-            baseline=tests["baseline"].accuracy,
-            after_autoencoder=tests["autoencoder"].accuracy,
-            after_finetune=tests["finetune"].accuracy,
-            test_images=len(tests["baseline"].predictions),
-        ),
-        per_class=PerClass(
-            class_names=bench.data.class_names,
-            baseline_f1=tests["baseline"].f1,
-            split_f1=tests["finetune"].f1,
-        ),
-        cost=cost(point, bottleneck),
-        stages={
-            stage: StageResult(stored.fingerprint, stored.reused, stored.seconds)
-            for stage, stored in done.items()
-        },
+        curve=curve,
+        point=point,
+        chosen_by=_chosen_by(cfg, curve, point),
+        compression_rate=rate,
+        split=split,
+        done=done,
     )
+    manifest = _manifest(cfg, bench, base, point)
+    write_split(result, split, manifest, bench.data.labels("test"), done, folder)
+    return result
 
 
 def _manifest(cfg: DictConfig, bench: Workbench, base: _Base, point: SplitPoint) -> Manifest:
@@ -281,36 +218,6 @@ def _manifest(cfg: DictConfig, bench: Workbench, base: _Base, point: SplitPoint)
         mean=tuple(cfg.data.mean),
         std=tuple(cfg.data.std),
     )
-
-
-def _write_curve(curve: Curve, chosen: list[SplitPoint], folder: Path) -> None:
-    """The curve as figure, and as JSON for programs."""
-    curve_figure(curve, [point.index for point in chosen], folder / "curve")
-    ranks = [curve.rank(position) for position in range(len(curve.points))]
-    write_json(
-        folder / "curve.json",
-        {
-            "kind": curve.kind,
-            "num_images": curve.num_images,
-            "peaks": curve.peaks(),
-            "points": [
-                asdict(point) | {"value": value, "rank": rank}
-                for point, value, rank in zip(curve.points, curve.values, ranks, strict=True)
-            ],
-            "per_class": dict(curve.per_class),
-        },
-    )
-
-
-def _conclude(curve: Curve, results: list[SplitResult], folder: Path) -> None:
-    """What a person reads: the table, the curve with what was measured, and where it all is."""
-    measured = {result.split.index: result.accuracy.after_finetune for result in results}
-    unsplit = results[0].accuracy.baseline
-    curve_figure(curve, list(measured), folder / "curve", measured, unsplit)
-    console = Console(width=None if sys.stdout.isatty() else FILE_WIDTH, record=True)
-    console.print(result_table(results))
-    write_text(folder / "results.txt", console.export_text())
-    log.info("written to %s", folder)
 
 
 @contextmanager

@@ -33,12 +33,12 @@ def result_table(results: Sequence[SplitResult]) -> Table:
     return table
 
 
-def metrics_csv(facts: Mapping[str, Mapping[str, Any]]) -> str:
+def metrics_csv(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
     """A row per stage and epoch: every metric of every stage, empty where it has none."""
     rows = [
         {"stage": stage} | {name.split("/")[-1]: value for name, value in row.items()}
-        for stage, found in facts.items()
-        for row in found["history"]
+        for stage, history in histories.items()
+        for row in history
     ]
     names = list(dict.fromkeys(name for row in rows for name in row))
     return _csv(names, ([row.get(name, "") for name in names] for row in rows))

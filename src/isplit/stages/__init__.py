@@ -1,7 +1,9 @@
 """Training the baseline, the bottleneck and the split model, each once, kept in a store."""
 
-from isplit.stages.fit import LOSSES, OPTIMIZERS, SCHEDULES, Engine, Recipe, seeded
+from isplit.stages.fit import Engine
+from isplit.stages.recipe import LOSSES, OPTIMIZERS, SCHEDULES, Recipe
 from isplit.stages.runner import Workbench, autoencoder, baseline, finetune, tested
+from isplit.stages.seeds import seeded
 from isplit.stages.store import Made, Store, Stored, fingerprint
 
 __all__ = [

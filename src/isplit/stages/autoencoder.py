@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import SumMetric
 
-from isplit.stages.fit import Recipe, Stage
+from isplit.stages.fit import Stage
+from isplit.stages.recipe import Recipe
 
 
 class Autoencoder(Stage):

@@ -7,7 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy
 
-from isplit.stages.fit import LOSSES, Recipe, Stage
+from isplit.stages.fit import Stage
+from isplit.stages.recipe import LOSSES, Recipe
 
 
 class Classifier(Stage):

@@ -6,11 +6,10 @@ written at the end of each epoch: a resumed stage ends with the same bits as an 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import pickle
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,10 +19,10 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
-from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 from torch.utils.data import DataLoader
+
+from isplit.stages.recipe import Recipe
+from isplit.stages.seeds import derived_seed
 
 log = logging.getLogger(__name__)
 
@@ -34,53 +33,6 @@ EXPECTED_WARNINGS = (
     r".*treespec, LeafSpec.*is deprecated",  # between Lightning and torch
     r".*srun. command is available",
 )
-
-Parameters = Iterable[nn.Parameter]
-
-OPTIMIZERS: dict[str, Callable[[Parameters, float, float], Optimizer]] = {
-    "adamw": lambda p, lr, decay: torch.optim.AdamW(p, lr, weight_decay=decay),
-    "adam": lambda p, lr, decay: torch.optim.Adam(p, lr, weight_decay=decay),
-    "sgd": lambda p, lr, decay: torch.optim.SGD(
-        p, lr, momentum=0.9, nesterov=True, weight_decay=decay
-    ),
-}
-SCHEDULES: dict[str, Callable[[Optimizer, float, int], LRScheduler]] = {
-    "onecycle": lambda o, lr, steps: OneCycleLR(o, lr, total_steps=steps),
-    "cosine": lambda o, lr, steps: CosineAnnealingLR(o, steps),
-    "constant": lambda o, lr, steps: torch.optim.lr_scheduler.ConstantLR(o, 1.0, steps),
-}
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a stage trains; every field can change its result.
-
-    Attributes:
-        epochs: passes over the training images; 0 leaves the stage as it begins.
-        patience: epochs without a better validation value after which it stops; None: never.
-        images: size of a fixed, class-balanced subset to train on; None: all.
-        loss: of a classifier stage, ``cross_entropy`` or ``mse`` (I-SPLIT Eq. 4 as printed).
-    """
-
-    epochs: int
-    learning_rate: float
-    batch_size: int = 64
-    optimizer: str = "adamw"
-    weight_decay: float = 0.01
-    schedule: str = "onecycle"
-    loss: str = "cross_entropy"
-    patience: int | None = None
-    images: int | None = None
-    gradient_clip: float | None = None
-
-    def optimize(self, parameters: Parameters, steps: int) -> dict[str, Any]:
-        """Optimizer and per-step schedule, in the form Lightning takes them."""
-        optimizer = OPTIMIZERS[self.optimizer](parameters, self.learning_rate, self.weight_decay)
-        schedule = SCHEDULES[self.schedule](optimizer, self.learning_rate, steps)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
 
 
 @dataclass(frozen=True)
@@ -208,26 +160,6 @@ class EpochHistory(Callback):
         self.rows = list(state_dict["rows"])
 
 
-def derived_seed(*parts: int | str) -> int:
-    """Seed that depends on all parts, the same on every machine.
-
-    >>> derived_seed(0, "baseline", 1) == derived_seed(0, "baseline", 1)
-    True
-    >>> derived_seed(0, "baseline", 1) == derived_seed(0, "baseline", 2)
-    False
-    """
-    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
-    return int.from_bytes(digest[:4], "big")
-
-
-@contextmanager
-def seeded(*parts: int | str) -> Iterator[None]:
-    """Draw from ``derived_seed(*parts)`` inside, and from where it was before afterwards."""
-    with torch.random.fork_rng():
-        torch.manual_seed(derived_seed(*parts))
-        yield
-
-
 def _resumable(folder: Path, stage: Stage) -> Path | None:
     """The checkpoint to go on from, if there is a readable one."""
     path = folder / "last.ckpt"
@@ -254,15 +186,3 @@ def _quiet() -> Iterator[None]:
 
 def _is_progress_bar(callback: Callback) -> bool:
     return isinstance(callback, L.pytorch.callbacks.ProgressBar)
-
-
-def squared_error(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean over images of the squared distance to the one-hot label (I-SPLIT Eq. 4 as printed)."""
-    one_hot = nn.functional.one_hot(labels, logits.shape[1]).to(logits)
-    return (logits - one_hot).square().sum(1).mean()
-
-
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "cross_entropy": nn.functional.cross_entropy,
-    "mse": squared_error,
-}

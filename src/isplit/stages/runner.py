@@ -23,7 +23,8 @@ from isplit.model import SplitModel
 from isplit.stages.autoencoder import Autoencoder
 from isplit.stages.classifier import Classifier
 from isplit.stages.features import compute_features
-from isplit.stages.fit import Batches, Engine, History, Recipe, fit
+from isplit.stages.fit import Batches, Engine, History, fit
+from isplit.stages.recipe import Recipe
 from isplit.stages.store import Made, Store, Stored
 from isplit.types import Evaluation, SplitPoint
 

@@ -13,7 +13,7 @@ from isplit.data import build_data
 from isplit.graph import split_at, split_points, trace
 from isplit.model import SplitModel
 from isplit.stages import Engine, Recipe, Store, Workbench, seeded
-from isplit.stages.fit import squared_error
+from isplit.stages.recipe import squared_error
 
 RECIPE = Recipe(epochs=3, learning_rate=2e-3, batch_size=32)
 
