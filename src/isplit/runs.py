@@ -215,8 +215,8 @@ def _manifest(cfg: DictConfig, bench: Workbench, base: _Base, point: SplitPoint)
         compression_rate=cfg.bottleneck.compression_rate,
         class_names=bench.data.class_names,
         image_size=bench.data.image_size,
-        mean=tuple(cfg.data.mean),
-        std=tuple(cfg.data.std),
+        mean=bench.data.preparation.mean,
+        std=bench.data.preparation.std,
     )
 
 

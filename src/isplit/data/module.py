@@ -86,6 +86,7 @@ class ImageData(lightning.LightningDataModule):
         fingerprint: hash of all that can change images, labels or splits; no paths, no times.
         skipped: files left out because they are no images, with the reason.
         augmented: whether training images are changed at random.
+        preparation: how pixels become the network's input.
         batch_size: of the loaders that Lightning asks for.
     """
 
@@ -111,7 +112,8 @@ class ImageData(lightning.LightningDataModule):
         self.skipped = tuple(skipped)
         self.augmented = preparation.augment != "none"
         self.batch_size = batch_size
-        self._album, self._splits, self._preparation = album, dict(splits), preparation
+        self.preparation = preparation
+        self._album, self._splits = album, dict(splits)
         self._num_workers, self._seed = num_workers, seed
         self.fingerprint = self._fingerprint()
 
@@ -154,8 +156,8 @@ class ImageData(lightning.LightningDataModule):
             chosen = chosen.of_classes({self._label(name) for name in classes})
         if images is not None:
             chosen = chosen.balanced(images, seed)
-        steps = self._preparation.augment if augment else "none"
-        dataset = _Images(self._album, chosen, self._preparation, steps, seed)
+        steps = self.preparation.augment if augment else "none"
+        dataset = _Images(self._album, chosen, self.preparation, steps, seed)
         return DataLoader(
             dataset,
             batch_size,
@@ -199,7 +201,7 @@ class ImageData(lightning.LightningDataModule):
         for name, split in self._splits.items():
             digest.update(json.dumps([name, split.labels]).encode())
             digest.update(b"".join(self._album.digests[number] for number in split.numbers))
-        p, album = self._preparation, self._album
+        p, album = self.preparation, self._album
         settings = [self.class_names, album.size, album.fit, p.mean, p.std, p.augment]
         digest.update(json.dumps(settings).encode())
         return digest.hexdigest()
