@@ -17,7 +17,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@echo "setting up $(VENV): about 6 GB, some minutes"
 	@if command -v uv >/dev/null 2>&1; then set -e; \
 	   uv venv --quiet --allow-existing --python $(PYTHON) $(VENV); \
-	   uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock; \
+	   uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock; \
 	   uv pip install --quiet --python $(BIN)/python --no-deps --editable .; \
 	 else set -e; \
 	   $(PYTHON) -m venv $(VENV) || { echo "python3-venv is missing: apt install python3-venv"; exit 1; }; \
