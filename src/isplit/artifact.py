@@ -11,6 +11,7 @@ from typing import Any
 
 import safetensors.torch
 import torch
+from torch import nn
 
 from isplit.backbones import build_backbone
 from isplit.bottleneck import make_bottleneck
@@ -54,18 +55,25 @@ def save_split_model(split: SplitModel, manifest: Manifest, folder: Path) -> Non
     write_json(folder / "split_model.json", content)
 
 
-def load_split_model(folder: Path) -> SplitModel:
+def load_split_model(folder: Path, net: nn.Module | None = None) -> SplitModel:
     """The split model that ``save_split_model`` wrote into ``folder``, in evaluation mode.
 
+    Args:
+        folder: of a finished job.
+        net: the unsplit classifier, with any weights, where it was one of the user's own
+            (``model=custom``): a manifest never names code to run.
+
     Raises:
-        ValueError: the weights are not those the manifest speaks of.
+        ValueError: the weights are not those the manifest speaks of, or ``net`` is missing.
     """
     content = json.loads((folder / "split_model.json").read_text(encoding="utf-8"))
     manifest = Manifest(**content)
     path = folder / "split_model.safetensors"
     if _sha256(path) != manifest.weights_sha256:
         raise ValueError(f"{path} is not the file that split_model.json beside it was written for")
-    net = build_backbone(**manifest.model)
+    if net is None and "net" in manifest.model:
+        raise ValueError(f"{folder} holds a split of a model of your own: give it as net=...")
+    net = build_backbone(**manifest.model) if net is None else net
     example = torch.zeros(1, 3, manifest.image_size, manifest.image_size)
     traced = trace(net, example)
     point = next(p for p in split_points(traced, manifest.granularity) if p.name == manifest.layer)

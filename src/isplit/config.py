@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from isplit.backbones import build_backbone, comes_trained, head_path
+from isplit.backbones import adopt, build_backbone, comes_trained, head_path
 from isplit.data import ImageData
 from isplit.data import build_data as _build_data
 from isplit.importance import CuiSettings, Limits
@@ -79,14 +79,22 @@ def build_data(cfg: DictConfig) -> ImageData:
     )
 
 
+def architecture(cfg: DictConfig) -> str:
+    """What the model is called: torchvision's name where it was chosen by ``model.arch``."""
+    return str(cfg.model.get("arch") or cfg.model.name)
+
+
 def model_keys(cfg: DictConfig, data: ImageData) -> dict[str, Any]:
-    """Arguments of ``build_backbone`` for this model on this data set."""
+    """Arguments of ``build_model``: the keys of ``cfg.model`` and what the data asks for."""
     return {**plain(cfg.model), "num_classes": data.num_classes, "image_size": data.image_size}
 
 
 def build_model(keys: dict[str, Any]) -> nn.Module:
     """The unsplit classifier, as it is before any training here."""
-    return build_backbone(**keys)
+    if "net" not in keys:
+        return build_backbone(**keys)
+    others = {key: value for key, value in keys.items() if key not in ("name", "net")}
+    return adopt(instantiate(keys["net"]), **others)
 
 
 def baseline_recipe(cfg: DictConfig, net: nn.Module) -> Recipe:

@@ -67,7 +67,7 @@ def train(cfg: DictConfig) -> list[SplitResult]:
             log_result(loggers, results[-1], f"{point.label}/" if len(chosen) > 1 else "")
         bench.store.finish_job({"output": str(folder), "splits": [p.name for p in chosen]})
         conclude(curve, results, folder)
-        log.info("written to %s", folder)
+        log.info("open %s, the numbers are beside it", folder / "curve.png")
     return results
 
 
@@ -120,7 +120,7 @@ def _baseline(cfg: DictConfig, bench: Workbench) -> _Base:
     net.requires_grad_(True)
     size = bench.data.image_size
     traced = trace(net, torch.zeros(2, 3, size, size))
-    points = friendly_names(cfg.model.name, split_points(traced, cfg.split.granularity))
+    points = friendly_names(config.architecture(cfg), split_points(traced, cfg.split.granularity))
     return _Base(keys, stored, traced, points)
 
 
@@ -192,7 +192,7 @@ def _split(
     tuned = stages.finetune(bench, split, encoded, config.recipe(cfg, "finetune"))
     done = {"baseline": base.stored, "autoencoder": encoded, "finetune": tuned}
     result = split_result(
-        model=cfg.model.name,
+        model=config.architecture(cfg),
         data=bench.data,
         seed=cfg.seed,
         curve=curve,

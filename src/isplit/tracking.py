@@ -87,6 +87,7 @@ def log_result(loggers: Iterable[Logger], result: SplitResult, prefix: str = "")
     numbers = {k: float(v) for k, v in flat.items() if isinstance(v, int | float)}
     for logger in loggers:
         logger.log_metrics(numbers)
+        logger.save()
         if isinstance(logger, WandbLogger):
             logger.experiment.summary.update(flat)
 

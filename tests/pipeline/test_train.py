@@ -4,6 +4,7 @@ import csv
 import json
 import math
 
+import cases
 import pytest
 import torch
 from pipeline.jobs import compose_job
@@ -152,6 +153,28 @@ def test_the_users_own_trained_model_is_taken_as_it_is(job, tmp_path):
         tmp_path, f"model.weights={weights}", "stage.baseline.trains=all", output="b"
     )
     assert runs.train(more)[0].accuracy.baseline != result.accuracy.baseline
+
+
+def test_a_module_of_the_users_own_is_split_like_any_other(tmp_path):
+    own = ("model=custom", "model.net._target_=cases.Residual", "data.classes=[A,B,C]")
+    cfg = compose_job(tmp_path, *own, "split.layer=auto")
+    result = runs.train(cfg)[0]
+    assert result.model == "custom"
+    with pytest.raises(ValueError, match=r"holds a split of a model of your own: give it as net="):
+        load_split_model(tmp_path / "job")
+    split = load_split_model(tmp_path / "job", cases.Residual())
+    data = build_data(cfg)
+    accuracy = evaluate(split, data.loader("test", 50), data.num_classes).accuracy
+    assert accuracy == result.accuracy.after_finetune
+
+
+def test_any_lightning_logger_is_told(tmp_path):
+    extra = "+logger.extra.csv._target_=lightning.pytorch.loggers.CSVLogger"
+    cfg = compose_job(tmp_path, extra, f"+logger.extra.csv.save_dir={tmp_path}")
+    result = runs.train(cfg)[0]
+    (metrics,) = tmp_path.rglob("version_0/metrics.csv")
+    logged = [row["accuracy/after_finetune"] for row in csv.DictReader(metrics.open())]
+    assert float(logged[-1]) == result.accuracy.after_finetune
 
 
 @pytest.mark.parametrize(

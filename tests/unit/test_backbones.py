@@ -6,6 +6,7 @@ from itertools import chain
 from pathlib import Path
 from urllib.error import URLError
 
+import cases
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
@@ -14,7 +15,7 @@ from torch import nn
 from torchvision import models
 from torchvision.models._api import WeightsEnum
 
-from isplit.backbones import BACKBONES, build_backbone, friendly_names
+from isplit.backbones import BACKBONES, adopt, build_backbone, friendly_names
 from isplit.graph import split_points, trace
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -253,3 +254,26 @@ def test_untrained_backbones_start_alike_by_seed():
     two = build_backbone("resnet18", 2, image_size=32)
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
     assert isinstance(one.conv1, nn.Conv2d)
+
+
+def test_a_net_of_the_users_own_is_taken_with_its_weights(tmp_path):
+    theirs = cases.Residual()
+    torch.save(
+        {"state_dict": {f"model.{k}": v for k, v in theirs.state_dict().items()}},
+        tmp_path / "own.ckpt",
+    )
+    net = adopt(cases.Residual(), cases.CLASSES, image_size=16, weights=tmp_path / "own.ckpt")
+    assert all(torch.equal(v, theirs.state_dict()[k]) for k, v in net.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("net", "message"),
+    [
+        ("not a module", r"model\.net makes a str, which is no torch\.nn\.Module"),
+        (torch.nn.Conv2d(3, 10, 3), r"model\.net gives \(1, 10, 14, 14\) .* 10 classes"),
+        (torch.nn.Linear(7, 10), r"does not run on data\.image_size=16"),
+    ],
+)
+def test_what_is_no_classifier_for_the_data_is_refused(net, message):
+    with pytest.raises(ValueError, match=message):
+        adopt(net, 10, image_size=16)

@@ -1,6 +1,7 @@
-"""The classifiers to split: torchvision's, fitted to a data set's classes and image size."""
+"""The classifiers to split: torchvision's, fitted to classes and image size, or the user's."""
 
 from isplit.backbones.build import BACKBONES, build_backbone, comes_trained, friendly_names
 from isplit.backbones.layout import head_path
+from isplit.backbones.own import adopt
 
-__all__ = ["BACKBONES", "build_backbone", "comes_trained", "friendly_names", "head_path"]
+__all__ = ["BACKBONES", "adopt", "build_backbone", "comes_trained", "friendly_names", "head_path"]

@@ -91,8 +91,8 @@ def head_path(model: nn.Module) -> str:
     return linear[-1] if linear else [p for p, m in layers if isinstance(m, nn.Conv2d)][-1]
 
 
-def check_runs(model: nn.Module, architecture: str, image_size: int) -> None:
-    """Raises a ValueError when the model has no answer to images of that size."""
+def check_runs(model: nn.Module, architecture: str, image_size: int) -> tuple[int, ...]:
+    """Shape of the model's answer to one image; a ValueError when it has none at that size."""
     training = model.training
     try:
         with (
@@ -100,7 +100,8 @@ def check_runs(model: nn.Module, architecture: str, image_size: int) -> None:
             FakeTensorMode(allow_non_fake_inputs=True),
             torch.no_grad(),
         ):
-            model.eval()(torch.empty(1, 3, image_size, image_size))
+            answer: torch.Tensor = model.eval()(torch.empty(1, 3, image_size, image_size))
+            return tuple(answer.shape)
     finally:
         model.train(training)
 
