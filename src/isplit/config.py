@@ -19,7 +19,7 @@ from torch import nn
 from isplit.backbones import adopt, build_backbone, comes_trained, head_path
 from isplit.data import ImageData
 from isplit.data import build_data as _build_data
-from isplit.importance import CuiSettings, Limits
+from isplit.importance import PREDICTORS, CuiSettings, Limits
 from isplit.stages import LOSSES, OPTIMIZERS, SCHEDULES, Engine, Recipe
 from isplit.tracking import progress_callbacks, wandb_run
 
@@ -47,6 +47,8 @@ def check(cfg: DictConfig) -> None:
             "class scores (I-SPLIT Eq. 3)"
         )
     _one_of("stage.baseline.trains", cfg.stage.baseline.trains, TRAINS)
+    _one_of("split.kind", cfg.split.kind, PREDICTORS)
+    cui_settings(cfg)  # refuses what it does not know
     rate = cfg.bottleneck.compression_rate
     if not 0 < rate < 1:
         raise ValueError(

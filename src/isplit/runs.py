@@ -65,8 +65,8 @@ def train(cfg: DictConfig) -> list[SplitResult]:
             place = folder if len(chosen) == 1 else folder / f"{point.index:02d}-{point.label}"
             results.append(_split(cfg, bench, base, curve, point, place))
             log_result(loggers, results[-1], f"{point.label}/" if len(chosen) > 1 else "")
-        bench.store.finish_job({"output": str(folder), "splits": [p.name for p in chosen]})
         conclude(curve, results, folder)
+        bench.store.finish_job({"output": str(folder), "splits": [p.name for p in chosen]})
         log.info("open %s, the numbers are beside it", folder / "curve.png")
     return results
 
@@ -114,14 +114,22 @@ def _baseline(cfg: DictConfig, bench: Workbench) -> _Base:
     keys = config.model_keys(cfg, bench.data)
     with seeded(cfg.seed, "model"):
         net = config.build_model(keys)
+    size = bench.data.image_size
+    traced = trace(net, torch.zeros(2, 3, size, size))
+    points = friendly_names(config.architecture(cfg), split_points(traced, cfg.split.granularity))
+    _refuse_hopeless(cfg, bench, points)
     recipe = config.baseline_recipe(cfg, net)
     description = config.model_description(keys) | {"trains": cfg.stage.baseline.trains}
     stored = stages.baseline(bench, net, description, recipe)
     net.requires_grad_(True)
-    size = bench.data.image_size
-    traced = trace(net, torch.zeros(2, 3, size, size))
-    points = friendly_names(config.architecture(cfg), split_points(traced, cfg.split.granularity))
     return _Base(keys, stored, traced, points)
+
+
+def _refuse_hopeless(cfg: DictConfig, bench: Workbench, points: Sequence[SplitPoint]) -> None:
+    """Say before anything is trained that a layer or class is unknown, or limits exclude it."""
+    any_curve = Curve("depth", tuple(points), tuple(float(point.index) for point in points))
+    _select(cfg, any_curve, config.plain(cfg.split.layer))
+    bench.data.loader("validation", 1, classes=config.plain(cfg.split.classes))
 
 
 def _curve(cfg: DictConfig, bench: Workbench, base: _Base) -> Curve:

@@ -208,9 +208,12 @@ def test_any_lightning_logger_is_told(tmp_path):
 )
 def test_bad_input_is_refused_with_key_value_and_choices(job, override, message):
     _, _, root = job
-    cfg = compose_job(root, override, output="bad")
+    untrained = ("model.width=0.13", "seed=7")
+    cfg = compose_job(root, *untrained, override, output="bad")
+    before = set((root / "store").rglob("*"))
     with pytest.raises(ValueError, match=message):
         runs.train(cfg)
+    assert set((root / "store" / "baseline").rglob("*")) <= before, "refused after training"
     assert not (root / "bad" / "result.json").exists()
 
 

@@ -1,0 +1,36 @@
+"""The commands that the README, the docs and the config files print are ones that work."""
+
+import re
+import shlex
+import subprocess
+
+import pytest
+from hydra import compose, initialize_config_dir
+from pipeline.jobs import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+CONFIGS = sorted((ROOT / "conf").rglob("*.yaml"))
+COMMAND = re.compile(r"^(?:#\s+)?python train\.py *([^#\n]*)", re.MULTILINE)
+
+
+def commands():
+    found = {
+        (path.relative_to(ROOT).as_posix(), line.strip())
+        for path in [*PAGES, *CONFIGS]
+        for line in COMMAND.findall(path.read_text(encoding="utf-8"))
+    }
+    return sorted(found)
+
+
+@pytest.mark.parametrize(("page", "arguments"), commands())
+def test_a_printed_command_composes(page, arguments, tmp_path):
+    overrides = [a for a in shlex.split(arguments.replace("...", "x")) if a != "-m"]
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        assert compose("train", [*overrides, f"paths.output={tmp_path}"]).data.name
+
+
+def test_the_makefile_has_what_the_readme_names():
+    targets = re.findall(r"`?make (\w+)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert targets
+    assert all(f"make {target} " in listed.stdout for target in targets)
