@@ -5,6 +5,7 @@ from omegaconf import OmegaConf
 from pipeline.jobs import ROOT, compose_job
 
 GROUPS = ("data", "model", "split", "bottleneck", "stage", "trainer", "logger", "experiment")
+NEEDED = {"model=custom": ("model.net._target_=cases.Residual",)}
 OPTIONS = [
     f"{group}={path.stem}"
     for group in GROUPS
@@ -15,5 +16,5 @@ OPTIONS = [
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_an_option_composes_and_resolves(option, tmp_path):
-    cfg = compose_job(tmp_path, option, "data.root=somewhere", "model.arch=alexnet")
+    cfg = compose_job(tmp_path, option, "data.root=somewhere", *NEEDED.get(option, ()))
     assert OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -55,10 +56,11 @@ class _Recorder(fx.Interpreter):
 
 @contextmanager
 def _slow_attention() -> Iterator[None]:
-    """Attention by its plain operations: the fused one is not in torch's FLOP table."""
+    """Attention by its plain operations: not all fused ones are in torch's FLOP table."""
     enabled = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        yield
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
     finally:
         torch.backends.mha.set_fastpath_enabled(enabled)
