@@ -47,6 +47,8 @@ def check(cfg: DictConfig) -> None:
             "class scores (I-SPLIT Eq. 3)"
         )
     _one_of("stage.baseline.trains", cfg.stage.baseline.trains, TRAINS)
+    if cfg.trainer.threads != "auto":
+        _at_least("trainer.threads", cfg.trainer.threads, 1)
     _one_of("split.kind", cfg.split.kind, PREDICTORS)
     cui_settings(cfg)  # refuses what it does not know
     rate = cfg.bottleneck.compression_rate

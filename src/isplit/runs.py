@@ -21,8 +21,11 @@ from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
+from hydra.errors import HydraException
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from torch import fx
 
 from isplit import config, stages
@@ -41,6 +44,13 @@ from isplit.types import Curve, SplitPoint, SplitResult
 log = logging.getLogger(__name__)
 
 RULES = ("auto", "peaks", "all")  # of split.layer, as isplit.importance.select reads them
+USER_ERRORS = (  # what a user can mend: values, files, what Lightning and Hydra refuse
+    ValueError,
+    OSError,
+    MisconfigurationException,
+    HydraException,
+    OmegaConfBaseException,
+)
 INTERRUPTED = 130  # exit status of a program stopped with Ctrl-C
 
 
@@ -84,7 +94,7 @@ def command(job: Callable[[DictConfig], Any], cfg: DictConfig) -> None:
             "interrupted resumes after its last whole epoch"
         )
         sys.exit(INTERRUPTED)
-    except (ValueError, OSError) as error:
+    except USER_ERRORS as error:
         if os.environ.get("HYDRA_FULL_ERROR"):
             raise
         log.error("error: %s\n(HYDRA_FULL_ERROR=1 shows where)", error)

@@ -93,8 +93,16 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(tmp_path):
     assert not finished
 
 
-def test_a_mistake_is_said_in_one_line(tmp_path):
-    code, output = run(tmp_path, "split.layer=conv9", "stage.baseline.epochs=0")
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        ("split.layer=conv9", "error: split.layer='conv9' is neither"),
+        ("model=custom", "full_key: model.net._target_"),
+        ("trainer.accelerator=abacus", "error: You selected an invalid accelerator name"),
+    ],
+)
+def test_a_mistake_is_said_without_a_traceback(tmp_path, mistake, message):
+    code, output = run(tmp_path, mistake)
     assert code == 1
-    assert "error: split.layer='conv9' is neither" in output
+    assert message in output
     assert "Traceback" not in output

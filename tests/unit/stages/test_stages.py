@@ -139,6 +139,14 @@ def test_zero_epochs_leave_the_net_as_it_is(data, tmp_path):
     assert stored.made.facts["history"] == []
 
 
+def test_patience_ends_a_stage_that_gets_no_better(data, tmp_path):
+    recipe = Recipe(epochs=9, learning_rate=0.0, batch_size=32, schedule="constant", patience=2)
+    net = tiny_net()
+    net.norm.momentum = 0.0  # nothing at all moves
+    stored = stages.baseline(bench(data, tmp_path), net, {}, recipe)
+    assert len(stored.made.facts["history"]) == 3
+
+
 def test_what_wants_no_gradient_stays_bit_identical_in_the_baseline(data, tmp_path):
     net = tiny_net()
     net.requires_grad_(False)
