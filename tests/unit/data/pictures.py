@@ -39,7 +39,7 @@ def idx(array: np.ndarray, *, zipped: bool = True) -> bytes:
     """An idx file of unsigned bytes."""
     header = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}i", *array.shape)
     content = header + array.astype(np.uint8).tobytes()
-    return gzip.compress(content) if zipped else content
+    return gzip.compress(content, mtime=0) if zipped else content
 
 
 def write_folder(path: Path, files: dict[str, bytes]) -> Path:
