@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import logging
 import os
 import sys
@@ -129,7 +130,10 @@ def _baseline(cfg: DictConfig, bench: Workbench) -> _Base:
     points = friendly_names(config.architecture(cfg), split_points(traced, cfg.split.granularity))
     _refuse_hopeless(cfg, bench, points)
     recipe = config.baseline_recipe(cfg, net)
-    description = config.model_description(keys) | {"trains": cfg.stage.baseline.trains}
+    description = config.model_description(keys) | {
+        "trains": cfg.stage.baseline.trains,
+        "code": hashlib.sha256(f"{net}\n{traced.code}".encode()).hexdigest(),  # may be edited
+    }
     stored = stages.baseline(bench, net, description, recipe)
     net.requires_grad_(True)
     return _Base(keys, stored, traced, points)

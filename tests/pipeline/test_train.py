@@ -232,3 +232,20 @@ def test_two_jobs_in_one_output_folder_are_refused(tmp_path):
         pytest.raises(ValueError, match=r"another job is running in .*job"),
     ):
         runs.train(cfg)
+
+
+class Edited(cases.Residual):
+    """The same weights under a forward that was changed since."""
+
+    def forward(self, x):
+        return super().forward(x) * 2
+
+
+def test_an_edited_model_is_another_baseline(tmp_path, monkeypatch):
+    own = ("model=custom", "data.classes=[A,B,C]", "split.layer=block1", "stage.baseline.epochs=0")
+    keys = {}
+    for net in (cases.Residual, Edited):
+        monkeypatch.setattr(cases, "UnderTest", net, raising=False)
+        cfg = compose_job(tmp_path, *own, "model.net._target_=cases.UnderTest", output=net.__name__)
+        keys[net] = runs.train(cfg)[0].stages["baseline"].fingerprint
+    assert keys[cases.Residual] != keys[Edited]

@@ -117,6 +117,7 @@ def fit(
         num_sanity_val_steps=0,
         log_every_n_steps=1,
         use_distributed_sampler=False,
+        deterministic="warn" if engine.device.type == "cuda" else None,
         enable_progress_bar=any(_is_progress_bar(c) for c in callbacks),
         enable_model_summary=False,
     )
