@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import logging
 import statistics
 import time
@@ -35,6 +34,7 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, fx, nn
 from torchvision.models import get_model
 
+from isplit.files import write_json
 from isplit.graph import split_at, split_points, trace
 from isplit.importance import CuiSettings, importance_curves, tapped
 from isplit.types import SplitPoint
@@ -66,12 +66,12 @@ def main() -> None:
         case = _case(model, options, device)
         ways = _ways(case)
         _check_agreement(case)
-        rows += _rows(case, _timed(ways, options), options)
-    for row in rows:
-        print(_line(row))
+        found = _rows(case, _timed(ways, options), options)
+        print("\n".join(map(_line, found)), flush=True)
+        rows += found
     if options.json:
         content = {"rows": rows, "device": device, **vars(options) | {"json": None}}
-        options.json.write_text(json.dumps(content, indent=1) + "\n")
+        write_json(options.json, content)
 
 
 def floor(case: Case) -> None:
