@@ -260,9 +260,14 @@ SPLITTABLE = [name for name, case in CASES.items() if case.points]
 
 def make(name: str, seed: int = 0) -> nn.Module:
     """The net in train mode, its BatchNorms with weights and statistics that are not 0 and 1."""
+    return shaken(CASES[name].make, seed)
+
+
+def shaken(build: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """What ``build`` makes from this seed, with BatchNorm weights and statistics at random too."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        net = CASES[name].make()
+        net = build()
         for module in net.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.running_mean.uniform_(-0.5, 0.5)

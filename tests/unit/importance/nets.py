@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cases
 import torch
 from torch import Tensor, nn
 
@@ -15,29 +16,14 @@ class Residual(nn.Module):
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6))
         self.relu = nn.ReLU(inplace=True)
-        self.first = _Block(6)
+        self.first = cases.Block(6)
         self.pool = nn.MaxPool2d(2)
-        self.second = _Block(6)
+        self.second = cases.Block(6)
         self.head = nn.Linear(6, len(CLASSES))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.second(self.pool(self.first(self.relu(self.stem(x)))))
         return self.head(x.mean((2, 3)))
-
-
-class _Block(nn.Module):
-    def __init__(self, channels: int):
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels)
-        self.relu = nn.ReLU(inplace=True)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
-        out += x
-        return self.relu(out)
 
 
 class Tokens(nn.Module):
@@ -104,15 +90,7 @@ SIZES = {"chain": 9, "residual": 8, "tokens": 12, "dropout": 8}
 
 def make(name: str, seed: int = SEED) -> nn.Module:
     """The net in float64 with random weights and BatchNorm statistics that are not 0 and 1."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = NETS[name]().double()
-        for module in net.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.running_mean.uniform_(-0.5, 0.5)
-                module.running_var.uniform_(0.5, 2.0)
-                nn.init.uniform_(module.weight, 0.5, 2.0)
-    return net
+    return cases.shaken(lambda: NETS[name]().double(), seed)
 
 
 def images_and_labels(name: str, count: int = 7) -> tuple[Tensor, Tensor]:
