@@ -166,6 +166,7 @@ def _draw_accuracies(axes: Axes, accuracies: Mapping[int, float], baseline: floa
         )
     if baseline is not None:
         right.axhline(baseline, color=MEASURED, linewidth=1, label=f"unsplit: {baseline:.3f}")
+    right.margins(y=0.12)  # room for the marks and the line of the unsplit model
     right.set_ylabel("test accuracy (0 to 1)")
     right.spines["top"].set_visible(False)
 
