@@ -79,16 +79,21 @@ def code_shape(
     >>> code_shape((197, 768), 0.9)
     (197, 77)
     """
-    if not 0 < compression_rate < 1:
-        raise ValueError(
-            f"bottleneck.compression_rate={compression_rate} is not between 0 and 1 (exclusive): "
-            "it is the part of the features that is removed, 0.9 keeps 10 %"
-        )
+    check_rate(compression_rate)
     if len(shape) != 3:
         return (*shape[:-1], max(1, round((1 - compression_rate) * shape[-1])))
     channels, height, width = _chw(shape, channels_last)
     h, w = _map_sizes((height, width))[-1]
     return (max(1, round((1 - compression_rate) * channels * height * width / (h * w))), h, w)
+
+
+def check_rate(compression_rate: float) -> None:
+    """Refuse with a ValueError a part to remove that is not between 0 and 1."""
+    if not 0 < compression_rate < 1:
+        raise ValueError(
+            f"bottleneck.compression_rate={compression_rate} is not between 0 and 1 (exclusive): "
+            "it is the part of the features that is removed, 0.9 keeps 10 %"
+        )
 
 
 def _chw(shape: tuple[int, ...], channels_last: bool) -> tuple[int, int, int]:

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from isplit.backbones import adopt, build_backbone, comes_trained, head_path
+from isplit.bottleneck import check_rate
 from isplit.data import ImageData
 from isplit.data import build_data as _build_data
 from isplit.importance import PREDICTORS, CuiSettings, Limits
@@ -51,12 +52,7 @@ def check(cfg: DictConfig) -> None:
         _at_least("trainer.threads", cfg.trainer.threads, 1)
     _one_of("split.kind", cfg.split.kind, PREDICTORS)
     cui_settings(cfg)  # refuses what it does not know
-    rate = cfg.bottleneck.compression_rate
-    if not 0 < rate < 1:
-        raise ValueError(
-            f"bottleneck.compression_rate={rate} is not between 0 and 1 (exclusive): it is the "
-            "part of the features that is removed, 0.9 keeps 10 %"
-        )
+    check_rate(cfg.bottleneck.compression_rate)
 
 
 def identity(cfg: DictConfig) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from isplit.backbones import friendly_names
 from isplit.bottleneck import make_bottleneck
 from isplit.files import write_text
 from isplit.graph import split_at, split_points, trace
-from isplit.importance import importance_curves, select
+from isplit.importance import RULES, importance_curves, select
 from isplit.model import SplitModel
 from isplit.outputs import conclude, split_result, write_curve, write_split
 from isplit.stages import Made, Store, Stored, Workbench, seeded
@@ -44,7 +44,6 @@ from isplit.types import Curve, SplitPoint, SplitResult
 
 log = logging.getLogger(__name__)
 
-RULES = ("auto", "peaks", "all")  # of split.layer, as isplit.importance.select reads them
 USER_ERRORS = (  # what a user can mend: values, files, what Lightning and Hydra refuse
     ValueError,
     OSError,

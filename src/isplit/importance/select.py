@@ -69,10 +69,10 @@ def select(
     if not isinstance(layer, str | int):
         chosen = {point for one in layer for point in select(curve, one, limits, compression_rate)}
         return sorted(chosen, key=lambda point: point.index)
-    if layer not in _WORDS:
+    if layer not in RULES:
         return [_named(curve, layer, limits, compression_rate)]
     admissible = _admissible(curve, limits, compression_rate)
-    return [curve.points[p] for p in _WORDS[str(layer)](curve, admissible)]
+    return [curve.points[p] for p in RULES[str(layer)](curve, admissible)]
 
 
 def _auto(curve: Curve, admissible: list[int]) -> list[int]:
@@ -91,7 +91,7 @@ def _all(curve: Curve, admissible: list[int]) -> list[int]:
     return admissible
 
 
-_WORDS: dict[str | int, Callable[[Curve, list[int]], list[int]]] = {
+RULES: dict[str | int, Callable[[Curve, list[int]], list[int]]] = {
     "auto": _auto,
     "peaks": _peaks,
     "all": _all,
@@ -131,7 +131,7 @@ def _named(curve: Curve, layer: str | int, limits: Limits, compression_rate: flo
     if point is None:
         names = ", ".join(_with_aliases(point) for point in curve.points)
         raise ValueError(
-            f"split.layer={layer!r} is neither {', '.join(map(str, _WORDS))} nor a split point of "
+            f"split.layer={layer!r} is neither {', '.join(map(str, RULES))} nor a split point of "
             f"this model (index 0..{len(curve.points) - 1} or name): {names}"
         )
     reasons = limits.violations(point, compression_rate)
