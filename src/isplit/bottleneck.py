@@ -6,6 +6,7 @@ Shapes: N images, C channels, H x W map, T tokens; h x w the map of the code.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from torch import Tensor, nn
 from torchvision.ops import Permute
@@ -14,6 +15,9 @@ from isplit.types import SplitPoint
 
 STRIDED_LAYERS = 2  # two convolutions of stride 2 each way, as in the paper
 SMALLEST_STRIDED_MAP = 2  # a map thinner than this is not halved any more
+
+RateOf = Callable[[SplitPoint], float]
+"""The compression rate at each point."""
 
 
 class Bottleneck(nn.Module):
@@ -94,6 +98,32 @@ def check_rate(compression_rate: float) -> None:
             f"bottleneck.compression_rate={compression_rate} is not between 0 and 1 (exclusive): "
             "it is the part of the features that is removed, 0.9 keeps 10 %"
         )
+
+
+def same_rate(compression_rate: float) -> RateOf:
+    """The same part removed at every point."""
+    check_rate(compression_rate)
+    return lambda point: compression_rate
+
+
+def same_code(elements: int) -> RateOf:
+    """A code of as many elements at every point: the same bytes travel wherever the net is cut.
+
+    Raises:
+        ValueError: no elements; on use: the features at the point have no more than these.
+    """
+    if elements < 1:
+        raise ValueError(f"bottleneck.code_elements={elements} must be at least 1")
+
+    def rate_of(point: SplitPoint) -> float:
+        if point.numel <= elements:
+            raise ValueError(
+                f"bottleneck.code_elements={elements} compresses nothing at {point.label}, whose "
+                f"features have {point.numel} elements: fewer, or keep out by split.max_depth"
+            )
+        return 1 - elements / point.numel
+
+    return rate_of
 
 
 def _chw(shape: tuple[int, ...], channels_last: bool) -> tuple[int, int, int]:

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from isplit.backbones import adopt, build_backbone, comes_trained, head_path
-from isplit.bottleneck import check_rate
+from isplit.bottleneck import RateOf, same_code, same_rate
 from isplit.data import ImageData
 from isplit.data import build_data as _build_data
 from isplit.importance import PREDICTORS, CuiSettings, Limits
@@ -52,7 +52,7 @@ def check(cfg: DictConfig) -> None:
         _at_least("trainer.threads", cfg.trainer.threads, 1)
     _one_of("split.kind", cfg.split.kind, PREDICTORS)
     cui_settings(cfg)  # refuses what it does not know
-    check_rate(cfg.bottleneck.compression_rate)
+    rate_of(cfg)
 
 
 def identity(cfg: DictConfig) -> dict[str, Any]:
@@ -138,6 +138,13 @@ def engine(cfg: DictConfig, loggers: Iterable[Logger]) -> Engine:
 def limits(cfg: DictConfig) -> Limits:
     """What the chosen split point must keep to."""
     return Limits(**{name: cfg.split[name] for name in Limits.__dataclass_fields__})
+
+
+def rate_of(cfg: DictConfig) -> RateOf:
+    """The compression rate at each point: the one asked for, or what the size of the code makes."""
+    elements = cfg.bottleneck.code_elements
+    same = same_rate(cfg.bottleneck.compression_rate)
+    return same if elements is None else same_code(elements)
 
 
 def cui_settings(cfg: DictConfig) -> CuiSettings:

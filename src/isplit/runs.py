@@ -16,7 +16,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ from isplit.graph import split_at, split_points, trace
 from isplit.importance import RULES, importance_curves, select
 from isplit.model import SplitModel
 from isplit.outputs import conclude, split_result, write_curve, write_split
-from isplit.stages import Made, Store, Stored, Workbench, seeded
+from isplit.stages import Made, Store, Stored, Workbench, derived_seed, seeded
 from isplit.tracking import log_result
 from isplit.types import Curve, SplitPoint, SplitResult
 
@@ -188,7 +188,7 @@ def _curve(cfg: DictConfig, bench: Workbench, base: _Base) -> Curve:
 
 
 def _select(cfg: DictConfig, curve: Curve, layer: str | int | list[str | int]) -> list[SplitPoint]:
-    return select(curve, layer, config.limits(cfg), cfg.bottleneck.compression_rate)
+    return select(curve, layer, config.limits(cfg), config.rate_of(cfg))
 
 
 def _chosen_by(cfg: DictConfig, curve: Curve, point: SplitPoint) -> str:
@@ -203,9 +203,10 @@ def _split(
     cfg: DictConfig, bench: Workbench, base: _Base, curve: Curve, point: SplitPoint, folder: Path
 ) -> SplitResult:
     """Cut at one point, train the bottleneck, then the whole; everything written to ``folder``."""
-    rate = cfg.bottleneck.compression_rate
+    rate = config.rate_of(cfg)(point)
+    bench = _repeated(cfg, bench)
     head, tail = split_at(copy.deepcopy(base.traced), point)
-    with seeded(cfg.seed, "bottleneck", point.node):
+    with seeded(bench.seed, "bottleneck", point.node):
         split = SplitModel(head, make_bottleneck(point, rate), tail)
     encoded = stages.autoencoder(
         bench, split, point, base.stored, config.recipe(cfg, "autoencoder")
@@ -223,17 +224,24 @@ def _split(
         split=split,
         done=done,
     )
-    manifest = _manifest(cfg, bench, base, point)
+    manifest = _manifest(cfg, bench, base, point, rate)
     write_split(result, split, manifest, bench.data.labels("test"), done, folder)
     return result
 
 
-def _manifest(cfg: DictConfig, bench: Workbench, base: _Base, point: SplitPoint) -> Manifest:
+def _repeated(cfg: DictConfig, bench: Workbench) -> Workbench:
+    """The workbench with the random numbers of another training on the same baseline."""
+    return replace(bench, seed=derived_seed(cfg.seed, cfg.repeat)) if cfg.repeat else bench
+
+
+def _manifest(
+    cfg: DictConfig, bench: Workbench, base: _Base, point: SplitPoint, rate: float
+) -> Manifest:
     return Manifest(
         model=base.keys | {"weights": None},
         layer=point.name,
         granularity=cfg.split.granularity,
-        compression_rate=cfg.bottleneck.compression_rate,
+        compression_rate=rate,
         class_names=bench.data.class_names,
         image_size=bench.data.image_size,
         mean=bench.data.preparation.mean,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from isplit.data.listing import (
     Listing,
     carve_validation,
     choose_classes,
+    group_classes,
     limit_images,
     refuse_empty_classes,
 )
@@ -45,6 +46,7 @@ def build_data(
     num_workers: int,
     cache_dir: Path | str,
     seed: int,
+    groups: Mapping[str, Sequence[str | int]] | None = None,
     fit: str = "stretch",
     memory_gb: float = 2.0,
     **own: Any,
@@ -65,6 +67,7 @@ def build_data(
     cache_dir = Path(cache_dir).expanduser()
     listing = _list(name, root, image_size, download, cache_dir, seed, own)
     listing = choose_classes(listing, classes)
+    listing = group_classes(listing, groups)
     listing = limit_images(listing, images_per_class, seed)
     listing = carve_validation(listing, validation_fraction, seed)
     refuse_empty_classes(listing)

@@ -64,6 +64,26 @@ def choose_classes(listing: Listing, classes: Sequence[str | int] | None) -> Lis
     )
 
 
+def group_classes(listing: Listing, groups: Mapping[str, Sequence[str | int]] | None) -> Listing:
+    """The images of the groups only, labelled 0, 1 ... in the order of ``groups``.
+
+    Raises:
+        ValueError: a class that is unknown or in two groups, fewer than two groups, an empty one.
+    """
+    if groups is None:
+        return listing
+    members = {name: [_label_of(listing, c) for c in classes] for name, classes in groups.items()}
+    every = [label for labels in members.values() for label in labels]
+    if len(groups) < 2 or not all(members.values()) or len(set(every)) < len(every):
+        raise ValueError(
+            "data.groups must have at least two groups of at least one class, no class in two: "
+            + ", ".join(f"{name} ({len(labels)})" for name, labels in members.items())
+        )
+    new_label = {old: new for new, labels in enumerate(members.values()) for old in labels}
+    splits = {split: _relabel(images, new_label) for split, images in listing.splits.items()}
+    return replace(listing, class_names=tuple(map(str, members)), splits=splits, aliases={})
+
+
 def limit_images(listing: Listing, images_per_class: int | None, seed: int) -> Listing:
     """At most so many images of each class in each split that is there, drawn by the seed.
 

@@ -6,8 +6,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
-from isplit.bottleneck import code_shape
+from isplit.bottleneck import RateOf, code_shape, same_rate
 from isplit.types import FLOAT32_BYTES, Curve, SplitPoint
+
+
+DEFAULT_RATE = same_rate(0.9)  # as the papers
 
 
 @dataclass(frozen=True)
@@ -30,13 +33,15 @@ class Limits:
     min_depth: int | None = None
     max_depth: int | None = None
 
-    def violations(self, point: SplitPoint, compression_rate: float) -> list[str]:
+    def violations(self, point: SplitPoint, rate_of: RateOf) -> list[str]:
         """The limits that exclude ``point``, each with the numbers; empty if it is admissible."""
         found = []
         for limit in fields(self):
             bound = getattr(self, limit.name)
-            value = _MEASURES[limit.name](point, compression_rate)
-            if bound is not None and (value < bound if limit.name[:3] == "min" else value > bound):
+            if bound is None:
+                continue
+            value = _MEASURES[limit.name](point, rate_of)
+            if value < bound if limit.name[:3] == "min" else value > bound:
                 found.append(f"split.{limit.name}={bound} but it has {value}")
         return found
 
@@ -45,7 +50,7 @@ def select(
     curve: Curve,
     layer: str | int | Sequence[str | int],
     limits: Limits | None = None,
-    compression_rate: float = 0.9,
+    rate_of: RateOf = DEFAULT_RATE,
 ) -> list[SplitPoint]:
     """The points that ``layer`` asks for and ``limits`` admit, from the input on.
 
@@ -67,11 +72,11 @@ def select(
     """
     limits = limits or Limits()
     if not isinstance(layer, str | int):
-        chosen = {point for one in layer for point in select(curve, one, limits, compression_rate)}
+        chosen = {point for one in layer for point in select(curve, one, limits, rate_of)}
         return sorted(chosen, key=lambda point: point.index)
     if layer not in RULES:
-        return [_named(curve, layer, limits, compression_rate)]
-    admissible = _admissible(curve, limits, compression_rate)
+        return [_named(curve, layer, limits, rate_of)]
+    admissible = _admissible(curve, limits, rate_of)
     return [curve.points[p] for p in RULES[str(layer)](curve, admissible)]
 
 
@@ -97,23 +102,23 @@ RULES: dict[str | int, Callable[[Curve, list[int]], list[int]]] = {
     "all": _all,
 }
 
-_MEASURES: dict[str, Callable[[SplitPoint, float], int]] = {
-    "max_head_macs": lambda point, rate: point.head_macs,
-    "max_head_params": lambda point, rate: point.head_params,
-    "max_code_bytes": lambda point, rate: FLOAT32_BYTES * math.prod(_code_shape(point, rate)),
-    "max_feature_bytes": lambda point, rate: point.feature_bytes,
-    "min_depth": lambda point, rate: point.index,
-    "max_depth": lambda point, rate: point.index,
+_MEASURES: dict[str, Callable[[SplitPoint, RateOf], int]] = {
+    "max_head_macs": lambda point, rate_of: point.head_macs,
+    "max_head_params": lambda point, rate_of: point.head_params,
+    "max_code_bytes": lambda point, rate_of: FLOAT32_BYTES * math.prod(_code_shape(point, rate_of)),
+    "max_feature_bytes": lambda point, rate_of: point.feature_bytes,
+    "min_depth": lambda point, rate_of: point.index,
+    "max_depth": lambda point, rate_of: point.index,
 }
 
 
-def _code_shape(point: SplitPoint, compression_rate: float) -> tuple[int, ...]:
-    return code_shape(point.shape, compression_rate, channels_last=point.channels_last)
+def _code_shape(point: SplitPoint, rate_of: RateOf) -> tuple[int, ...]:
+    return code_shape(point.shape, rate_of(point), channels_last=point.channels_last)
 
 
-def _admissible(curve: Curve, limits: Limits, compression_rate: float) -> list[int]:
+def _admissible(curve: Curve, limits: Limits, rate_of: RateOf) -> list[int]:
     """Positions that no limit excludes; at least one."""
-    excluded = [limits.violations(point, compression_rate) for point in curve.points]
+    excluded = [limits.violations(point, rate_of) for point in curve.points]
     admissible = [p for p, reasons in enumerate(excluded) if not reasons]
     if not admissible:
         pairs = zip(curve.points, excluded, strict=True)
@@ -122,7 +127,7 @@ def _admissible(curve: Curve, limits: Limits, compression_rate: float) -> list[i
     return admissible
 
 
-def _named(curve: Curve, layer: str | int, limits: Limits, compression_rate: float) -> SplitPoint:
+def _named(curve: Curve, layer: str | int, limits: Limits, rate_of: RateOf) -> SplitPoint:
     """The admissible point with this name, alias or index (``"5"`` is an index if not a name)."""
     by_name = {name: point for point in curve.points for name in (point.name, *point.aliases)}
     by_index = {str(point.index): point for point in curve.points}
@@ -134,7 +139,7 @@ def _named(curve: Curve, layer: str | int, limits: Limits, compression_rate: flo
             f"split.layer={layer!r} is neither {', '.join(map(str, RULES))} nor a split point of "
             f"this model (index 0..{len(curve.points) - 1} or name): {names}"
         )
-    reasons = limits.violations(point, compression_rate)
+    reasons = limits.violations(point, rate_of)
     if reasons:
         raise ValueError(f"split.layer={layer!r} is excluded: {', '.join(reasons)}")
     return point

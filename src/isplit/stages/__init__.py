@@ -3,7 +3,7 @@
 from isplit.stages.fit import Engine
 from isplit.stages.recipe import LOSSES, OPTIMIZERS, SCHEDULES, Recipe
 from isplit.stages.runner import Workbench, autoencoder, baseline, finetune, tested
-from isplit.stages.seeds import seeded
+from isplit.stages.seeds import derived_seed, seeded
 from isplit.stages.store import Made, Store, Stored, fingerprint
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Workbench",
     "autoencoder",
     "baseline",
+    "derived_seed",
     "finetune",
     "fingerprint",
     "seeded",
