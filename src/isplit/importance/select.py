@@ -9,7 +9,6 @@ from dataclasses import dataclass, fields
 from isplit.bottleneck import RateOf, code_shape, same_rate
 from isplit.types import FLOAT32_BYTES, Curve, SplitPoint
 
-
 DEFAULT_RATE = same_rate(0.9)  # as the papers
 
 
