@@ -9,7 +9,7 @@ LEVELS = [
     {"types", "files"},
     {"graph", "bottleneck", "data"},
     {"backbones", "model", "importance", "evaluate"},
-    {"stages", "artifact"},
+    {"stages", "artifact", "analysis"},
     {"report"},
     {"outputs", "tracking"},
     {"config"},

@@ -1,0 +1,1 @@
+"""What many runs say together: which ranking agrees with the accuracy that was measured."""

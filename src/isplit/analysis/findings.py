@@ -1,0 +1,160 @@
+"""What an analysis comes to: the values that tables, figures and the report are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import fmean
+
+from isplit.types import Curve, SplitPoint, SplitResult
+
+Interval = tuple[float, float]
+"""Lower and upper end of a 95 % interval."""
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """What training with the split at one point came to.
+
+    Attributes:
+        position: of the point among the condition's points.
+        results: one per training; trainings beyond the first repeat it on the same baseline.
+        subset_accuracies: accuracy after fine-tuning on each of the random subsets of the test
+            images, of the first training; the subsets are the same for every point.
+    """
+
+    position: int
+    results: tuple[SplitResult, ...]
+    subset_accuracies: tuple[float, ...] = ()
+
+    @property
+    def accuracy(self) -> float:
+        """Test accuracy after fine-tuning, 0..1, mean over the trainings."""
+        return fmean(result.accuracy.after_finetune for result in self.results)
+
+    @property
+    def after_autoencoder(self) -> float:
+        """Test accuracy before fine-tuning, 0..1, mean over the trainings."""
+        return fmean(result.accuracy.after_autoencoder for result in self.results)
+
+    @property
+    def reconstruction_nmse(self) -> float:
+        """Squared error of the trained bottleneck over the features' variance, likewise."""
+        return fmean(result.bottleneck.reconstruction_nmse for result in self.results)
+
+
+@dataclass(frozen=True)
+class PredictorCost:
+    """What it takes to rank all points once, counted; measured in ``benchmarks/predictors.py``.
+
+    Attributes:
+        images: looked at.
+        forward: passes of the whole net for each of them.
+        backward: the same, backwards.
+        training_steps: optimizer steps for all points together.
+    """
+
+    images: int = 0
+    forward: float = 0.0
+    backward: float = 0.0
+    training_steps: int = 0
+
+
+@dataclass(frozen=True)
+class PredictorScore:
+    """How one predictor's order agrees with the measured accuracy over ``n`` split points.
+
+    Attributes:
+        spearman: rank correlation; NaN where the predictor has one value for all points.
+        spearman_ci95: bootstrap interval over the points.
+        spearman_p: of a permutation test against no association, two-sided.
+        spearman_given_depth: partial rank correlation with the index of the point partialled out.
+        spearman_equal_size: mean rank correlation among points of equally many feature elements,
+            weighted by their number; ``None`` where no three are of one size.
+        pick: label of the point with the highest value.
+        regret: accuracy of the best point minus that of ``pick``.
+        regret_top3: the same for the best of its three highest.
+        top3_hits: how many of its three highest are among the three most accurate.
+    """
+
+    n: int
+    spearman: float
+    spearman_ci95: Interval
+    spearman_p: float
+    kendall: float
+    kendall_ci95: Interval
+    kendall_p: float
+    pearson: float
+    pearson_ci95: Interval
+    pearson_p: float
+    spearman_given_depth: float
+    spearman_equal_size: float | None
+    pick: str
+    regret: float
+    regret_top3: float
+    top3_hits: int
+
+
+@dataclass(frozen=True)
+class Noise:
+    """How far the measured accuracies would move by chance alone.
+
+    Attributes:
+        spread: highest minus lowest accuracy over the points.
+        binomial_error: standard error of one accuracy from the number of test images.
+        training_error: standard deviation between repeated trainings of a point, pooled over the
+            points; ``None`` without repeats.
+        separable: part of the pairs of points whose difference exceeds twice its standard error.
+        repeat_spearman: mean rank correlation of two trainings; ``None`` without repeats.
+        ceiling: the rank correlation that a perfect predictor would be expected to reach with one
+            training: the square root of ``repeat_spearman``; ``None`` without repeats.
+    """
+
+    test_images: int
+    spread: float
+    binomial_error: float
+    training_error: float | None
+    separable: float
+    repeat_spearman: float | None
+    ceiling: float | None
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Every predictor against what was measured, with a verdict in words."""
+
+    n: int
+    predictors: Mapping[str, PredictorScore]
+    noise: Noise
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One baseline, one way to compress and to train: the split points are all that differs.
+
+    Attributes:
+        name: for people, unique in an analysis.
+        slug: its folder.
+        facts: what sets it apart: model, data, rate, seed ...
+        points: all split points, from the input on.
+        retrained: those that were trained, by position.
+        curves: every predictor's values, by name; ``cui(channels=sum)`` is a reduction of the CUI,
+            ``random:cui`` the CUI of the net before any training.
+        costs: what each of these took.
+        left_out: what is missing, and why, in words.
+    """
+
+    name: str
+    slug: str
+    facts: Mapping[str, str | int | float]
+    class_names: tuple[str, ...]
+    baseline_accuracy: float
+    baseline_f1: tuple[float, ...]
+    test_images: int
+    points: tuple[SplitPoint, ...]
+    retrained: tuple[Retrained, ...]
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+    costs: Mapping[str, PredictorCost] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+    agreement: Agreement | None = None
