@@ -126,6 +126,9 @@ def same_code(elements: int) -> RateOf:
     return rate_of
 
 
+DEFAULT_RATE = same_rate(0.9)  # the papers'
+
+
 def _chw(shape: tuple[int, ...], channels_last: bool) -> tuple[int, int, int]:
     return (shape[2], shape[0], shape[1]) if channels_last else (shape[0], shape[1], shape[2])
 

@@ -1,7 +1,7 @@
 """The forward graph of a model: trace it, list the places to split it, cut it there."""
 
-from isplit.graph.cutting import split_at
+from isplit.graph.cutting import split_at, stretches
 from isplit.graph.points import split_points
 from isplit.graph.tracing import trace
 
-__all__ = ["split_at", "split_points", "trace"]
+__all__ = ["split_at", "split_points", "stretches", "trace"]

@@ -1,8 +1,8 @@
-"""Cut a graph at a split point into the part for the device and the part for the server."""
+"""Cut a graph at split points: in two for device and server, or into the stretches between many."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from torch import fx, nn
 
@@ -20,16 +20,42 @@ def split_at(traced: fx.GraphModule, point: SplitPoint) -> tuple[nn.Module, nn.M
     Raises:
         ValueError: the point is not of this graph.
     """
+    head, tail = stretches(traced, [point])
+    return head, tail
+
+
+def stretches(traced: fx.GraphModule, points: Sequence[SplitPoint]) -> list[nn.Module]:
+    """The model from the input to the first point, between neighbours, from the last to the answer.
+
+    One after the other they are ``traced``, bit for bit; they share its parameters, modules, modes.
+
+    Args:
+        points: in their order from the input on.
+
+    Raises:
+        ValueError: a point is not of this graph.
+    """
     place = positions(traced.graph)
-    cut = next((node for node in place if node.name == point.node), None)
-    if cut is None:
+    cuts = [_node_of(traced, point) for point in points]
+    dependent = input_dependent(traced.graph)
+    answer = next(reversed(traced.graph.nodes)).args[0]
+    edges = [-1, *(place[cut] for cut in cuts), len(place)]
+    return [
+        _piece(traced, (n for n in dependent if begin < place[n] <= end), result, source)
+        for begin, end, source, result in zip(
+            edges[:-1], edges[1:], [None, *cuts], [*cuts, answer], strict=True
+        )
+    ]
+
+
+def _node_of(traced: fx.GraphModule, point: SplitPoint) -> fx.Node:
+    node: fx.Node | None = next(
+        (node for node in traced.graph.nodes if node.name == point.node), None
+    )
+    if node is None:
         name = type(traced).__name__
         raise ValueError(f"split point {point.name!r} (node {point.node!r}) is not in {name}")
-    dependent = input_dependent(traced.graph)
-    head = [node for node in dependent if place[node] <= place[cut]]
-    tail = [node for node in dependent if place[node] > place[cut]]
-    output = next(node for node in reversed(traced.graph.nodes))
-    return _piece(traced, head, cut, None), _piece(traced, tail, output.args[0], cut)
+    return node
 
 
 def _piece(

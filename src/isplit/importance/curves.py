@@ -12,8 +12,18 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, fx
+from torch.nn import functional as F
 
-from isplit.importance.scores import Batches, ClassMeans, MapOf, Progress, score_classes
+from isplit.bottleneck import DEFAULT_RATE, RateOf
+from isplit.importance.probe import Judge, judged, pca_kl, pca_nmse, probe
+from isplit.importance.scores import (
+    Batches,
+    ClassMeans,
+    MapOf,
+    Progress,
+    ScoreOf,
+    score_classes,
+)
 from isplit.importance.scores import CuiSettings as CuiSettings
 from isplit.types import Curve, SplitPoint
 
@@ -30,6 +40,7 @@ def importance_curves(
     kinds: Sequence[str] = ("cui", "gradient"),
     settings: CuiSettings | None = None,
     progress: Progress | None = None,
+    rate_of: RateOf = DEFAULT_RATE,
 ) -> dict[str, Curve]:
     """One curve per kind over ``points``; the kinds that need gradients share a single pass.
 
@@ -50,17 +61,36 @@ def importance_curves(
     """
     predictors = {kind: _predictor(kind) for kind in kinds}
     curves: dict[str, Curve] = {}
-    maps = {kind: p.map_of for kind, p in predictors.items() if isinstance(p, FromGradients)}
-    if maps:
-        settings = settings or CuiSettings()
-        means = score_classes(traced, points, batches, len(class_names), maps, settings, progress)
-        curves = _averaged(means, tuple(maps), tuple(points), class_names)
+    maps = {kind: p.map_of for kind, p in predictors.items() if isinstance(p, FromMaps)}
+    scores = {kind: p.score_of for kind, p in predictors.items() if isinstance(p, FromGradients)}
+    judges = {kind: p.judge for kind, p in predictors.items() if isinstance(p, FromReconstruction)}
+    if maps or scores:
+        means = score_classes(
+            traced,
+            points,
+            batches,
+            len(class_names),
+            maps,
+            scores,
+            settings or CuiSettings(),
+            progress,
+        )
+        curves = _averaged(means, (*maps, *scores), tuple(points), class_names)
+    if judges:
+        values, num_images = judged(traced, points, batches, rate_of, judges)
+        for kind in judges:
+            curves[kind] = Curve(kind, tuple(points), values[kind], num_images=num_images)
     for kind, predictor in predictors.items():
         if isinstance(predictor, FromImages):
             curves[kind] = predictor.curve_of(traced, points, batches, class_names)
         elif isinstance(predictor, FromArchitecture):
             curves[kind] = predictor.curve_of(points)
     return {kind: curves[kind] for kind in predictors}
+
+
+def depends_on_rate(kind: str) -> bool:
+    """Whether the size of the code changes the curve."""
+    return isinstance(_predictor(kind), FromReconstruction)
 
 
 def grad_cam(features: Tensor, alpha: Tensor) -> Tensor:
@@ -71,6 +101,11 @@ def grad_cam(features: Tensor, alpha: Tensor) -> Tensor:
 def gradient_alone(features: Tensor, alpha: Tensor) -> Tensor:
     """Sum over the channels of alpha, the same everywhere (N, X): Eq. 2 without F, Fig. 4."""
     return alpha.sum(1, keepdim=True).to(features.dtype).expand(-1, features.shape[2])
+
+
+def cosine(features: Tensor, alpha: Tensor) -> Tensor:
+    """Cosine between alpha and F averaged over the positions: do they name the same channels?"""
+    return F.cosine_similarity(features.mean(2).to(alpha.dtype), alpha, dim=1)
 
 
 def layer_size(points: Sequence[SplitPoint]) -> Curve:
@@ -90,10 +125,24 @@ def depth(points: Sequence[SplitPoint]) -> Curve:
 
 
 @dataclass(frozen=True)
-class FromGradients:
+class FromMaps:
     """Needs one backward pass, shared: makes a map (N, X) of F (N, C, X) and alpha (N, C)."""
 
     map_of: MapOf
+
+
+@dataclass(frozen=True)
+class FromGradients:
+    """Shares that pass; makes a score (N) of F (N, C, X) and alpha (N, C), without a map."""
+
+    score_of: ScoreOf
+
+
+@dataclass(frozen=True)
+class FromReconstruction:
+    """Needs a closed-form bottleneck at every point, shared; no labels, no gradients."""
+
+    judge: Judge
 
 
 @dataclass(frozen=True)
@@ -110,14 +159,18 @@ class FromArchitecture:
     curve_of: Callable[[Sequence[SplitPoint]], Curve]
 
 
-Predictor = FromGradients | FromImages | FromArchitecture
+Predictor = FromMaps | FromGradients | FromReconstruction | FromImages | FromArchitecture
 
 PREDICTORS: dict[str, Predictor] = {
-    "cui": FromGradients(grad_cam),
-    "gradient": FromGradients(gradient_alone),
+    "cui": FromMaps(grad_cam),
+    "gradient": FromMaps(gradient_alone),
+    "cosine": FromGradients(cosine),
     "cde": FromArchitecture(cut_distil_encode),
     "size": FromArchitecture(layer_size),
     "depth": FromArchitecture(depth),
+    "probe": FromReconstruction(probe),
+    "pca_kl": FromReconstruction(pca_kl),
+    "pca_nmse": FromReconstruction(pca_nmse),
 }
 """Every kind of curve and what it needs: a new one is a function above and a line here."""
 

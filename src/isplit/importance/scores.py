@@ -29,6 +29,9 @@ Progress = Callable[[int], None]
 MapOf = Callable[[Tensor, Tensor], Tensor]
 """Features (N, C, X) and alpha (N, C) -> sum over the channels of what they say (N, X)."""
 
+ScoreOf = Callable[[Tensor, Tensor], Tensor]
+"""Features (N, C, X) and alpha (N, C) -> the score of each image (N)."""
+
 
 @dataclass(frozen=True)
 class CuiSettings:
@@ -65,24 +68,25 @@ def score_classes(
     batches: Batches,
     num_classes: int,
     maps: Mapping[str, MapOf],
+    scores: Mapping[str, ScoreOf],
     settings: CuiSettings,
     progress: Progress | None = None,
 ) -> ClassMeans:
-    """Mean score of every class at every point for each kind of map, in one walk over ``batches``.
+    """Means of every class at every point, by each map and score, in one walk over ``batches``.
 
     Raises:
         ValueError: no images, a label without a class or a logit, a score that is not finite.
     """
     if settings.precision == "bf16":
         traced = copy.deepcopy(traced).to(torch.bfloat16).to(memory_format=torch.channels_last)
-    scores = _BatchScores(points, maps, settings)
-    with tapped(traced, points, scores.visit, settings.tap) as model:
-        means = ClassMeans(len(maps), num_classes, len(points))
+    batch = _BatchScores(points, maps, scores, settings)
+    with tapped(traced, points, batch.visit, settings.tap) as model:
+        means = ClassMeans(len(maps) + len(scores), num_classes, len(points))
         for images, labels in batches:
             _check_labels(labels, num_classes)
             logits = model(_as_model(images, model, settings))
             torch.autograd.backward(_explained(logits, labels, settings).sum())
-            means.add(scores.take(), labels)
+            means.add(batch.take(), labels)
             if progress:
                 progress(len(images))
     if not means.classes:
@@ -123,24 +127,34 @@ class _BatchScores:
     """The scores of one batch, filled in while the backward pass visits the points."""
 
     def __init__(
-        self, points: Sequence[SplitPoint], maps: Mapping[str, MapOf], settings: CuiSettings
+        self,
+        points: Sequence[SplitPoint],
+        maps: Mapping[str, MapOf],
+        scores: Mapping[str, ScoreOf],
+        settings: CuiSettings,
     ) -> None:
-        self.points, self.maps, self.settings = points, maps, settings
+        self.points, self.maps, self.scores, self.settings = points, maps, scores, settings
         self.scores_MN: dict[int, Tensor] = {}
         self.deeper: Tensor | None = None
 
     def visit(self, position: int, features: Tensor, gradients: Tensor) -> None:
-        """Score one point: Eq. 1, Eq. 2 and the reduction of the map to a number."""
+        """Score one point by every map and every score; alpha is Eq. 1."""
         features_NCX = _by_channel(features, self.points[position])
         alpha_NC = self._over_positions(_by_channel(gradients, self.points[position]))
-        maps_MNX = torch.stack([map_of(features_NCX, alpha_NC) for map_of in self.maps.values()])
+        scores_MN = [score_of(features_NCX, alpha_NC) for score_of in self.scores.values()]
+        if self.maps:
+            maps_MNX = torch.stack([of(features_NCX, alpha_NC) for of in self.maps.values()])
+            scores_MN = [*self._of_maps(position, maps_MNX, features_NCX.shape[1]), *scores_MN]
+        self.scores_MN[position] = torch.stack(scores_MN)
+
+    def _of_maps(self, position: int, maps: Tensor, num_channels: int) -> Tensor:
+        """Eq. 2 from sums over channels (M, N, X), and the map as one number: (M, N)."""
         if self.settings.channels == "mean":
-            maps_MNX = maps_MNX / features_NCX.shape[1]
+            maps = maps / num_channels
         if self.settings.accumulate == "deeper":
-            maps_MNX = self._with_deeper(maps_MNX, _grid(self.points[position]))
-        finite_MN = maps_MNX.isfinite().all(-1)  # ReLU would turn -inf into 0
-        scores_MN = self._over_positions(F.relu(maps_MNX))
-        self.scores_MN[position] = scores_MN.masked_fill(~finite_MN, math.nan)
+            maps = self._with_deeper(maps, _grid(self.points[position]))
+        finite_MN = maps.isfinite().all(-1)  # ReLU would turn -inf into 0
+        return self._over_positions(F.relu(maps)).masked_fill(~finite_MN, math.nan)
 
     def take(self) -> Tensor:
         """Scores (M, P, N) of the batch, float64 on the host; forgets them.
@@ -159,7 +173,7 @@ class _BatchScores:
 
     def _check_finite(self, scores: Tensor) -> None:
         bad_MP = (~scores.isfinite()).sum(2)
-        for kind, bad_P in zip(self.maps, bad_MP.tolist(), strict=True):
+        for kind, bad_P in zip([*self.maps, *self.scores], bad_MP.tolist(), strict=True):
             for point, bad in zip(self.points, bad_P, strict=True):
                 if bad:
                     raise ValueError(

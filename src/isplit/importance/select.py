@@ -6,10 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
-from isplit.bottleneck import RateOf, code_shape, same_rate
+from isplit.bottleneck import DEFAULT_RATE, RateOf, code_shape
 from isplit.types import FLOAT32_BYTES, Curve, SplitPoint
-
-DEFAULT_RATE = same_rate(0.9)  # as the papers
 
 
 @dataclass(frozen=True)

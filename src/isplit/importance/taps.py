@@ -52,7 +52,7 @@ def tapped(
         ValueError: features were overwritten in place before they were visited.
     """
     taps = _Taps(points, visit)
-    with _evaluation_mode(traced), torch.inference_mode(False), torch.enable_grad():
+    with evaluation_mode(traced), torch.inference_mode(False), torch.enable_grad():
         try:
             yield _with_taps(traced, points, taps, tap)
         finally:
@@ -135,7 +135,7 @@ def _before_activation(parts: dict[str, Any], node: fx.Node) -> fx.Node:
 
 
 @contextmanager
-def _evaluation_mode(model: nn.Module) -> Iterator[None]:
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
     """Every module in eval mode and every parameter frozen, for a while.
 
     Flags are set one by one: modules that come from ``torch.export`` refuse ``eval()``.

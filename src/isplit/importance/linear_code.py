@@ -1,0 +1,114 @@
+"""The bottleneck that needs no training: principal components of the features' blocks.
+
+Shape suffixes: N images, C channels, H W map, R rows (blocks), D elements of a block, K channels
+of the code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from isplit.bottleneck import code_shape
+from isplit.types import SplitPoint
+
+OVERSAMPLING, POWER_ITERATIONS = 8, 2  # of the randomised SVD: Halko et al., section 4.5 and 10
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Features as rows, one per position of the code, and back.
+
+    A map (C, H, W) is cut into the blocks of which the encoder's strides see one per position of
+    the code: D = C x (side of a block) squared. Tokens and vectors are rows already. So a linear
+    code of K numbers per row has exactly the autoencoder's size.
+
+    Attributes:
+        height, width: of the map; 1 where there is none.
+        sides: of a block, downwards and to the right.
+        channels: K.
+    """
+
+    point: SplitPoint
+    height: int
+    width: int
+    sides: tuple[int, int]
+    channels: int
+
+    @classmethod
+    def at(cls, point: SplitPoint, compression_rate: float) -> Blocks:
+        """The blocks at a point, for a code that keeps ``1 - compression_rate`` of the elements."""
+        code = code_shape(point.shape, compression_rate, channels_last=point.channels_last)
+        if len(point.shape) != 3:
+            return cls(point, 1, 1, (1, 1), code[-1])
+        channels, height, width = _chw(point)
+        sides = (-(-height // code[1]), -(-width // code[2]))
+        return cls(point, height, width, sides, min(code[0], channels * sides[0] * sides[1]))
+
+    def rows(self, features: Tensor) -> Tensor:
+        """Features (N, *point.shape) as rows (R, D); maps that do not fit are continued."""
+        if len(self.point.shape) != 3:
+            return features.flatten(0, -2)
+        maps = features.permute(0, 3, 1, 2) if self.point.channels_last else features
+        down, right = (-size % side for size, side in zip(maps.shape[2:], self.sides, strict=True))
+        if down or right:
+            maps = F.pad(maps, (0, right, 0, down), mode="replicate")
+        a, b = self.sides
+        n, c, h, w = maps.shape
+        blocks = maps.view(n, c, h // a, a, w // b, b)
+        return blocks.permute(0, 2, 4, 1, 3, 5).reshape(-1, c * a * b)
+
+    def features(self, rows: Tensor) -> Tensor:
+        """Rows (R, D) as the features they came from."""
+        if len(self.point.shape) != 3:
+            return rows.view(-1, *self.point.shape)
+        a, b = self.sides
+        h, w = -(-self.height // a), -(-self.width // b)
+        blocks = rows.view(-1, h, w, rows.shape[1] // (a * b), a, b).permute(0, 3, 1, 4, 2, 5)
+        maps = blocks.reshape(blocks.shape[0], -1, h * a, w * b)[..., : self.height, : self.width]
+        return maps.permute(0, 2, 3, 1) if self.point.channels_last else maps.contiguous()
+
+
+@dataclass(frozen=True)
+class LinearCode:
+    """The best linear code of some rows: mean (D), encoder (D, K) and decoder (K, D)."""
+
+    mean: Tensor
+    encoder: Tensor
+    decoder: Tensor
+
+    @classmethod
+    def fit(cls, rows: Tensor, channels: int, weights: Tensor | None = None) -> LinearCode:
+        """The code of ``channels`` numbers that gives rows (R, D) back with least squared error.
+
+        Args:
+            rows: to fit it to.
+            channels: K, cut down to what the rows span.
+            weights: how much an error in each element counts (D); ``None``: all the same.
+        """
+        scale_D = torch.ones_like(rows[0]) if weights is None else weights.sqrt()
+        mean_D = rows.mean(0)
+        axes_DK = _principal_axes((rows - mean_D) * scale_D, channels)
+        return cls(mean_D, scale_D[:, None] * axes_DK, axes_DK.T / scale_D)
+
+    def reconstruct(self, rows: Tensor) -> Tensor:
+        """Rows (R, D) as they come back from the code."""
+        return (rows - self.mean) @ self.encoder @ self.decoder + self.mean
+
+
+def _principal_axes(rows: Tensor, count: int) -> Tensor:
+    """The first principal axes (D, K), K at most what the rows span; always the same for them."""
+    spanned = min(rows.shape)
+    sketch = min(spanned, count + OVERSAMPLING)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        _, _, axes = torch.svd_lowrank(rows, q=sketch, niter=POWER_ITERATIONS)
+    return axes[:, : min(count, spanned)]
+
+
+def _chw(point: SplitPoint) -> tuple[int, int, int]:
+    a, b, c = point.shape
+    return (c, a, b) if point.channels_last else (a, b, c)

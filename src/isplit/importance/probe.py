@@ -1,0 +1,167 @@
+"""Predictors that put a closed-form bottleneck in and look what comes out: the probe and its parts.
+
+For all points together: one walk over most of the images fits the linear codes, one over the rest
+reconstructs the features at every point and runs the tail on them. No labels, no training.
+Shape suffixes: N images, K classes, R rows, D elements of a block.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from isplit.bottleneck import RateOf
+from isplit.graph import stretches
+from isplit.importance.linear_code import Blocks, LinearCode
+from isplit.importance.taps import evaluation_mode
+from isplit.types import SplitPoint
+
+JUDGED_PART = 0.25  # of the images: the code is judged on them, and fitted on the others
+JUDGED_TOGETHER = 128  # images whose statistics a BatchNorm takes at once
+FITTED_ROWS = 4096  # at most, for the code of one point
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a bottleneck at one point does to some images.
+
+    Attributes:
+        features: as they are, (N, *shape).
+        reconstruction: as they come back from the code.
+        reference: logits (N, K) of the unsplit net.
+        tail: from features to logits.
+    """
+
+    features: Tensor
+    reconstruction: Tensor
+    reference: Tensor
+    tail: nn.Module
+
+    def logits(self, *, recalibrated: bool) -> Tensor:
+        """What the tail answers; ``recalibrated``: every BatchNorm takes the statistics it sees."""
+        with _own_statistics(self.tail) if recalibrated else nullcontext():
+            logits: Tensor = self.tail(self.reconstruction)
+        return logits
+
+
+Judge = Callable[[Seen], Tensor]
+"""How good a reconstruction is: a number, the higher the better."""
+
+
+def probe(seen: Seen) -> Tensor:
+    """-KL( softmax(net) || softmax(tail) ), BatchNorms re-estimated on the reconstruction."""
+    return -_divergence(seen.reference, seen.logits(recalibrated=True))
+
+
+def pca_kl(seen: Seen) -> Tensor:
+    """The probe without re-estimation."""
+    return -_divergence(seen.reference, seen.logits(recalibrated=False))
+
+
+def pca_nmse(seen: Seen) -> Tensor:
+    """Minus the squared error of the reconstruction over the variance of the features."""
+    error = (seen.features - seen.reconstruction).square().sum()
+    return -error / (seen.features - seen.features.mean(0)).square().sum().clamp(min=1e-30)
+
+
+def judged(
+    traced: fx.GraphModule,
+    points: Sequence[SplitPoint],
+    batches: Iterable[tuple[Tensor, Tensor]],
+    rate_of: RateOf,
+    judges: Mapping[str, Judge],
+) -> tuple[dict[str, tuple[float, ...]], int]:
+    """Value of every judge at every point, and the number of images looked at.
+
+    Raises:
+        ValueError: fewer than four images.
+    """
+    own = next(itertools.chain(traced.parameters(), traced.buffers()))
+    images = torch.cat([images for images, _ in batches]).to(own.device, own.dtype)
+    num_judged = round(JUDGED_PART * len(images))
+    if num_judged < 1:
+        raise ValueError(
+            f"split.images: {len(images)} images are too few for a probe, 512 are usual"
+        )
+    pieces = stretches(traced, points)
+    blocks = [Blocks.at(point, rate_of(point)) for point in points]
+    with evaluation_mode(traced), torch.no_grad():
+        codes = _fitted(pieces, blocks, images[num_judged:])
+        values = _judged(pieces, blocks, codes, images[:num_judged], judges)
+    return values, len(images)
+
+
+def _fitted(
+    pieces: Sequence[nn.Module], blocks: Sequence[Blocks], images: Tensor
+) -> list[LinearCode]:
+    """The linear code of every point, from rows spread evenly over the images."""
+    kept: list[list[Tensor]] = [[] for _ in blocks]
+    for chunk in _chunks(images):
+        for features, block, rows in zip(_stations(pieces, chunk), blocks, kept, strict=True):
+            every = block.rows(features)
+            wanted = max(1, FITTED_ROWS * len(chunk) // len(images))
+            rows.append(every[:: -(-len(every) // wanted)])
+    return [
+        LinearCode.fit(torch.cat(rows), block.channels)
+        for rows, block in zip(kept, blocks, strict=True)
+    ]
+
+
+def _judged(
+    pieces: Sequence[nn.Module],
+    blocks: Sequence[Blocks],
+    codes: Sequence[LinearCode],
+    images: Tensor,
+    judges: Mapping[str, Judge],
+) -> dict[str, tuple[float, ...]]:
+    sums = torch.zeros(len(judges), len(blocks), dtype=torch.float64)
+    for chunk in _chunks(images):
+        reference = nn.Sequential(*pieces)(chunk)
+        for position, features in enumerate(_stations(pieces, chunk)):
+            rows = codes[position].reconstruct(blocks[position].rows(features))
+            tail = nn.Sequential(*pieces[position + 1 :])
+            seen = Seen(features, blocks[position].features(rows), reference, tail)
+            for number, judge in enumerate(judges.values()):
+                sums[number, position] += len(chunk) * float(judge(seen))
+    means = (sums / len(images)).tolist()
+    return {name: tuple(row) for name, row in zip(judges, means, strict=True)}
+
+
+def _stations(pieces: Sequence[nn.Module], images: Tensor) -> Iterator[Tensor]:
+    """The features at every point, from the input on."""
+    features = images
+    for piece in pieces[:-1]:
+        features = piece(features)
+        yield features
+
+
+def _chunks(images: Tensor) -> tuple[Tensor, ...]:
+    """Parts of about equal size: a BatchNorm has nothing to estimate from one image."""
+    return images.chunk(-(-len(images) // JUDGED_TOGETHER))
+
+
+def _divergence(reference: Tensor, logits: Tensor) -> Tensor:
+    """KL( softmax(reference) || softmax(logits) ), mean over the images, in nats."""
+    p, q = reference.log_softmax(1), logits.log_softmax(1)
+    return F.kl_div(q, p, reduction="batchmean", log_target=True)
+
+
+@contextmanager
+def _own_statistics(model: nn.Module) -> Iterator[None]:
+    """BatchNorms normalise by what they see, for a while; their stored statistics stay."""
+    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+    before = [(norm.training, norm.track_running_stats) for norm in norms]
+    try:
+        for norm in norms:
+            norm.training, norm.track_running_stats = True, False
+        yield
+    finally:
+        for norm, flags in zip(norms, before, strict=True):
+            norm.training, norm.track_running_stats = flags

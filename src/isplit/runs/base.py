@@ -1,0 +1,132 @@
+"""What every job on a model begins with: data, trained baseline, split points, curve."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig
+from torch import fx
+
+from isplit import config, stages
+from isplit.backbones import friendly_names
+from isplit.graph import split_points, trace
+from isplit.importance import depends_on_rate, importance_curves, select
+from isplit.stages import Made, Store, Stored, Workbench, seeded
+from isplit.types import Curve, SplitPoint
+
+
+@dataclass(frozen=True)
+class Base:
+    """The trained unsplit model: arguments, stage, traced graph and its split points."""
+
+    keys: dict[str, Any]
+    stored: Stored
+    traced: fx.GraphModule
+    points: list[SplitPoint]
+
+
+def workbench(cfg: DictConfig, loggers: Sequence[Logger] = ()) -> Workbench:
+    """Data, store and engine of a job."""
+    store = Store(Path(cfg.paths.store), config.identity(cfg))
+    data = config.build_data(cfg)
+    engine = config.engine(cfg, loggers)
+    memory = int(cfg.stage.feature_memory_gb * 2**30)
+    return Workbench(data, store, engine, cfg.seed, memory)
+
+
+def open_baseline(cfg: DictConfig, bench: Workbench) -> Base:
+    """The unsplit model, trained or from the store, and where it can be split."""
+    keys = config.model_keys(cfg, bench.data)
+    with seeded(cfg.seed, "model"):
+        net = config.build_model(keys)
+    size = bench.data.image_size
+    traced = trace(net, torch.zeros(2, 3, size, size))
+    points = friendly_names(config.architecture(cfg), split_points(traced, cfg.split.granularity))
+    _refuse_hopeless(cfg, bench, points)
+    recipe = config.baseline_recipe(cfg, net)
+    description = config.model_description(keys) | {
+        "trains": cfg.stage.baseline.trains,
+        "code": hashlib.sha256(f"{net}\n{traced.code}".encode()).hexdigest(),  # may be edited
+    }
+    stored = stages.baseline(bench, net, description, recipe)
+    net.requires_grad_(True)
+    return Base(keys, stored, traced, points)
+
+
+def curve_of(cfg: DictConfig, bench: Workbench, base: Base) -> Curve:
+    """The curve that ranks the split points, computed or from the store."""
+    return curves_of(cfg, bench, base, [cfg.split.kind])[cfg.split.kind]
+
+
+def curves_of(
+    cfg: DictConfig, bench: Workbench, base: Base, kinds: Sequence[str]
+) -> dict[str, Curve]:
+    """Curves that share what passes they can, computed or from the store."""
+    settings, rate_of = config.cui_settings(cfg), config.rate_of(cfg)
+    classes = config.plain(cfg.split.classes)
+
+    def make(folder: Path) -> Made:
+        batches = bench.data.loader(
+            "validation",
+            cfg.split.batch_size,
+            shuffle=True,  # else a batch may hold one class, and BatchNorms see a strange world
+            images=cfg.split.images,
+            classes=classes,
+            seed=cfg.seed,
+        )
+        traced = copy.deepcopy(base.traced).to(bench.engine.device)
+        names = bench.data.class_names
+        curves = importance_curves(
+            traced, base.points, batches, names, kinds, settings, rate_of=rate_of
+        )
+        return Made({}, {kind: _without_points(curve) for kind, curve in curves.items()})
+
+    recipe = {
+        "stage": "curve",
+        "kinds": list(kinds),
+        "settings": asdict(settings),
+        "baseline": base.stored.fingerprint,
+        "points": [point.node for point in base.points],
+        "images": cfg.split.images,
+        "batch_size": cfg.split.batch_size,
+        "classes": classes,
+        "seed": cfg.seed,
+    }
+    if any(depends_on_rate(kind) for kind in kinds):
+        recipe["rates"] = [rate_of(point) for point in base.points]
+    facts = bench.store.get_or_make("curve", recipe, make).made.facts
+    return {kind: _with_points(facts[kind], base.points) for kind in kinds}
+
+
+def _without_points(curve: Curve) -> dict[str, Any]:
+    return {name: value for name, value in asdict(curve).items() if name != "points"}
+
+
+def _with_points(facts: Mapping[str, Any], points: Sequence[SplitPoint]) -> Curve:
+    return Curve(
+        kind=facts["kind"],
+        points=tuple(points),
+        values=tuple(facts["values"]),
+        per_class={name: tuple(values) for name, values in facts["per_class"].items()},
+        num_images=facts["num_images"],
+        marked=None if facts["marked"] is None else tuple(facts["marked"]),
+    )
+
+
+def selected(cfg: DictConfig, curve: Curve, layer: str | int | list[str | int]) -> list[SplitPoint]:
+    """The points that ``layer`` stands for, within the limits of ``cfg.split``."""
+    return select(curve, layer, config.limits(cfg), config.rate_of(cfg))
+
+
+def _refuse_hopeless(cfg: DictConfig, bench: Workbench, points: Sequence[SplitPoint]) -> None:
+    """Say before anything is trained that a layer or class is unknown, or limits exclude it."""
+    any_curve = Curve("depth", tuple(points), tuple(float(point.index) for point in points))
+    selected(cfg, any_curve, config.plain(cfg.split.layer))
+    bench.data.loader("validation", 1, classes=config.plain(cfg.split.classes))

@@ -1,0 +1,137 @@
+"""``train(cfg)``: from a config to results, the whole story in order.
+
+::
+
+    data, net -> baseline -> trace -> split points -> curve -> select
+                                                                 |  for each chosen point
+          result.json <- finetune <- autoencoder <- head | bottleneck | tail
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from omegaconf import DictConfig, OmegaConf
+
+from isplit import config, stages
+from isplit.artifact import Manifest
+from isplit.bottleneck import make_bottleneck
+from isplit.files import write_text
+from isplit.graph import split_at
+from isplit.importance import RULES
+from isplit.model import SplitModel
+from isplit.outputs import conclude, split_result, write_curve, write_split
+from isplit.runs.base import Base, curve_of, open_baseline, selected, workbench
+from isplit.stages import Workbench, derived_seed, seeded
+from isplit.tracking import log_result
+from isplit.types import Curve, SplitPoint, SplitResult
+
+log = logging.getLogger(__name__)
+
+
+def train(cfg: DictConfig) -> list[SplitResult]:
+    """The results of one job, one for each split point that ``split.layer`` stands for.
+
+    Everything lands in ``paths.output``: a result in the folder itself, or, when there are
+    several, each in a folder named after its point. ``result.json`` comes last.
+    """
+    config.check(cfg)
+    folder = Path(cfg.paths.output)
+    with _sole_job_in(folder), config.loggers(cfg, folder) as loggers:
+        write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
+        bench = workbench(cfg, loggers)
+        base = open_baseline(cfg, bench)
+        curve = curve_of(cfg, bench, base)
+        chosen = selected(cfg, curve, config.plain(cfg.split.layer))
+        write_curve(curve, chosen, folder)
+        results: list[SplitResult] = []
+        for point in chosen:
+            log.info("split at %s (%d of %d)", point.label, len(results) + 1, len(chosen))
+            place = folder if len(chosen) == 1 else folder / f"{point.index:02d}-{point.label}"
+            results.append(_split(cfg, bench, base, curve, point, place))
+            log_result(loggers, results[-1], f"{point.label}/" if len(chosen) > 1 else "")
+        conclude(curve, results, folder)
+        bench.store.finish_job({"output": str(folder), "splits": [p.name for p in chosen]})
+        log.info("open %s, the numbers are beside it", folder / "curve.png")
+    return results
+
+
+def _chosen_by(cfg: DictConfig, curve: Curve, point: SplitPoint) -> str:
+    """``cui:auto`` and the like if a rule of ``split.layer`` gives the point, else ``user``."""
+    layer = config.plain(cfg.split.layer)
+    asked = layer if isinstance(layer, list) else [layer]
+    rules = [rule for rule in RULES if rule in asked and point in selected(cfg, curve, rule)]
+    return f"{curve.kind}:{rules[0]}" if rules else "user"
+
+
+def _split(
+    cfg: DictConfig, bench: Workbench, base: Base, curve: Curve, point: SplitPoint, folder: Path
+) -> SplitResult:
+    """Cut at one point, train the bottleneck, then the whole; everything written to ``folder``."""
+    rate = config.rate_of(cfg)(point)
+    bench = _repeated(cfg, bench)
+    head, tail = split_at(copy.deepcopy(base.traced), point)
+    with seeded(bench.seed, "bottleneck", point.node):
+        split = SplitModel(head, make_bottleneck(point, rate), tail)
+    encoded = stages.autoencoder(
+        bench, split, point, base.stored, config.recipe(cfg, "autoencoder")
+    )
+    tuned = stages.finetune(bench, split, encoded, config.recipe(cfg, "finetune"))
+    done = {"baseline": base.stored, "autoencoder": encoded, "finetune": tuned}
+    result = split_result(
+        model=config.architecture(cfg),
+        data=bench.data,
+        seed=cfg.seed,
+        curve=curve,
+        point=point,
+        chosen_by=_chosen_by(cfg, curve, point),
+        compression_rate=rate,
+        split=split,
+        done=done,
+    )
+    manifest = _manifest(cfg, bench, base, point, rate)
+    write_split(result, split, manifest, bench.data.labels("test"), done, folder)
+    return result
+
+
+def _repeated(cfg: DictConfig, bench: Workbench) -> Workbench:
+    """The workbench with the random numbers of another training on the same baseline."""
+    return replace(bench, seed=derived_seed(cfg.seed, cfg.repeat)) if cfg.repeat else bench
+
+
+def _manifest(
+    cfg: DictConfig, bench: Workbench, base: Base, point: SplitPoint, rate: float
+) -> Manifest:
+    return Manifest(
+        model=base.keys | {"weights": None},
+        layer=point.name,
+        granularity=cfg.split.granularity,
+        compression_rate=rate,
+        class_names=bench.data.class_names,
+        image_size=bench.data.image_size,
+        mean=bench.data.preparation.mean,
+        std=bench.data.preparation.std,
+    )
+
+
+@contextmanager
+def _sole_job_in(folder: Path) -> Iterator[None]:
+    """Hold the output folder.
+
+    Raises:
+        ValueError: another job that is running writes there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise ValueError(
+            f"another job is running in hydra.run.dir={folder}: give this one a folder of its own"
+        ) from error
