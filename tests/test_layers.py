@@ -14,6 +14,7 @@ LEVELS = [
     {"outputs", "tracking"},
     {"config"},
     {"runs"},
+    {"sweeps"},
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 
