@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from statistics import fmean
+from typing import Any
 
 from isplit.types import Curve, SplitPoint, SplitResult
 
@@ -43,6 +45,13 @@ class Retrained:
         return fmean(result.bottleneck.reconstruction_nmse for result in self.results)
 
 
+MEASURED: dict[str, Callable[[Retrained], float]] = {
+    "autoencoder": lambda retrained: -retrained.reconstruction_nmse,
+    "pre_finetune": lambda retrained: retrained.after_autoencoder,
+}
+"""Predictors read off the training of the bottlenecks itself, known where a point was trained."""
+
+
 @dataclass(frozen=True)
 class PredictorCost:
     """What it takes to rank all points once, counted; measured in ``benchmarks/predictors.py``.
@@ -74,7 +83,10 @@ class PredictorScore:
         pick: label of the point with the highest value.
         regret: accuracy of the best point minus that of ``pick``.
         regret_top3: the same for the best of its three highest.
-        top3_hits: how many of its three highest are among the three most accurate.
+        top3_hits: how many of its three highest are among the three most accurate (all that are
+            as accurate as the third).
+        spearman_one_training: rank correlation with the accuracies of a single training of each
+            point, mean over the trainings that all points had; what ``Noise.ceiling`` bounds.
     """
 
     n: int
@@ -93,6 +105,7 @@ class PredictorScore:
     regret: float
     regret_top3: float
     top3_hits: int
+    spearman_one_training: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -108,6 +121,10 @@ class Noise:
         repeat_spearman: mean rank correlation of two trainings; ``None`` without repeats.
         ceiling: the rank correlation that a perfect predictor would be expected to reach with one
             training: the square root of ``repeat_spearman``; ``None`` without repeats.
+        difference_error: standard error of the difference of two points, root mean square over
+            the pairs.
+        difference_error_from: what it was estimated from: ``repeated trainings``, ``paired
+            answers`` (the random subsets) or ``test images`` (binomial, as if unpaired).
     """
 
     test_images: int
@@ -117,6 +134,8 @@ class Noise:
     separable: float
     repeat_spearman: float | None
     ceiling: float | None
+    difference_error: float = math.nan
+    difference_error_from: str = ""
 
 
 @dataclass(frozen=True)
@@ -158,3 +177,84 @@ class Condition:
     costs: Mapping[str, PredictorCost] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     agreement: Agreement | None = None
+
+    def trains(self, predictor: str) -> bool:
+        """Whether a predictor takes training: its value costs what it was to save."""
+        steps = self.costs.get(predictor, PredictorCost()).training_steps
+        return predictor in MEASURED or steps > 0
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One predictor over all conditions that have a rank correlation for it.
+
+    Attributes:
+        conditions: how many those are; only predictors in all of them are comparable.
+        trains: whether it takes training, of the bottlenecks or of its own.
+        mean_spearman: over the conditions; ``lowest`` and ``highest`` of them beside it.
+        mean_spearman_ci95: bootstrap interval over the conditions; NaN for a single one.
+        above_cui: mean difference to CUI's rank correlation, over the conditions with both.
+        above_cui_ci95: bootstrap interval of that.
+        beats_cui: in how many of the ``against_cui`` conditions with both it is higher than CUI.
+        mean_regret: accuracy lost by the pick, mean over the conditions; ``mean_regret_top3``
+            by the best of three.
+        share_of_ceiling: its mean rank correlation with the accuracies of single trainings over
+            the leaderboard's ceiling; ``None`` where there is none.
+    """
+
+    predictor: str
+    conditions: int
+    trains: bool
+    mean_spearman: float
+    mean_spearman_ci95: Interval
+    lowest: float
+    highest: float
+    above_cui: float
+    above_cui_ci95: Interval
+    beats_cui: int
+    against_cui: int
+    mean_regret: float
+    mean_regret_top3: float
+    share_of_ceiling: float | None
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """The predictors over several conditions, those in all of them first, the best first.
+
+    Attributes:
+        conditions: names of those that have an agreement.
+        standings: one per predictor.
+        spearman: of each predictor in each condition, in their order; NaN where there is none.
+        repeat_conditions: conditions with repeated trainings.
+        repeat_spearman: mean over these of the rank correlation of two trainings.
+        ceiling: the square root of that: the mean that a perfect predictor would come to.
+        verdict: in words.
+        left_out: conditions without an agreement.
+    """
+
+    conditions: tuple[str, ...]
+    standings: tuple[Standing, ...]
+    spearman: Mapping[str, tuple[float, ...]]
+    repeat_conditions: int
+    repeat_spearman: float | None
+    ceiling: float | None
+    verdict: str = ""
+    left_out: tuple[str, ...] = ()
+
+
+def as_json(finding: Any) -> Any:
+    """A finding as JSON values: dataclasses as objects, what is not finite as null.
+
+    >>> as_json({"p": (0.5, math.nan)})
+    {'p': [0.5, None]}
+    """
+    if is_dataclass(finding):
+        return {f.name: as_json(getattr(finding, f.name)) for f in fields(finding)}
+    if isinstance(finding, Mapping):
+        return {str(name): as_json(value) for name, value in finding.items()}
+    if isinstance(finding, tuple | list):
+        return [as_json(value) for value in finding]
+    if isinstance(finding, float):
+        return float(finding) if math.isfinite(finding) else None
+    return finding

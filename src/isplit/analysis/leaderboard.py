@@ -1,0 +1,122 @@
+"""The predictors over several conditions: who agrees best on the whole.
+
+Shape suffixes: K conditions, D draws.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import fields, replace
+
+import numpy as np
+
+from isplit.analysis.correlation import NOTHING, Floats, interval, resamples
+from isplit.analysis.findings import Agreement, Condition, Interval, Leaderboard, Standing
+from isplit.analysis.findings import as_json as as_json
+from isplit.analysis.verdict import leaderboard_verdict
+
+DRAWS, SEED = 2000, 0
+
+
+def leaderboard(conditions: Sequence[Condition]) -> Leaderboard:
+    """How each predictor did over the conditions that have an agreement; the others are named.
+
+    A mean is over the conditions in which the predictor has a rank correlation, and its interval
+    is a bootstrap over these: conditions that share a data set or a baseline are drawn as if they
+    did not, so it is a little narrow. The ceiling is the square root of the mean rank correlation
+    of two trainings; it bounds agreement with *single* trainings, so shares of it are taken from
+    ``PredictorScore.spearman_one_training``.
+    """
+    known = [(c, c.agreement) for c in conditions if c.agreement is not None]
+    names = dict.fromkeys(name for _, found in known for name in found.predictors)
+    spearman = {name: tuple(_spearman(found, name) for _, found in known) for name in names}
+    repeats = [r for _, f in known if (r := f.noise.repeat_spearman) is not None]
+    repeat = float(np.mean(repeats)) if repeats else None
+    ceiling = None if repeat is None else math.sqrt(max(0.0, repeat))
+    standings = [_standing(name, known, spearman, ceiling) for name in names]
+    board = Leaderboard(
+        conditions=tuple(c.name for c, _ in known),
+        standings=tuple(sorted(standings, key=lambda s: (-s.conditions, -_or_last(s)))),
+        spearman=spearman,
+        repeat_conditions=len(repeats),
+        repeat_spearman=repeat,
+        ceiling=ceiling,
+        left_out=tuple(c.name for c in conditions if c.agreement is None),
+    )
+    return replace(board, verdict=leaderboard_verdict(board))
+
+
+def leaderboard_csv(board: Leaderboard) -> str:
+    """A row per predictor: its standing, then its rank correlation in each condition."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = [f.name for f in fields(Standing)]
+    header = [[f"{n}_low", f"{n}_high"] if n.endswith("_ci95") else [n] for n in names]
+    writer.writerow([*(name for group in header for name in group), *board.conditions])
+    for standing in board.standings:
+        cells = [getattr(standing, name) for name in names]
+        flat = [v for cell in cells for v in (cell if isinstance(cell, tuple) else (cell,))]
+        writer.writerow(_cell(v) for v in [*flat, *board.spearman[standing.predictor]])
+    return text.getvalue()
+
+
+def _standing(
+    name: str,
+    known: Sequence[tuple[Condition, Agreement]],
+    spearman: dict[str, tuple[float, ...]],
+    ceiling: float | None,
+) -> Standing:
+    """One predictor over the conditions that have a rank correlation for it."""
+    rho_K = np.array(spearman[name])
+    there = [k for k, rho in enumerate(rho_K) if not math.isnan(rho)]
+    scores = [known[k][1].predictors[name] for k in there]
+    nowhere = (math.nan,) * len(known)
+    above_K = rho_K - np.array(spearman.get("cui", nowhere))
+    above_K = above_K[~np.isnan(above_K)]
+    one_training = _mean(np.array([s.spearman_one_training for s in scores]))
+    return Standing(
+        predictor=name,
+        conditions=len(there),
+        trains=any(condition.trains(name) for condition, _ in known),
+        mean_spearman=_mean(rho_K[there]),
+        mean_spearman_ci95=_mean_interval(rho_K[there]),
+        lowest=float(min(rho_K[there], default=math.nan)),
+        highest=float(max(rho_K[there], default=math.nan)),
+        above_cui=_mean(above_K),
+        above_cui_ci95=_mean_interval(above_K),
+        beats_cui=int((above_K > 0).sum()),
+        against_cui=len(above_K),
+        mean_regret=_mean(np.array([s.regret for s in scores])),
+        mean_regret_top3=_mean(np.array([s.regret_top3 for s in scores])),
+        share_of_ceiling=one_training / ceiling if ceiling and scores else None,
+    )
+
+
+def _spearman(found: Agreement, name: str) -> float:
+    score = found.predictors.get(name)
+    return math.nan if score is None else score.spearman
+
+
+def _mean(values: Floats) -> float:
+    return float(values.mean()) if len(values) else math.nan
+
+
+def _mean_interval(values: Floats) -> Interval:
+    """Bootstrap interval of the mean over conditions; a single one has none."""
+    if len(values) < 2:
+        return NOTHING.ci95
+    draws_DK = resamples(len(values), DRAWS, SEED).draws
+    return interval(values[draws_DK].mean(-1))
+
+
+def _or_last(standing: Standing) -> float:
+    return -math.inf if math.isnan(standing.mean_spearman) else standing.mean_spearman
+
+
+def _cell(value: object) -> object:
+    """Empty where there is no number."""
+    missing = value is None or (isinstance(value, float) and not math.isfinite(value))
+    return "" if missing else value

@@ -1,0 +1,142 @@
+"""How far the measured accuracies would move by chance alone.
+
+Shape suffixes: P retrained points, Q pairs of them, S subsets of the test images.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from isplit.analysis.correlation import Floats, spearman
+from isplit.analysis.findings import Condition, Noise, Retrained
+
+SUBSETS = 15  # I-SPLIT Fig. 3: box plots over 15 random subsets
+SUBSET_SIZE = 800  # of 800 test images
+STANDARD_ERRORS = 2.0  # a difference beyond this many is taken for one
+FEWEST_POINTS = 3  # for a rank correlation
+
+
+def noise(condition: Condition) -> Noise:
+    """What chance does to the accuracies of the retrained points.
+
+    The standard error of a difference is taken from the best that the condition has:
+
+    1. repeated trainings: s * sqrt(1/k + 1/l) for points trained k and l times, s the standard
+       deviation between trainings pooled over the points. Nothing is added for the test images:
+       all trainings answer the same ones, so this asks whether training again would turn the
+       difference around *on these images*. Of the images' own chance it contains the part in
+       which two trainings differ; that other images might be easier for all is no matter for a
+       difference.
+    2. the random subsets, the same for every point: the variance of the difference over subsets of
+       m of the n images, times m / (n - m) (they are drawn without replacement), is the squared
+       error of the difference of paired answers over all n. It is never taken to be less than
+       what the difference d itself implies, d (1 - d) / n. Chance in training is not in it.
+    3. two binomial errors as if the points had answered different images: too wide, as easy images
+       are easy for all.
+
+    Raises:
+        ValueError: fewer than two points were retrained.
+    """
+    if len(condition.retrained) < 2:
+        raise ValueError(
+            f"{condition.name}: {len(condition.retrained)} split points retrained: "
+            "a spread takes two, train more with split.layer=all, peaks or a list"
+        )
+    accuracy_P = np.array([r.accuracy for r in condition.retrained])
+    first, second = np.triu_indices(len(accuracy_P), k=1)
+    difference_Q = np.abs(accuracy_P[first] - accuracy_P[second])
+    error_Q, source = _difference_errors(condition, accuracy_P)
+    repeat = _repeat_spearman(condition.retrained)
+    mean = float(accuracy_P.mean())
+    return Noise(
+        test_images=condition.test_images,
+        spread=float(np.ptp(accuracy_P)),
+        binomial_error=math.sqrt(mean * (1 - mean) / condition.test_images),
+        training_error=_training_error(condition.retrained),
+        separable=float(np.mean(difference_Q > STANDARD_ERRORS * error_Q)),
+        repeat_spearman=repeat,
+        ceiling=None if repeat is None else math.sqrt(max(0.0, repeat)),
+        difference_error=math.sqrt(float(np.mean(error_Q**2))),
+        difference_error_from=source,
+    )
+
+
+def subset_accuracies(
+    correct: Sequence[bool], subsets: int = SUBSETS, size: int = SUBSET_SIZE, seed: int = 0
+) -> tuple[float, ...]:
+    """Accuracy on each of several random subsets of the test images (I-SPLIT Fig. 3).
+
+    Of each image in order: whether the answer was right. The subsets depend on the number of
+    images and the seed alone, so they are the same for every point of a condition. They hold
+    ``size`` images, and at most half of all: larger ones would be nearly the same subset.
+    """
+    right = np.asarray(correct, dtype=float)
+    rng = np.random.default_rng(seed)
+    chosen = subset_size(len(right), size)
+    each = [right[rng.choice(len(right), chosen, replace=False)] for _ in range(subsets)]
+    return tuple(float(part.mean()) for part in each)
+
+
+def subset_size(test_images: int, size: int = SUBSET_SIZE) -> int:
+    """Images in each random subset.
+
+    >>> subset_size(2000), subset_size(500)
+    (800, 250)
+    """
+    return max(1, min(size, test_images // 2))
+
+
+def _difference_errors(condition: Condition, accuracy: Floats) -> tuple[Floats, str]:
+    """Standard error of the difference of each pair of points, and what it was estimated from."""
+    first, second = np.triu_indices(len(accuracy), k=1)
+    images = condition.test_images
+    between = _training_error(condition.retrained)
+    if between is not None:
+        variance_P = between**2 / np.array([len(r.results) for r in condition.retrained])
+        return np.sqrt(variance_P[first] + variance_P[second]), "repeated trainings"
+    chosen = subset_size(images)
+    if chosen < images and _same_subsets(condition.retrained):
+        subset_PS = np.array([r.subset_accuracies for r in condition.retrained])
+        variance_Q = (subset_PS[first] - subset_PS[second]).var(axis=1, ddof=1)
+        difference_Q = np.abs(accuracy[first] - accuracy[second])
+        least_Q = difference_Q * (1 - difference_Q) / images
+        scaled_Q = variance_Q * chosen / (images - chosen)
+        return np.sqrt(np.maximum(scaled_Q, least_Q)), "paired answers"
+    variance_P = accuracy * (1 - accuracy) / images
+    return np.sqrt(variance_P[first] + variance_P[second]), "test images"
+
+
+def _same_subsets(retrained: Sequence[Retrained]) -> bool:
+    """Whether every point has accuracies on the same number, at least two, of subsets."""
+    counts = [len(r.subset_accuracies) for r in retrained]
+    return min(counts) == max(counts) >= 2
+
+
+def _trainings(retrained: Retrained) -> list[float]:
+    """Test accuracy of each training of a point."""
+    return [result.accuracy.after_finetune for result in retrained.results]
+
+
+def _training_error(retrained: Sequence[Retrained]) -> float | None:
+    """Standard deviation between trainings of one point, pooled over the points."""
+    repeated = [np.array(_trainings(r)) for r in retrained if len(r.results) > 1]
+    if not repeated:
+        return None
+    squares = sum(float(((each - each.mean()) ** 2).sum()) for each in repeated)
+    return math.sqrt(squares / sum(len(each) - 1 for each in repeated))
+
+
+def _repeat_spearman(retrained: Sequence[Retrained]) -> float | None:
+    """Mean rank correlation of two trainings over the points that had both, if at least three."""
+    coefficients = []
+    for one, other in combinations(range(max(len(r.results) for r in retrained)), 2):
+        both = [_trainings(r) for r in retrained if len(r.results) > other]
+        if len(both) >= FEWEST_POINTS:
+            pair = (np.array([each[t] for each in both]) for t in (one, other))
+            coefficients.append(float(spearman(*pair)))
+    known = [r for r in coefficients if not math.isnan(r)]
+    return float(np.mean(known)) if known else None
