@@ -21,12 +21,12 @@ from isplit.bottleneck import RateOf, same_code, same_rate
 from isplit.data import ImageData
 from isplit.data import build_data as _build_data
 from isplit.importance import PREDICTORS, CuiSettings, Limits
-from isplit.stages import LOSSES, OPTIMIZERS, SCHEDULES, Engine, Recipe
+from isplit.stages import LOSSES, OPTIMIZERS, SCHEDULES, Engine, Recipe, fingerprint
 from isplit.tracking import progress_callbacks, wandb_run
 
 STAGES = ("baseline", "autoencoder", "finetune")
 TRAINS = ("auto", "all", "classifier", "nothing")
-NOT_THE_RESULT = ("paths", "logger", "hydra")  # groups that decide where, not what
+NOT_THE_RESULT = ("paths", "logger", "sweep", "hydra")  # groups that decide where, not what
 
 
 def check(cfg: DictConfig) -> None:
@@ -153,12 +153,32 @@ def cui_settings(cfg: DictConfig) -> CuiSettings:
 
 
 @contextmanager
-def loggers(cfg: DictConfig, folder: Path) -> Iterator[list[Logger]]:
+def loggers(cfg: DictConfig, folder: Path, job_type: str = "train") -> Iterator[list[Logger]]:
     """W&B, if it is not disabled, and the loggers of ``logger.extra``, while a job runs."""
     keys = plain(cfg.logger)
     extra = [instantiate(logger) for logger in keys.pop("extra").values()]
-    with wandb_run(keys.pop("mode"), folder, identity(cfg), **keys) as tracker:
+    labels = [architecture(cfg)] if "model" in cfg else []
+    labels += [str(cfg.data.name)] if "data" in cfg else []
+    keys["group"] = keys["group"] or "-".join(labels) or None
+    keys["tags"] = [*keys["tags"], *labels, *_size_tags(cfg)]
+    run_id = job_id(cfg) if keys.pop("resume") and job_type == "train" else None
+    about = keys | {"job_type": job_type, "run_id": run_id}
+    with wandb_run(about.pop("mode"), folder, identity(cfg), **about) as tracker:
         yield tracker + extra
+
+
+def job_id(cfg: DictConfig) -> str:
+    """What is the same for the same job on the same store, and only then."""
+    return fingerprint(identity(cfg) | {"store": str(Path(cfg.paths.store).resolve())})
+
+
+def _size_tags(cfg: DictConfig) -> list[str]:
+    """How much of the features is sent: ``rate=0.9``, or ``code=256`` elements."""
+    if "bottleneck" not in cfg:
+        return []
+    elements = cfg.bottleneck.code_elements
+    rate = f"rate={cfg.bottleneck.compression_rate}"
+    return [rate if elements is None else f"code={elements}"]
 
 
 def _one_of(key: str, value: Any, choices: Iterable[str]) -> None:

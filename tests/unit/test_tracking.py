@@ -1,18 +1,48 @@
-"""Tracking never asks: online with a key, offline without, and a real offline run is written."""
+"""Tracking never asks: online with a key, offline without; what it writes can be read back."""
 
 import urllib.parse
 
 import pytest
 import wandb
+from lightning.pytorch.loggers import CSVLogger
+from pipeline.jobs import compose_job
+from wandb_files import read_run
 
-from isplit.tracking import EpochLines, progress_callbacks, wandb_mode, wandb_run
+from isplit import config
+from isplit.tracking import (
+    EpochLines,
+    flat_result,
+    log_artifact,
+    log_line,
+    log_result,
+    log_scatter,
+    log_summary,
+    log_tables,
+    progress_callbacks,
+    wandb_mode,
+    wandb_run,
+)
+from isplit.types import (
+    Accuracy,
+    BottleneckResult,
+    ChosenSplit,
+    Cost,
+    CurveValue,
+    PerClass,
+    SplitResult,
+)
+
+OF_AGENTS = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_RESUME")
+COLUMNS = ("layer", "rank", "accuracy")
+ROWS = (("block1", 1, 0.9), ("block2", 2, None))
 
 
 @pytest.fixture(autouse=True)
 def nobody_is_logged_in(monkeypatch, tmp_path):
-    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL"):
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL", *OF_AGENTS):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "artifacts"))
 
 
 def test_auto_is_offline_without_a_key():
@@ -41,16 +71,167 @@ def test_an_unknown_mode_is_refused():
         wandb_mode("loud")
 
 
-def test_an_offline_run_is_written_below_the_folder(tmp_path):
-    with wandb_run("offline", tmp_path, {"seed": 1}) as loggers:
-        loggers[0].log_metrics({"accuracy": 0.5})
-    assert list(tmp_path.glob("wandb/offline-run-*/run-*.wandb"))
-
-
 def test_a_disabled_run_has_no_logger(tmp_path):
     with wandb_run("disabled", tmp_path, {}) as loggers:
         assert loggers == []
     assert not list(tmp_path.iterdir())
+
+
+def test_everything_told_offline_is_read_back(tmp_path):
+    about = {"project": "p", "name": "n", "group": "g", "tags": ["t"], "job_type": "analyze"}
+    report = tmp_path / "report.html"
+    report.write_text("<p>whole</p>")
+    with wandb_run("offline", tmp_path, {"data": {"name": "letters"}, "seed": 1}, **about) as told:
+        log_summary(told, {"agreement/cui": 0.5, "best/layer": "block1"})
+        log_tables(told, {"points": (COLUMNS, ROWS)})
+        log_scatter(told, "rank", COLUMNS, ROWS, x="rank", y="accuracy", title="Rank")
+        log_line(told, "curve", COLUMNS, ROWS, "rank", "accuracy", "Curve", series="layer")
+        log_artifact(told, report, "report", "analysis")
+    run = read_run(tmp_path)
+    names = ("project", "display_name", "run_group", "tags", "job_type")
+    assert [run.about[name] for name in names] == ["p", "n", "g", ["t"], "analyze"]
+    assert run.config.items() >= {"data/name": "letters", "seed": 1}.items()
+    assert run.history[0]["agreement/cui"] == 0.5
+    assert run.summary.items() >= {"agreement/cui": 0.5, "best/layer": "block1"}.items()
+    table = ([*COLUMNS], [[*row] for row in ROWS])
+    assert run.tables == {"points": table, "rank_table": table, "curve_table": table}
+    shown = {name: run.config[f"_wandb.visualize.{name}"] for name in ("rank", "curve")}
+    charts = {name: chart["panel_config"] for name, chart in shown.items()}
+    assert charts["rank"]["panelDefId"] == "wandb/scatter/v0"
+    assert charts["rank"]["fieldSettings"] == {"x": "rank", "y": "accuracy"}
+    assert charts["curve"]["fieldSettings"]["stroke"] == "layer"
+    assert run.artifacts["report"] == {"report.html": "<p>whole</p>"}
+    assert run.exit_code == 0
+
+
+def test_a_run_that_raises_ends_as_failed(tmp_path):
+    with pytest.raises(KeyError), wandb_run("offline", tmp_path, {}):
+        raise KeyError("x")
+    assert read_run(tmp_path).exit_code == 1
+
+
+def test_a_folder_is_an_artifact_of_its_files_and_none_is_refused(tmp_path):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "a.svg").write_text("a")
+    with wandb_run("offline", tmp_path, {}) as told:
+        log_artifact(told, tmp_path / "figures", "figures", "analysis")
+        with pytest.raises(FileNotFoundError, match=r"'report' has no file: .*gone is not there"):
+            log_artifact(told, tmp_path / "gone", "report", "analysis")
+    assert read_run(tmp_path).artifacts == {"figures": {"a.svg": "a"}}
+
+
+def test_other_loggers_are_told_the_numbers_only(tmp_path):
+    logger = CSVLogger(tmp_path)
+    log_summary([logger], {"accuracy": 0.5, "layer": "block1"})
+    log_tables([logger], {"points": (COLUMNS, ROWS)})
+    log_scatter([logger], "s", COLUMNS, ROWS, "rank", "accuracy", "S")
+    log_line([logger], "l", COLUMNS, ROWS, "rank", "accuracy", "L")
+    log_artifact([logger], tmp_path, "a", "analysis")
+    (metrics,) = tmp_path.rglob("metrics.csv")
+    assert metrics.read_text().splitlines() == ["accuracy,step", "0.5,0"]
+
+
+RESULT = SplitResult(
+    schema=1,
+    model="vgg16",
+    data="letters",
+    num_classes=3,
+    seed=4,
+    split=ChosenSplit("features.23", 9, (8, 4, 4), "gradient:auto", "block3_pool"),
+    curve=CurveValue("gradient", -1.5, 2, 18),
+    bottleneck=BottleneckResult(0.9, 0.875, (1, 4, 4), 0.25),
+    accuracy=Accuracy(0.9, 0.5, 0.75, 200),
+    per_class=PerClass(("A", "B", "C"), (1.0, 1.0, 1.0), (0.5, 0.5, 0.5)),
+    cost=Cost(1, 2, 3, 4, 5, 512, 64),
+    stages={},
+)
+
+
+def test_a_results_keys_are_flat_and_the_curve_goes_by_its_kind():
+    flat = flat_result(RESULT)
+    assert flat["curve/kind"] == "gradient"
+    assert flat["curve/value"] == flat["curve/gradient"] == -1.5
+    assert flat["curve/rank"] == flat["curve/gradient_rank"] == 2
+    about = {"model": "vgg16", "data": "letters", "seed": 4}
+    where = {"split/layer": "features.23", "split/index": 9, "cost/payload_bytes": 64}
+    assert flat.items() >= (about | where | {"accuracy/after_finetune": 0.75}).items()
+    assert all(isinstance(value, str | int | float) for value in flat.values())
+
+
+def test_a_result_is_in_the_summary_with_its_strings(tmp_path):
+    with wandb_run("offline", tmp_path, {}) as told:
+        log_result(told, RESULT, "block3_pool/")
+    summary = read_run(tmp_path).summary
+    assert summary["block3_pool/split/layer"] == "features.23"
+    assert summary["block3_pool/accuracy/after_finetune"] == 0.75
+
+
+def run_of(cfg, folder):
+    """The W&B run that the loggers of a job write to."""
+    with config.loggers(cfg, folder) as told:
+        return told[0].experiment
+
+
+def job(root, *overrides):
+    return compose_job(root, "logger=wandb", "logger.mode=offline", *overrides)
+
+
+def test_runs_group_themselves(tmp_path):
+    run = run_of(job(tmp_path, "logger.tags=[mine]"), tmp_path)
+    assert (run.group, run.job_type) == ("vgg16-letters", "train")
+    assert sorted(run.tags) == ["letters", "mine", "rate=0.9", "vgg16"]
+    assert run.name == "letters-vgg16-block3_pool-rate0.9-seed0"
+    assert run.config["split/layer"] == "block3_pool"
+
+
+def test_the_users_group_and_the_size_of_the_code_are_kept(tmp_path):
+    run = run_of(job(tmp_path, "logger.group=mine", "bottleneck.code_elements=64"), tmp_path)
+    assert run.group == "mine"
+    assert "code=64" in run.tags
+
+
+def test_the_same_job_on_the_same_store_has_the_same_id(tmp_path):
+    first = config.job_id(job(tmp_path))
+    assert first == config.job_id(job(tmp_path, "paths.output=elsewhere", "logger.tags=[x]"))
+    others = [job(tmp_path, "seed=1"), job(tmp_path, "paths.store=another")]
+    assert len({first, *map(config.job_id, others)}) == 3
+
+
+def test_a_crashed_job_goes_on_with_its_run(tmp_path):
+    cfg = job(tmp_path)
+    run = run_of(cfg, tmp_path)
+    assert (run.id, run.settings.resume) == (config.job_id(cfg), "allow")
+
+
+def test_without_resume_a_job_is_a_new_run(tmp_path):
+    cfg = job(tmp_path, "logger.resume=false")
+    run = run_of(cfg, tmp_path)
+    assert run.id != config.job_id(cfg)
+    assert run.settings.resume is None
+
+
+@pytest.fixture
+def another_environment(monkeypatch):
+    """Sets variables and lets W&B, which reads them once, see them."""
+
+    def see(**variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        wandb.teardown()
+
+    yield see
+    wandb.teardown()
+
+
+def test_an_agents_run_stays_the_agents(tmp_path, another_environment):
+    another_environment(WANDB_RUN_ID="by-agent", WANDB_SWEEP_ID="sweep1")
+    run = run_of(job(tmp_path, "logger.resume=false"), tmp_path)
+    assert (run.id, run.sweep_id, run.settings.resume) == ("by-agent", "sweep1", "allow")
+
+
+def test_the_environments_wish_to_resume_stands(tmp_path, another_environment):
+    another_environment(WANDB_RESUME="never")
+    assert run_of(job(tmp_path), tmp_path).settings.resume == "never"
 
 
 def test_progress_is_lines_where_there_is_no_terminal():

@@ -1,0 +1,28 @@
+"""Who is told what a job does: W&B by default, any Lightning logger besides, progress on screen."""
+
+from isplit.tracking.progress import EpochLines, progress_callbacks
+from isplit.tracking.results import (
+    flat_result,
+    log_artifact,
+    log_line,
+    log_result,
+    log_scatter,
+    log_summary,
+    log_tables,
+)
+from isplit.tracking.run import MODES, wandb_mode, wandb_run
+
+__all__ = [
+    "MODES",
+    "EpochLines",
+    "flat_result",
+    "log_artifact",
+    "log_line",
+    "log_result",
+    "log_scatter",
+    "log_summary",
+    "log_tables",
+    "progress_callbacks",
+    "wandb_mode",
+    "wandb_run",
+]
