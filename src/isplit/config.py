@@ -55,6 +55,30 @@ def check(cfg: DictConfig) -> None:
     rate_of(cfg)
 
 
+def check_study(cfg: DictConfig, studies: Iterable[str]) -> None:
+    """Refuse an analysis that cannot work, before anything is read.
+
+    Raises:
+        ValueError: names the key, its value and the choices.
+    """
+    study = cfg.study
+    _one_of("study", study.name, studies)
+    for kind in (*study.get("predictors", ()), *study.get("untrained", ())):
+        _one_of("study.predictors", kind, PREDICTORS)
+    for reduction in study.get("reductions", ()):
+        CuiSettings(**plain(reduction))
+    if study.get("images") is not None:
+        _at_least("study.images", study.images, 4)
+    if cfg.threads != "auto":
+        _at_least("threads", cfg.threads, 1)
+
+
+def run_folders(cfg: DictConfig) -> list[Path]:
+    """Where an analysis looks for runs."""
+    folders = plain(cfg.runs)
+    return [Path(f).expanduser() for f in (folders if isinstance(folders, list) else [folders])]
+
+
 def identity(cfg: DictConfig) -> dict[str, Any]:
     """The part of a config that decides what comes out, as JSON values."""
     groups = [str(group) for group in cfg if group not in NOT_THE_RESULT]
@@ -128,11 +152,16 @@ def engine(cfg: DictConfig, loggers: Iterable[Logger]) -> Engine:
     """What the job runs on, and who is told."""
     keys = plain(cfg.trainer)
     threads, progress = keys.pop("threads"), keys.pop("progress")
-    torch.set_num_threads(max(1, _cores() // 2) if threads == "auto" else threads)
+    use_threads(threads)
     progress_callbacks(progress)  # an unknown kind is refused before anything runs
     return Engine(
         loggers=tuple(loggers), callbacks=lambda stage: progress_callbacks(progress), **keys
     )
+
+
+def use_threads(threads: int | str) -> None:
+    """Let torch have so many threads; ``auto``: half the cores, since busy ones are far slower."""
+    torch.set_num_threads(max(1, _cores() // 2) if threads == "auto" else int(threads))
 
 
 def limits(cfg: DictConfig) -> Limits:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from isplit.analysis.curve_csv import curve_csv
+from isplit.analysis.findings import Condition, Leaderboard, as_json
+from isplit.analysis.leaderboard import leaderboard_csv
 from isplit.artifact import Manifest, save_split_model
 from isplit.data import ImageData
 from isplit.evaluate import cost
@@ -128,6 +131,26 @@ def write_split(
     predictions = predictions_csv(manifest.class_names, labels, answers)
     write_text(folder / "predictions.csv", predictions)
     write_json(folder / "result.json", asdict(result))
+
+
+def write_agreement(
+    conditions: Sequence[Condition],
+    board: Leaderboard | None,
+    left_out: Sequence[str],
+    folder: Path,
+) -> None:
+    """``curve.csv``, ``agreement.json`` and figures of each condition, leaderboard and report.
+
+    A single condition's files lie in the folder itself, several have a folder each.
+    """
+    for condition in conditions:
+        place = folder if len(conditions) == 1 else folder / condition.slug
+        write_text(place / "curve.csv", curve_csv(condition))
+        if condition.agreement is not None:
+            write_json(place / "agreement.json", as_json(condition.agreement))
+    if board is not None:
+        write_text(folder / "leaderboard.csv", leaderboard_csv(board))
+        write_json(folder / "leaderboard.json", as_json(board))
 
 
 def conclude(curve: Curve, results: Sequence[SplitResult], folder: Path) -> None:

@@ -93,6 +93,23 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class PredictorCost:
+    """What it takes to rank all points once, counted; measured in ``benchmarks/predictors.py``.
+
+    Attributes:
+        images: looked at.
+        forward: passes of the whole net for each of them.
+        backward: the same, backwards.
+        training_steps: optimizer steps for all points together.
+    """
+
+    images: int = 0
+    forward: float = 0.0
+    backward: float = 0.0
+    training_steps: int = 0
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """What a classifier answers on a split of the data.
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from statistics import fmean
 from typing import Any
 
-from isplit.types import Curve, SplitPoint, SplitResult
+from isplit.types import Curve, PredictorCost, SplitPoint, SplitResult
+
+MEAN_DIGITS = 12  # beyond these, means of the same answers differ by rounding alone
 
 Interval = tuple[float, float]
 """Lower and upper end of a 95 % interval."""
@@ -31,8 +33,9 @@ class Retrained:
 
     @property
     def accuracy(self) -> float:
-        """Test accuracy after fine-tuning, 0..1, mean over the trainings."""
-        return fmean(result.accuracy.after_finetune for result in self.results)
+        """Test accuracy after fine-tuning, 0..1, mean over the trainings; equal means do tie."""
+        mean = fmean(result.accuracy.after_finetune for result in self.results)
+        return round(mean, MEAN_DIGITS)
 
     @property
     def after_autoencoder(self) -> float:
@@ -50,23 +53,6 @@ MEASURED: dict[str, Callable[[Retrained], float]] = {
     "pre_finetune": lambda retrained: retrained.after_autoencoder,
 }
 """Predictors read off the training of the bottlenecks itself, known where a point was trained."""
-
-
-@dataclass(frozen=True)
-class PredictorCost:
-    """What it takes to rank all points once, counted; measured in ``benchmarks/predictors.py``.
-
-    Attributes:
-        images: looked at.
-        forward: passes of the whole net for each of them.
-        backward: the same, backwards.
-        training_steps: optimizer steps for all points together.
-    """
-
-    images: int = 0
-    forward: float = 0.0
-    backward: float = 0.0
-    training_steps: int = 0
 
 
 @dataclass(frozen=True)

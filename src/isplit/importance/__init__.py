@@ -1,6 +1,13 @@
 """How important each split point is to the answer: taps, curves, and the choice of a point."""
 
-from isplit.importance.curves import PREDICTORS, CuiSettings, depends_on_rate, importance_curves
+from isplit.importance.curves import (
+    PREDICTORS,
+    CuiSettings,
+    architecture_curves,
+    depends_on_rate,
+    importance_curves,
+    predictor_cost,
+)
 from isplit.importance.select import RULES, Limits, select
 from isplit.importance.taps import tapped
 
@@ -9,8 +16,10 @@ __all__ = [
     "RULES",
     "CuiSettings",
     "Limits",
+    "architecture_curves",
     "depends_on_rate",
     "importance_curves",
+    "predictor_cost",
     "select",
     "tapped",
 ]

@@ -15,7 +15,7 @@ from torch import Tensor, fx
 from torch.nn import functional as F
 
 from isplit.bottleneck import DEFAULT_RATE, RateOf
-from isplit.importance.probe import Judge, judged, pca_kl, pca_nmse, probe
+from isplit.importance.probe import Judge, judged, pca_kl, pca_nmse, probe, walks
 from isplit.importance.scores import (
     Batches,
     ClassMeans,
@@ -25,7 +25,7 @@ from isplit.importance.scores import (
     score_classes,
 )
 from isplit.importance.scores import CuiSettings as CuiSettings
-from isplit.types import Curve, SplitPoint
+from isplit.types import Curve, PredictorCost, SplitPoint
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +93,22 @@ def depends_on_rate(kind: str) -> bool:
     return isinstance(_predictor(kind), FromReconstruction)
 
 
+def architecture_curves(points: Sequence[SplitPoint], kinds: Iterable[str]) -> dict[str, Curve]:
+    """Those of the kinds that need neither images nor weights."""
+    found = {kind: _predictor(kind) for kind in kinds}
+    return {k: p.curve_of(points) for k, p in found.items() if isinstance(p, FromArchitecture)}
+
+
+def predictor_cost(kind: str, points: Sequence[SplitPoint], images: int) -> PredictorCost:
+    """What ranking all the points by this kind alone takes, with so many images."""
+    match _predictor(kind):
+        case FromArchitecture():
+            return PredictorCost()
+        case FromReconstruction(_, tail_passes):
+            return PredictorCost(images, forward=walks(points, tail_passes))
+    return PredictorCost(images, forward=1.0, backward=1.0)
+
+
 def grad_cam(features: Tensor, alpha: Tensor) -> Tensor:
     """Sum over the channels of alpha * F (N, X): Grad-CAM's map before its ReLU, Eq. 2."""
     return torch.bmm(alpha[:, None].to(features.dtype), features)[:, 0]
@@ -140,9 +156,14 @@ class FromGradients:
 
 @dataclass(frozen=True)
 class FromReconstruction:
-    """Needs a closed-form bottleneck at every point, shared; no labels, no gradients."""
+    """Needs a closed-form bottleneck at every point, shared; no labels, no gradients.
+
+    Attributes:
+        tail_passes: how often it runs the tail on a reconstruction.
+    """
 
     judge: Judge
+    tail_passes: int = 1
 
 
 @dataclass(frozen=True)
@@ -170,7 +191,7 @@ PREDICTORS: dict[str, Predictor] = {
     "depth": FromArchitecture(depth),
     "probe": FromReconstruction(probe),
     "pca_kl": FromReconstruction(pca_kl),
-    "pca_nmse": FromReconstruction(pca_nmse),
+    "pca_nmse": FromReconstruction(pca_nmse, tail_passes=0),
 }
 """Every kind of curve and what it needs: a new one is a function above and a line here."""
 

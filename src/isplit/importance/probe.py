@@ -98,6 +98,12 @@ def judged(
     return values, len(images)
 
 
+def walks(points: Sequence[SplitPoint], tail_passes: int) -> float:
+    """Forward passes of the whole net for each image that ``judged`` comes to."""
+    tails = sum(point.tail_macs / (point.head_macs + point.tail_macs) for point in points)
+    return (1 - JUDGED_PART) + JUDGED_PART * (2 + tail_passes * tails)
+
+
 def _fitted(
     pieces: Sequence[nn.Module], blocks: Sequence[Blocks], images: Tensor
 ) -> list[LinearCode]:

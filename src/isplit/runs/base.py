@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig
-from torch import fx
+from torch import fx, nn
 
 from isplit import config, stages
 from isplit.backbones import friendly_names
@@ -24,12 +24,13 @@ from isplit.types import Curve, SplitPoint
 
 @dataclass(frozen=True)
 class Base:
-    """The trained unsplit model: arguments, stage, traced graph and its split points."""
+    """The unsplit model: arguments, stage, traced graph and its split points."""
 
     keys: dict[str, Any]
     stored: Stored
     traced: fx.GraphModule
     points: list[SplitPoint]
+    trained: bool = True
 
 
 def workbench(cfg: DictConfig, loggers: Sequence[Logger] = ()) -> Workbench:
@@ -43,12 +44,7 @@ def workbench(cfg: DictConfig, loggers: Sequence[Logger] = ()) -> Workbench:
 
 def open_baseline(cfg: DictConfig, bench: Workbench) -> Base:
     """The unsplit model, trained or from the store, and where it can be split."""
-    keys = config.model_keys(cfg, bench.data)
-    with seeded(cfg.seed, "model"):
-        net = config.build_model(keys)
-    size = bench.data.image_size
-    traced = trace(net, torch.zeros(2, 3, size, size))
-    points = friendly_names(config.architecture(cfg), split_points(traced, cfg.split.granularity))
+    keys, net, traced, points = _untrained(cfg, bench)
     _refuse_hopeless(cfg, bench, points)
     recipe = config.baseline_recipe(cfg, net)
     description = config.model_description(keys) | {
@@ -58,6 +54,32 @@ def open_baseline(cfg: DictConfig, bench: Workbench) -> Base:
     stored = stages.baseline(bench, net, description, recipe)
     net.requires_grad_(True)
     return Base(keys, stored, traced, points)
+
+
+def reopen_baseline(cfg: DictConfig, bench: Workbench, key: str, *, trained: bool = True) -> Base:
+    """A baseline that an earlier job left in the store; or the net it was before any training.
+
+    Raises:
+        ValueError: it is not there.
+    """
+    keys, net, traced, points = _untrained(cfg, bench)
+    stored = bench.store.read("baseline", key)
+    if trained:
+        net.load_state_dict(stored.made.weights)
+    return Base(keys, stored, traced, points, trained)
+
+
+def _untrained(
+    cfg: DictConfig, bench: Workbench
+) -> tuple[dict[str, Any], nn.Module, fx.GraphModule, list[SplitPoint]]:
+    """The arguments of the model, the model, its trace and its split points."""
+    keys = config.model_keys(cfg, bench.data)
+    with seeded(cfg.seed, "model"):
+        net = config.build_model(keys)
+    size = bench.data.image_size
+    traced = trace(net, torch.zeros(2, 3, size, size))
+    points = friendly_names(config.architecture(cfg), split_points(traced, cfg.split.granularity))
+    return keys, net, traced, points
 
 
 def curve_of(cfg: DictConfig, bench: Workbench, base: Base) -> Curve:
@@ -99,6 +121,8 @@ def curves_of(
         "classes": classes,
         "seed": cfg.seed,
     }
+    if not base.trained:
+        recipe["trained"] = False
     if any(depends_on_rate(kind) for kind in kinds):
         recipe["rates"] = [rate_of(point) for point in base.points]
     facts = bench.store.get_or_make("curve", recipe, make).made.facts

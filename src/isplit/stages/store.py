@@ -98,9 +98,28 @@ class Store:
             log.info("%s: reused (%s)", stage, key)
         return stored
 
+    def read(self, stage: str, key: str) -> Stored:
+        """The finished stage with this fingerprint.
+
+        Raises:
+            ValueError: it is not there, or cannot be read.
+        """
+        folder = self.root / stage / key
+        if not folder.is_dir():
+            raise ValueError(f"paths.store={self.root} has no {stage} {key}")
+        return self._read(folder, made_here=False)
+
     def finish_job(self, result: Recipe) -> None:
         """Note that the job came to its end, with what it came to."""
         write_json(self._job_file, {"job": self.job, **result})
+
+    def finished_job(self) -> Recipe | None:
+        """What the job came to when it last came to its end; ``None``: it never did."""
+        try:
+            content: Recipe = json.loads(self._job_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return content
 
     def _make(self, folder: Path, recipe: Recipe, make: Callable[[Path], Made]) -> None:
         part = folder.with_suffix(".part")

@@ -1,0 +1,80 @@
+"""Every curve an analysis asks for, of a baseline that earlier jobs left in the store."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from isplit import config
+from isplit.analysis.collect import Run
+from isplit.importance import CuiSettings, architecture_curves, predictor_cost
+from isplit.runs.base import curves_of, reopen_baseline, workbench
+from isplit.types import Curve, PredictorCost
+
+log = logging.getLogger(__name__)
+
+Found = tuple[dict[str, Curve], dict[str, PredictorCost], list[str]]
+"""Curves by name, their costs, and what is missing, in words."""
+
+
+def curves_and_costs(cfg: DictConfig, run: Run) -> Found:
+    """The study's curves for the condition of ``run``.
+
+    Where baseline or images are gone, what the architecture says and the curve of the run itself.
+    """
+    kinds = list(cfg.study.predictors)
+    try:
+        curves = dict(_computed(cfg, run))
+        missing = []
+    except (ValueError, OSError) as error:
+        curves = {run.curve.kind: run.curve} | architecture_curves(run.curve.points, kinds)
+        missing = [f"no {', '.join(k for k in kinds if k not in curves)} here: {error}"]
+    costs = {
+        name: predictor_cost(curve.kind, curve.points, curve.num_images)
+        for name, curve in curves.items()
+    }
+    return curves, costs, missing
+
+
+def _computed(cfg: DictConfig, run: Run) -> Iterator[tuple[str, Curve]]:
+    """Each curve under its name: the kinds, reductions of the CUI, those of the untrained net."""
+    job = _job_of(cfg, run)
+    bench, key = workbench(job), run.result.stages["baseline"].fingerprint
+    base = reopen_baseline(job, bench, key)
+    yield from curves_of(job, bench, base, list(cfg.study.predictors)).items()
+    for reduction in config.plain(cfg.study.reductions):
+        reduced = _merged(job, {"split": {"cui": reduction}})
+        yield _name("cui", reduction), curves_of(reduced, bench, base, ["cui"])["cui"]
+    if cfg.study.untrained:
+        kinds = list(cfg.study.untrained)
+        untrained = reopen_baseline(job, bench, key, trained=False)
+        for kind, curve in curves_of(job, bench, untrained, kinds).items():
+            yield f"random:{kind}", curve
+
+
+def _job_of(cfg: DictConfig, run: Run) -> DictConfig:
+    """The config of the run's job, its curve replaced by what the study asks for."""
+    study = {"images": cfg.study.images, "batch_size": cfg.study.batch_size, "classes": None}
+    here: dict[str, Any] = {
+        "split": study | {"cui": asdict(CuiSettings())},
+        "paths": {"store": cfg.paths.store, "cache": cfg.paths.cache},
+        "trainer": {"threads": cfg.threads, "progress": "none"},
+    }
+    if cfg.study.data_root is not None:
+        here["data"] = {"root": cfg.study.data_root}
+    return _merged(OmegaConf.create(dict(run.config)), here)
+
+
+def _merged(cfg: DictConfig, changes: Mapping[str, Any]) -> DictConfig:
+    merged = OmegaConf.merge(cfg, dict(changes))
+    assert isinstance(merged, DictConfig)
+    return merged
+
+
+def _name(kind: str, reduction: Mapping[str, Any]) -> str:
+    """``cui(channels=sum)``."""
+    return f"{kind}({', '.join(f'{key}={value}' for key, value in reduction.items())})"
