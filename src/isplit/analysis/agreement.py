@@ -6,26 +6,21 @@ Shape suffix: N points.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import groupby
 
 import numpy as np
 
 from isplit.analysis.correlation import NOTHING as NO_CORRELATION
-from isplit.analysis.correlation import (
-    Floats,
-    correlation,
-    kendall,
-    partial,
-    pearson,
-    resamples,
-    spearman,
-)
+from isplit.analysis.correlation import Floats, Target, correlation, partial, spearman, target
 from isplit.analysis.findings import MEASURED, Agreement, Condition, PredictorScore, Retrained
 from isplit.analysis.findings import as_json as as_json
 from isplit.analysis.noise import noise
 from isplit.analysis.verdict import verdict
+
+Accuracies = tuple[float, ...]
 
 FEWEST_POINTS = 3  # two points agree or disagree: no order to correlate
 TOP = 3
@@ -73,28 +68,31 @@ def agreement(condition: Condition, draws: int = 2000, seed: int = 0) -> Agreeme
             f"order can be compared from {FEWEST_POINTS} on: train more with split.layer=all, "
             "peaks or a list of names"
         )
+
+    @cache  # most predictors have a value for the same points
+    def target_of(accuracies: Accuracies) -> Target:
+        return target(np.array(accuracies), draws, seed)
+
     scores = {
-        name: _score(condition, values, draws, seed)
+        name: _score(condition, values, target_of)
         for name, values in predictor_values(condition).items()
     }
     found = Agreement(n=n, predictors=scores, noise=noise(condition), verdict="")
     return replace(found, verdict=verdict(condition, found))
 
 
-def _score(condition: Condition, values: dict[int, float], draws: int, seed: int) -> PredictorScore:
+def _score(
+    condition: Condition, values: dict[int, float], target_of: Callable[[Accuracies], Target]
+) -> PredictorScore:
     """One predictor over the points that it has a value for."""
     known = [r for r in condition.retrained if math.isfinite(values[r.position])]
     x_N = np.array([values[r.position] for r in known])
-    y_N = np.array([r.accuracy for r in known])
-    depth_N = np.array([float(r.position) for r in known])
     rho = tau = linear = NO_CORRELATION
     given_depth = one_training = math.nan
     if len(known) >= FEWEST_POINTS:
-        chance = resamples(len(known), draws, seed)
-        rho, tau, linear = (
-            correlation(statistic, x_N, y_N, chance) for statistic in (spearman, kendall, pearson)
-        )
-        given_depth = partial(x_N, y_N, depth_N)
+        to = target_of(tuple(r.accuracy for r in known))
+        rho, tau, linear = (correlation(c, x_N, to) for c in ("spearman", "kendall", "pearson"))
+        given_depth = _given_depth(known, x_N)
         one_training = _one_training(known, x_N)
     ranking = sorted(known, key=lambda r: (-values[r.position], -r.position))
     accuracies = sorted((r.accuracy for r in condition.retrained), reverse=True)
@@ -122,6 +120,12 @@ def _score(condition: Condition, values: dict[int, float], draws: int, seed: int
 def _regret(accuracies: Sequence[float], picked: Sequence[Retrained]) -> float:
     """Accuracy lost by taking the best of ``picked`` instead of the best of all."""
     return max(accuracies) - max((r.accuracy for r in picked), default=math.nan)
+
+
+def _given_depth(known: Sequence[Retrained], values: Floats) -> float:
+    """Rank correlation with the accuracy, the position of the points partialled out."""
+    accuracies = np.array([r.accuracy for r in known])
+    return partial(values, accuracies, np.array([float(r.position) for r in known]))
 
 
 def _one_training(known: Sequence[Retrained], values: Floats) -> float:

@@ -1,15 +1,18 @@
-"""Correlations of many resamples at once, with their bootstrap interval and permutation p-value.
+"""Rank and linear correlations, with the bootstrap interval and the permutation p-value of each.
 
-scipy's own functions say the same (the tests hold them side by side) but take one pair of samples
-at a time. All work along the last axis. Shape suffixes: D draws, O orders, N points.
+Each coefficient is the cosine of the angle between what one makes of the two samples: distances
+from the mean (Pearson), the same of the ranks (Spearman), or which of two points is higher, for
+every pair (Kendall's tau-b). scipy's functions say the same, as the tests hold, for one pair of
+samples at a time; here all resamples go at once. What is made of a sample is along the last axis.
+
+Shape suffixes: D draws, O orders, N points.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import permutations
 
 import numpy as np
@@ -19,18 +22,10 @@ from scipy.stats import rankdata
 from isplit.analysis.findings import Interval
 
 Floats = NDArray[np.float64]
-Statistic = Callable[[Floats, Floats], Floats]
+Indices = NDArray[np.intp]
 
 ROUNDING = 1e-12  # two orders of the points that should tie may differ by this much
 INTERVAL = (2.5, 97.5)  # percentiles
-
-
-@dataclass(frozen=True)
-class Resamples:
-    """The same chance for every predictor: points drawn again (D, N), and reordered (O, N)."""
-
-    draws: NDArray[np.intp]
-    orders: NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -42,33 +37,64 @@ class Correlation:
     p: float
 
 
-@lru_cache(maxsize=32)
-def resamples(n: int, draws: int, seed: int) -> Resamples:
-    """``draws`` bootstrap samples of ``n`` points and as many orders of them, the given one first.
+NOTHING = Correlation(math.nan, (math.nan, math.nan), math.nan)
+"""Of samples that have no correlation."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A sample that others are compared with, resampled once for all of them.
+
+    Attributes:
+        draws: indices (D, N) of the bootstrap samples.
+        drawn: direction of each bootstrap sample, by coefficient.
+        ordered: direction of each order of the points, the given one first, by coefficient.
+    """
+
+    draws: Indices
+    drawn: Mapping[str, Floats]
+    ordered: Mapping[str, Floats]
+
+
+def target(y: Floats, draws: int, seed: int) -> Target:
+    """The sample ``y`` to be compared with, in ``draws`` bootstrap samples and orders."""
+    draws_DN, orders_ON = resamples(len(y), draws, seed)
+    return Target(
+        draws=draws_DN,
+        drawn={name: direction(y[draws_DN]) for name, direction in DIRECTIONS.items()},
+        ordered={name: direction(y[orders_ON]) for name, direction in DIRECTIONS.items()},
+    )
+
+
+def correlation(coefficient: str, x: Floats, to: Target) -> Correlation:
+    """``spearman``, ``kendall`` or ``pearson`` of ``x`` and the target's sample.
+
+    The interval is the percentile bootstrap's; samples in which a side is constant have no
+    coefficient and are dropped. The p-value is the part of the orders, the given one among them,
+    whose coefficient is at least as far from zero: two-sided, exact where they are all there are.
+    """
+    direction = DIRECTIONS[coefficient]
+    ordered_O = _cosine(to.ordered[coefficient], direction(x))
+    value = float(ordered_O[0])
+    if math.isnan(value):
+        return NOTHING
+    drawn_D = _cosine(to.drawn[coefficient], direction(x[to.draws]))
+    p = float(np.mean(np.abs(ordered_O) >= abs(value) - ROUNDING))
+    return Correlation(value, interval(drawn_D), p)
+
+
+def resamples(n: int, draws: int, seed: int) -> tuple[Indices, Indices]:
+    """``draws`` bootstrap samples of ``n`` points, and as many orders, the given one first.
 
     Where ``n`` points have no more than ``draws`` orders, these are all of them.
     """
     rng = np.random.default_rng(seed)
     draws_DN = rng.integers(n, size=(draws, n))
     if math.factorial(n) <= draws:
-        return Resamples(draws_DN, np.array(list(permutations(range(n)))))
+        return draws_DN, np.array(list(permutations(range(n))))
     orders_ON = rng.permuted(np.tile(np.arange(n), (draws, 1)), axis=1)
     orders_ON[0] = np.arange(n)
-    return Resamples(draws_DN, orders_ON)
-
-
-def correlation(statistic: Statistic, x: Floats, y: Floats, chance: Resamples) -> Correlation:
-    """A coefficient of two samples, its percentile interval, and its two-sided p-value.
-
-    Resamples in which a side is constant have no coefficient and are dropped from the interval.
-    The p-value is the part of the orders, the given one among them, whose coefficient is at least
-    as far from zero; it is exact where the orders are all there are.
-    """
-    drawn_D = statistic(x[chance.draws], y[chance.draws])
-    ordered_O = np.abs(statistic(x, y[chance.orders]))
-    value = float(statistic(x, y))
-    p = math.nan if math.isnan(value) else float(np.mean(ordered_O >= abs(value) - ROUNDING))
-    return Correlation(value, interval(drawn_D) if not math.isnan(value) else NOTHING.ci95, p)
+    return draws_DN, orders_ON
 
 
 def interval(drawn: Floats) -> Interval:
@@ -80,27 +106,9 @@ def interval(drawn: Floats) -> Interval:
     return float(low), float(high)
 
 
-def spearman(x: Floats, y: Floats) -> Floats:
+def spearman(x: Floats, y: Floats) -> float:
     """Rank correlation, equal values with their mean rank; NaN where a side is constant."""
-    return pearson(rankdata(x, axis=-1), rankdata(y, axis=-1))
-
-
-def kendall(x: Floats, y: Floats) -> Floats:
-    """Kendall's tau-b: pairs in the same order minus pairs in the opposite one, over those untied.
-
-    NaN where a side is constant.
-    """
-    x_signs, y_signs = _pair_signs(x), _pair_signs(y)
-    untied = np.sqrt(np.abs(x_signs).sum(-1) * np.abs(y_signs).sum(-1))
-    with np.errstate(invalid="ignore"):
-        return np.asarray((x_signs * y_signs).sum(-1) / untied)
-
-
-def pearson(x: Floats, y: Floats) -> Floats:
-    """Linear correlation; NaN where a side is constant."""
-    x, y = _centred(x), _centred(y)
-    product = (x * y).sum(-1) / np.sqrt((x * x).sum(-1) * (y * y).sum(-1))
-    return np.asarray(np.clip(product, -1.0, 1.0))
+    return float(_cosine(_ranks(x), _ranks(y)))
 
 
 def partial(x: Floats, y: Floats, z: Floats) -> float:
@@ -109,27 +117,46 @@ def partial(x: Floats, y: Floats, z: Floats) -> float:
     Equal to the linear correlation of what remains of the ranks of x and of y after a straight
     line through the ranks of z.
     """
-    xy, xz, yz = (float(spearman(*pair)) for pair in ((x, y), (x, z), (y, z)))
+    xy, xz, yz = spearman(x, y), spearman(x, z), spearman(y, z)
     free_x, free_y = 1 - xz**2, 1 - yz**2
     if not (free_x > ROUNDING and free_y > ROUNDING):  # also where one of them is NaN
         return math.nan
     return (xy - xz * yz) / math.sqrt(free_x * free_y)
 
 
-NOTHING = Correlation(math.nan, (math.nan, math.nan), math.nan)
-"""Of samples that have no correlation."""
-
-
-def _pair_signs(x: Floats) -> NDArray[np.int64]:
-    """-1, 0 or 1 for every pair of points: which of the two is higher."""
-    first, second = np.triu_indices(x.shape[-1], k=1)
-    x = np.asarray(x)
-    signs = np.greater(x[..., first], x[..., second]).astype(np.int64)
-    return signs - np.less(x[..., first], x[..., second])
-
-
-def _centred(x: Floats) -> Floats:
-    """Distances from the mean in units of the largest, so that squares stay in range."""
+def _distances(x: Floats) -> Floats:
+    """From the mean, in units of the largest before the length is taken: squares stay in range."""
     constant = np.ptp(x, axis=-1, keepdims=True) == 0
     distance = np.where(constant, np.nan, x - x.mean(-1, keepdims=True))
-    return np.asarray(distance / np.abs(distance).max(-1, keepdims=True))
+    return _unit(distance / np.abs(distance).max(-1, keepdims=True))
+
+
+def _ranks(x: Floats) -> Floats:
+    """Distances of the ranks from their mean, equal values with their mean rank."""
+    return _distances(rankdata(x, axis=-1))
+
+
+def _pair_signs(x: Floats) -> Floats:
+    """-1, 0 or 1 for every pair of points: which of the two is higher."""
+    first, second = np.triu_indices(x.shape[-1], k=1)
+    one, other = x[..., first], x[..., second]
+    return _unit(np.subtract(one > other, one < other, dtype=np.float64))
+
+
+def _unit(vectors: Floats) -> Floats:
+    """The same directions with length one; NaN where there is no length."""
+    length = np.sqrt(np.einsum("...i,...i", vectors, vectors))[..., None]
+    return np.asarray(vectors / np.where(length == 0, np.nan, length))
+
+
+def _cosine(x: Floats, y: Floats) -> Floats:
+    """Of directions of length one."""
+    return np.asarray(np.clip(np.einsum("...i,...i", x, y), -1.0, 1.0))
+
+
+DIRECTIONS: dict[str, Callable[[Floats], Floats]] = {
+    "spearman": _ranks,
+    "kendall": _pair_signs,
+    "pearson": _distances,
+}
+"""What each coefficient makes of a sample, as vectors of length one."""

@@ -108,7 +108,7 @@ def _mean_interval(values: Floats) -> Interval:
     """Bootstrap interval of the mean over conditions; a single one has none."""
     if len(values) < 2:
         return NOTHING.ci95
-    draws_DK = resamples(len(values), DRAWS, SEED).draws
+    draws_DK, _ = resamples(len(values), DRAWS, SEED)
     return interval(values[draws_DK].mean(-1))
 
 

@@ -137,6 +137,6 @@ def _repeat_spearman(retrained: Sequence[Retrained]) -> float | None:
         both = [_trainings(r) for r in retrained if len(r.results) > other]
         if len(both) >= FEWEST_POINTS:
             pair = (np.array([each[t] for each in both]) for t in (one, other))
-            coefficients.append(float(spearman(*pair)))
+            coefficients.append(spearman(*pair))
     known = [r for r in coefficients if not math.isnan(r)]
     return float(np.mean(known)) if known else None

@@ -124,7 +124,7 @@ def _best_sentence(condition: Condition, agreement: Agreement) -> str:
         for name, score in agreement.predictors.items()
         if not condition.trains(name) and not math.isnan(score.spearman)
     }
-    if len(cheap) < 2:
+    if len(cheap) < 2 or _means_nothing(agreement):
         return ""
     name, best = max(cheap.items(), key=lambda item: item[1].spearman)
     sentence = (

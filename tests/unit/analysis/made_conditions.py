@@ -1,0 +1,85 @@
+"""Conditions made of a few numbers, as if their split points had been trained."""
+
+from isplit.analysis.findings import Condition, PredictorCost, Retrained
+from isplit.types import (
+    Accuracy,
+    BottleneckResult,
+    ChosenSplit,
+    Cost,
+    Curve,
+    CurveValue,
+    PerClass,
+    SplitPoint,
+    SplitResult,
+)
+
+TEST_IMAGES = 2000
+
+
+def points_of(sizes):
+    return tuple(
+        SplitPoint(i, f"features.{i}", (size, 2, 2), f"n{i}", 10 * i, 900 - 10 * i, 7 * i)
+        for i, size in enumerate(sizes)
+    )
+
+
+def trained(point, accuracy, nmse=0.25, before=0.5, test_images=TEST_IMAGES):
+    return SplitResult(
+        schema=1,
+        model="vgg16",
+        data="letters",
+        num_classes=2,
+        seed=0,
+        split=ChosenSplit(point.name, point.index, point.shape, "user", point.label),
+        curve=CurveValue("cui", 0.0, 1, 1),
+        bottleneck=BottleneckResult(0.9, 0.9, (1, 2, 2), nmse),
+        accuracy=Accuracy(0.9, before, accuracy, test_images),
+        per_class=PerClass(("a", "b"), (0.9, 0.9), (accuracy, accuracy)),
+        cost=Cost(point.head_macs, point.tail_macs, 5, 6, point.head_params, 16, 16),
+        stages={},
+    )
+
+
+def condition(
+    accuracies,
+    *,
+    sizes=None,
+    curves=None,
+    nmse=None,
+    before=None,
+    subsets=None,
+    steps=None,
+    name="small",
+    test_images=TEST_IMAGES,
+    left_untrained=(),
+):
+    """``accuracies``: of each point, one number or one per training.
+
+    ``curves``: values by predictor; ``left_untrained``: positions whose accuracy is not used.
+    """
+    points = points_of(sizes or [4] * len(accuracies))
+    retrained = []
+    for i, each in enumerate(accuracies):
+        each = each if isinstance(each, list | tuple) else [each]
+        results = tuple(
+            trained(
+                points[i], a, (nmse or {}).get(i, 0.1 * i), (before or {}).get(i, 0.5 + i / 100)
+            )
+            for a in each
+        )
+        if i not in left_untrained:
+            retrained.append(Retrained(i, results, tuple(subsets[i]) if subsets else ()))
+    kinds = curves if curves is not None else {"cui": range(len(points))}
+    return Condition(
+        name=name,
+        slug=name,
+        facts={},
+        class_names=("a", "b"),
+        baseline_accuracy=0.9125,
+        baseline_f1=(0.9, 0.9),
+        test_images=test_images,
+        points=points,
+        retrained=tuple(retrained),
+        curves={k: Curve(k, points, tuple(map(float, v))) for k, v in kinds.items()},
+        costs={k: PredictorCost(training_steps=s) for k, s in (steps or {}).items()},
+    )
