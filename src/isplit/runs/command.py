@@ -5,13 +5,19 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
+
+from isplit.files import write_text
 
 log = logging.getLogger(__name__)
 
@@ -23,14 +29,26 @@ USER_ERRORS = (  # what a user can mend: values, files, what Lightning and Hydra
     OmegaConfBaseException,
 )
 INTERRUPTED = 130  # exit status of a program stopped with Ctrl-C
+FAILURE = "error.txt"  # in the folder of a job of a sweep that failed
+
+
+class JobError(Exception):
+    """A job of a sweep failed; its message is the reason, and crosses to other processes."""
 
 
 def command(job: Callable[[DictConfig], Any], cfg: DictConfig) -> None:
-    """Run a job as a command: what the user can mend is said in one line, without a traceback."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    for chatty in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    """Run a job as a command: what the user can mend is said in one line, without a traceback.
+
+    In a sweep (``-m``) whatever goes wrong is left to the sweep, so that the other jobs go on.
+
+    Raises:
+        JobError: in a sweep.
+    """
+    speak()
     try:
+        if _in_sweep():
+            log.info("job %s", Path(cfg.paths.output).name)
+            (Path(cfg.paths.output) / FAILURE).unlink(missing_ok=True)
         job(cfg)
     except (KeyboardInterrupt, SystemExit):
         log.error(
@@ -38,8 +56,41 @@ def command(job: Callable[[DictConfig], Any], cfg: DictConfig) -> None:
             "interrupted resumes after its last whole epoch"
         )
         sys.exit(INTERRUPTED)
-    except USER_ERRORS as error:
-        if os.environ.get("HYDRA_FULL_ERROR"):
+    except Exception as error:
+        if _in_sweep():
+            raise _failed(error, Path(cfg.paths.output)) from None
+        if os.environ.get("HYDRA_FULL_ERROR") or not isinstance(error, USER_ERRORS):
             raise
         log.error("error: %s\n(HYDRA_FULL_ERROR=1 shows where)", error)
         sys.exit(1)
+
+
+def speak() -> None:
+    """Have progress and errors on the screen, a line each; where jobs mix, with the job's name."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    for chatty in ("lightning.pytorch", "lightning.fabric", "hydra", "hydra_plugins"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    if _in_sweep() and HydraConfig.get().runtime.choices["hydra/launcher"] != "basic":
+        name = Path(HydraConfig.get().runtime.output_dir).name.replace("%", "%%")
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(logging.Formatter(f"[{name}] %(message)s"))
+
+
+def failure_in(folder: Path) -> str:
+    """What stopped the job of a sweep that wrote to ``folder``; empty if nothing did."""
+    try:
+        return (folder / FAILURE).read_text(encoding="utf-8").partition("\n\nTraceback")[0].strip()
+    except OSError:
+        return ""
+
+
+def _in_sweep() -> bool:
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def _failed(error: Exception, folder: Path) -> JobError:
+    """The reason, after it was said and written down with its traceback."""
+    message = str(error) if isinstance(error, USER_ERRORS) else f"{type(error).__name__}: {error}"
+    log.error("error: %s\n(%s shows where)", message, folder / FAILURE)
+    write_text(folder / FAILURE, f"{message}\n\n{''.join(traceback.format_exception(error))}")
+    return JobError(message)

@@ -1,0 +1,83 @@
+"""The sweeper behind ``python train.py -m``: Hydra's own, which knows what ``split.layer=all`` is.
+
+Every Hydra program of the environment imports this module, so it is light and imports late.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn, JobStatus
+from omegaconf import DictConfig, OmegaConf
+
+if TYPE_CHECKING:
+    from isplit.sweeps.jobs import Job
+
+log = logging.getLogger(__name__)
+
+
+class SplitSweeper(BasicSweeper):
+    """One job for each combination of values, and for each split point under ``split.layer=all``.
+
+    The exit status is 1 when a job failed or did not finish.
+    """
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Run the jobs that these overrides stand for, and sum up; none if one cannot work."""
+        from isplit.runs.command import speak
+        from isplit.sweeps.run import run_sweep
+
+        assert self.config is not None
+        speak()
+        folder = Path(self.config.hydra.sweep.dir).absolute()
+        try:
+            jobs = self.jobs(arguments)
+        except ValueError as error:
+            log.error("error: %s", error)
+            sys.exit(1)
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(self.config, folder / "multirun.yaml")
+        outcomes = run_sweep(jobs, self._launch, folder, resume=self.config.sweep.resume)
+        if any(outcome.state not in ("done", "done before") for outcome in outcomes):
+            sys.exit(1)
+
+    def jobs(self, arguments: Sequence[str]) -> list[Job]:
+        """The jobs that these overrides stand for, with those of ``hydra.sweeper.params``.
+
+        Raises:
+            ValueError: a job cannot work.
+        """
+        from isplit.sweeps.jobs import jobs_of
+
+        assert self.hydra_context is not None
+        parser = OverridesParser.create(self.hydra_context.config_loader)
+        overrides = parser.parse_overrides([*self._parse_config(), *arguments])
+        (commands,) = self.split_arguments(overrides, max_batch_size=None)
+        return jobs_of(commands, self._compose)
+
+    def _compose(self, overrides: Sequence[str]) -> DictConfig:
+        assert self.hydra_context is not None
+        assert self.config is not None
+        loader = self.hydra_context.config_loader
+        return loader.load_sweep_config(self.config, list(overrides))
+
+    def _launch(self, jobs: Sequence[Job]) -> list[str]:
+        """What stopped each job; empty for those that came to their end."""
+        assert self.launcher is not None
+        commands = [[*job.overrides, f"hydra.sweep.subdir='{job.name}'"] for job in jobs]
+        errors: list[str] = []
+        for batch in self.split_overrides_to_chunks(commands, self.max_batch_size):
+            returns = self.launcher.launch(batch, initial_job_idx=len(errors))
+            errors += [_error_of(one) for one in returns]
+        return errors
+
+
+def _error_of(job: JobReturn) -> str:
+    error: Any = job._return_value  # the property raises it, after printing
+    return "" if job.status == JobStatus.COMPLETED else str(error) or type(error).__name__
