@@ -53,6 +53,51 @@ def class_first_mean(values: Tensor, labels: Tensor) -> Tensor:
     return torch.stack([values[:, labels == c].mean(1) for c in classes]).mean(0)
 
 
+def probe_value(
+    traced: fx.GraphModule, point: SplitPoint, fitted: Tensor, judged: Tensor, channels: int
+) -> Tensor:
+    """-KL of the tail on block PCA reconstructions, every BatchNorm normalising what it sees.
+
+    For maps that four fits into: blocks by pixel-unshuffling, axes from a full SVD.
+    """
+    traced = copy.deepcopy(traced).double()
+    for module in traced.modules():
+        module.training = False
+    head, tail = split_at(traced, point)
+    side = 4
+    with torch.no_grad():
+        rows = _unshuffled(head(fitted.double()), side)
+        mean = rows.mean(0)
+        axes = torch.linalg.svd(rows - mean, full_matrices=False).Vh[:channels]
+        features = head(judged.double())
+        back = (_unshuffled(features, side) - mean) @ axes.T @ axes + mean
+        n, c, h, w = features.shape
+        maps = back.view(n, h // side, w // side, c * side**2).permute(0, 3, 1, 2)
+        answer = _recalibrated(tail)(torch.nn.functional.pixel_shuffle(maps, side)).softmax(1)
+        reference = traced(judged.double()).softmax(1)
+        return -(reference * (reference / answer).log()).sum(1).mean()
+
+
+def _unshuffled(maps: Tensor, side: int) -> Tensor:
+    blocks = torch.nn.functional.pixel_unshuffle(maps, side)
+    return blocks.permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def _recalibrated(tail: torch.nn.Module) -> torch.nn.Module:
+    tail = copy.deepcopy(tail)
+    for name, module in list(tail.named_modules()):
+        if isinstance(module, torch.nn.BatchNorm2d):
+            tail.get_submodule(name).forward = lambda x, norm=module: _normalised(x, norm)
+    return tail
+
+
+def _normalised(x: Tensor, norm: torch.nn.BatchNorm2d) -> Tensor:
+    mean = x.mean((0, 2, 3), keepdim=True)
+    variance = (x - mean).square().mean((0, 2, 3), keepdim=True)
+    scaled = (x - mean) / (variance + norm.eps).sqrt()
+    return scaled * norm.weight[:, None, None] + norm.bias[:, None, None]
+
+
 def _map(pieces, point, image, label, kind, target, channels, spatial) -> Tensor:
     """Reduction over the channels of alpha * F (or of alpha alone), before the ReLU: (H, W)."""
     head, tail = pieces

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor, fx
 from torch.nn import functional as F
 
 from isplit.bottleneck import DEFAULT_RATE, RateOf
-from isplit.importance.probe import Judge, judged, pca_kl, pca_nmse, probe, walks
+from isplit.importance.probe import JUDGED_PART, Judge, judged, pca_kl, pca_nmse, probe, walks
 from isplit.importance.scores import (
     Batches,
     ClassMeans,
@@ -63,7 +63,6 @@ def importance_curves(
     curves: dict[str, Curve] = {}
     maps = {kind: p.map_of for kind, p in predictors.items() if isinstance(p, FromMaps)}
     scores = {kind: p.score_of for kind, p in predictors.items() if isinstance(p, FromGradients)}
-    judges = {kind: p.judge for kind, p in predictors.items() if isinstance(p, FromReconstruction)}
     if maps or scores:
         means = score_classes(
             traced,
@@ -76,10 +75,10 @@ def importance_curves(
             progress,
         )
         curves = _averaged(means, (*maps, *scores), tuple(points), class_names)
-    if judges:
-        values, num_images = judged(traced, points, batches, rate_of, judges)
-        for kind in judges:
-            curves[kind] = Curve(kind, tuple(points), values[kind], num_images=num_images)
+    for by_gradient in (False, True):
+        judges = _judges(predictors, by_gradient)
+        if judges:
+            curves |= _judged(traced, points, batches, rate_of, judges, by_gradient)
     for kind, predictor in predictors.items():
         if isinstance(predictor, FromImages):
             curves[kind] = predictor.curve_of(traced, points, batches, class_names)
@@ -104,8 +103,10 @@ def predictor_cost(kind: str, points: Sequence[SplitPoint], images: int) -> Pred
     match _predictor(kind):
         case FromArchitecture():
             return PredictorCost()
-        case FromReconstruction(_, tail_passes):
-            return PredictorCost(images, forward=walks(points, tail_passes))
+        case FromReconstruction(_, tail_passes, by_gradient):
+            fitted = (1 - JUDGED_PART) * by_gradient
+            forward = walks(points, tail_passes) + fitted
+            return PredictorCost(images, forward=forward, backward=fitted)
     return PredictorCost(images, forward=1.0, backward=1.0)
 
 
@@ -160,10 +161,12 @@ class FromReconstruction:
 
     Attributes:
         tail_passes: how often it runs the tail on a reconstruction.
+        by_gradient: the code keeps what the answer depends on, at the price of a backward pass.
     """
 
     judge: Judge
     tail_passes: int = 1
+    by_gradient: bool = False
 
 
 @dataclass(frozen=True)
@@ -190,6 +193,7 @@ PREDICTORS: dict[str, Predictor] = {
     "size": FromArchitecture(layer_size),
     "depth": FromArchitecture(depth),
     "probe": FromReconstruction(probe),
+    "probe_gradient": FromReconstruction(probe, by_gradient=True),
     "pca_kl": FromReconstruction(pca_kl),
     "pca_nmse": FromReconstruction(pca_nmse, tail_passes=0),
 }
@@ -200,6 +204,26 @@ def _predictor(kind: str) -> Predictor:
     if kind not in PREDICTORS:
         raise ValueError(f"split.kind={kind!r} is not one of {', '.join(PREDICTORS)}")
     return PREDICTORS[kind]
+
+
+def _judges(predictors: Mapping[str, Predictor], by_gradient: bool) -> dict[str, Judge]:
+    return {
+        kind: p.judge
+        for kind, p in predictors.items()
+        if isinstance(p, FromReconstruction) and p.by_gradient == by_gradient
+    }
+
+
+def _judged(
+    traced: fx.GraphModule,
+    points: Sequence[SplitPoint],
+    batches: Batches,
+    rate_of: RateOf,
+    judges: Mapping[str, Judge],
+    by_gradient: bool,
+) -> dict[str, Curve]:
+    values, seen = judged(traced, points, batches, rate_of, judges, by_gradient=by_gradient)
+    return {kind: Curve(kind, tuple(points), values[kind], num_images=seen) for kind in judges}
 
 
 def _averaged(

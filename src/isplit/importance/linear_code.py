@@ -6,6 +6,8 @@ of the code.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +17,9 @@ from torch.nn import functional as F
 from isplit.bottleneck import code_shape
 from isplit.types import SplitPoint
 
-OVERSAMPLING, POWER_ITERATIONS = 8, 2  # of the randomised SVD: Halko et al., section 4.5 and 10
+EXACT_UP_TO = 512  # rows or elements: beyond, the axes are found by a randomised SVD
+OVERSAMPLING, POWER_ITERATIONS = 8, 2  # Halko, Martinsson and Tropp (2011), section 4
+SMALLEST_LENGTH = 1e-6  # of an axis against the longest: shorter ones are rounding noise
 
 
 @dataclass(frozen=True)
@@ -99,14 +103,32 @@ class LinearCode:
         return (rows - self.mean) @ self.encoder @ self.decoder + self.mean
 
 
-def _principal_axes(rows: Tensor, count: int) -> Tensor:
-    """The first principal axes (D, K), K at most what the rows span; always the same for them."""
-    spanned = min(rows.shape)
-    sketch = min(spanned, count + OVERSAMPLING)
+@contextmanager
+def fixed_draws() -> Iterator[None]:
+    """The same random numbers every time inside, and those from before afterwards."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        _, _, axes = torch.svd_lowrank(rows, q=sketch, niter=POWER_ITERATIONS)
-    return axes[:, : min(count, spanned)]
+        yield
+
+
+def _principal_axes(rows: Tensor, count: int) -> Tensor:
+    """The first principal axes (D, K), K at most what the rows span; always the same for them.
+
+    Large problems by a randomised SVD: what it misses are axes of nearly the same weight.
+    """
+    spanned = min(rows.shape)
+    count = min(count, spanned)
+    if spanned > EXACT_UP_TO:
+        with fixed_draws():
+            sketch = min(spanned, count + OVERSAMPLING)
+            return torch.svd_lowrank(rows, q=sketch, niter=POWER_ITERATIONS)[2][:, :count]
+    if rows.shape[0] >= rows.shape[1]:
+        axes: Tensor = torch.linalg.eigh(rows.T @ rows).eigenvectors.flip(1)
+        return axes[:, :count]
+    weights, left = torch.linalg.eigh(rows @ rows.T)
+    lengths = weights.flip(0)[:count].clamp(min=0).sqrt()
+    axes = rows.T @ left.flip(1)[:, :count]
+    return axes / lengths.clamp(min=SMALLEST_LENGTH * float(lengths[0]))
 
 
 def _chw(point: SplitPoint) -> tuple[int, int, int]:

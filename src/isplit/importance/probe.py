@@ -19,13 +19,14 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from isplit.bottleneck import RateOf
 from isplit.graph import stretches
-from isplit.importance.linear_code import Blocks, LinearCode
-from isplit.importance.taps import evaluation_mode
+from isplit.importance.linear_code import Blocks, LinearCode, fixed_draws
+from isplit.importance.taps import evaluation_mode, tapped
 from isplit.types import SplitPoint
 
 JUDGED_PART = 0.25  # of the images: the code is judged on them, and fitted on the others
 JUDGED_TOGETHER = 128  # images whose statistics a BatchNorm takes at once
-FITTED_ROWS = 4096  # at most, for the code of one point
+FITTED_ROWS = 4096  # about, for the code of one point
+SMALLEST_WEIGHT = 1e-3  # of the mean one: no element may count for nothing
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,14 @@ def judged(
     batches: Iterable[tuple[Tensor, Tensor]],
     rate_of: RateOf,
     judges: Mapping[str, Judge],
+    *,
+    by_gradient: bool = False,
 ) -> tuple[dict[str, tuple[float, ...]], int]:
     """Value of every judge at every point, and the number of images looked at.
+
+    Args:
+        by_gradient: an error of the code counts by how much the net's answer depends on the
+            element, not the same everywhere.
 
     Raises:
         ValueError: fewer than four images.
@@ -92,8 +99,11 @@ def judged(
         )
     pieces = stretches(traced, points)
     blocks = [Blocks.at(point, rate_of(point)) for point in points]
+    weights: Sequence[Tensor | None] = [None] * len(points)
+    if by_gradient:
+        weights = _sensitivities(traced, blocks, images[num_judged:])
     with evaluation_mode(traced), torch.no_grad():
-        codes = _fitted(pieces, blocks, images[num_judged:])
+        codes = _fitted(pieces, blocks, images[num_judged:], weights)
         values = _judged(pieces, blocks, codes, images[:num_judged], judges)
     return values, len(images)
 
@@ -105,7 +115,10 @@ def walks(points: Sequence[SplitPoint], tail_passes: int) -> float:
 
 
 def _fitted(
-    pieces: Sequence[nn.Module], blocks: Sequence[Blocks], images: Tensor
+    pieces: Sequence[nn.Module],
+    blocks: Sequence[Blocks],
+    images: Tensor,
+    weights: Sequence[Tensor | None],
 ) -> list[LinearCode]:
     """The linear code of every point, from rows spread evenly over the images."""
     kept: list[list[Tensor]] = [[] for _ in blocks]
@@ -115,9 +128,27 @@ def _fitted(
             wanted = max(1, FITTED_ROWS * len(chunk) // len(images))
             rows.append(every[:: -(-len(every) // wanted)])
     return [
-        LinearCode.fit(torch.cat(rows), block.channels)
-        for rows, block in zip(kept, blocks, strict=True)
+        LinearCode.fit(torch.cat(rows), block.channels, weight)
+        for rows, block, weight in zip(kept, blocks, weights, strict=True)
     ]
+
+
+def _sensitivities(
+    traced: fx.GraphModule, blocks: Sequence[Blocks], images: Tensor
+) -> list[Tensor]:
+    """Mean square of d log p(y) / d element, y drawn from the net's answer: (D) for every point."""
+    sums: list[Tensor] = [torch.zeros(())] * len(blocks)
+
+    def visit(position: int, features: Tensor, gradients: Tensor) -> None:
+        squares_RD = blocks[position].rows(gradients).square()
+        sums[position] = sums[position] + squares_RD.mean(0) * len(gradients) / len(images)
+
+    with tapped(traced, [block.point for block in blocks], visit) as model, fixed_draws():
+        for chunk in _chunks(images):
+            log_p = model(chunk).log_softmax(1)
+            drawn = torch.multinomial(log_p.detach().exp(), num_samples=1)
+            torch.autograd.backward(log_p.gather(1, drawn).sum())
+    return [weights + SMALLEST_WEIGHT * weights.mean() for weights in sums]
 
 
 def _judged(

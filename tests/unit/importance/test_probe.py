@@ -1,0 +1,199 @@
+import dataclasses
+import math
+
+import nets
+import pytest
+import reference
+import torch
+from torch import nn
+
+from isplit.bottleneck import code_shape, same_rate
+from isplit.graph import split_points, trace
+from isplit.importance import importance_curves, predictor_cost
+from isplit.importance.linear_code import Blocks, LinearCode
+from isplit.types import SplitPoint
+
+PARTS = ("probe", "pca_kl", "pca_nmse", "probe_gradient")
+RATE = same_rate(0.9)
+
+
+def a_point(shape, channels_last=False):
+    return SplitPoint(0, "here", shape, "here", 1, 1, 1, channels_last=channels_last)
+
+
+@pytest.fixture(scope="module")
+def net():
+    """A small net with BatchNorms whose statistics have seen something, on 8 x 8 maps."""
+    torch.manual_seed(0)
+    layers = []
+    for channels in (3, 6, 6):
+        layers += [nn.Conv2d(channels, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU()]
+    model = nn.Sequential(*layers, nn.Flatten(), nn.Linear(6 * 64, 3)).double()
+    images = torch.randn(64, 3, 8, 8, dtype=torch.float64)
+    model.train()(images)
+    traced = trace(model.eval(), images[:2])
+    return traced, split_points(traced, "layer"), images
+
+
+def curves(net, kinds, rate_of=RATE, size=16):
+    traced, points, images = net
+    labels = torch.zeros(size, dtype=torch.int64)
+    batches = [(chunk, labels) for chunk in images.split(size)]
+    return importance_curves(traced, points, batches, nets.CLASSES, kinds, rate_of=rate_of)
+
+
+def test_the_probe_equals_its_slow_twin(net):
+    traced, points, images = net
+    curve = curves(net, ["probe"])["probe"]
+    assert len(points) == 3
+    for point, value in zip(points, curve.values, strict=True):
+        channels = code_shape(point.shape, 0.9)[0]
+        slow = reference.probe_value(traced, point, images[16:], images[:16], channels)
+        assert value == pytest.approx(float(slow), rel=1e-9)
+
+
+@pytest.mark.parametrize("name", sorted(nets.NETS))
+def test_every_kind_of_features(name):
+    torch.manual_seed(0)
+    images = torch.randn(24, *nets.images_and_labels(name)[0].shape[1:], dtype=torch.float64)
+    traced = trace(nets.make(name), images[:2])
+    points = split_points(traced, "all" if name == "chain" else "layer")
+    found = curves((traced, points, images), PARTS)
+    for kind in PARTS:
+        assert len(found[kind].values) == len(points)
+        assert found[kind].num_images == 24
+        assert all(value <= 1e-12 for value in found[kind].values)  # minus an error
+
+
+def test_a_code_that_spans_what_it_saw_loses_nothing():
+    rows = torch.randn(20, 30, dtype=torch.float64) @ torch.randn(30, 50, dtype=torch.float64)
+    code = LinearCode.fit(rows, 50)
+    assert torch.allclose(code.reconstruct(rows), rows)
+    assert code.encoder.shape[1] <= 20
+
+
+@pytest.mark.parametrize("shape", [(700, 600), (600, 700)], ids=str)
+def test_a_large_code_is_nearly_the_best(shape):
+    torch.manual_seed(0)
+    spectrum = torch.logspace(0, -3, 600, dtype=torch.float64)
+    left = torch.linalg.qr(torch.randn(shape[0], 600, dtype=torch.float64)).Q
+    right = torch.linalg.qr(torch.randn(shape[1], 600, dtype=torch.float64)).Q
+    rows = left * spectrum @ right.T
+    error = (LinearCode.fit(rows, 60).reconstruct(rows) - rows).square().sum()
+    centred = torch.linalg.svdvals(rows - rows.mean(0))
+    assert error == pytest.approx(float(centred[60:].square().sum()), rel=0.04)
+
+
+def test_smaller_codes_lose_more(net):
+    small, large = (curves(net, ["pca_nmse"], same_rate(r))["pca_nmse"].values for r in (0.98, 0.5))
+    assert all(s < b for s, b in zip(small, large, strict=True))
+
+
+def test_the_model_is_left_as_it_was(net):
+    traced, *_ = net
+    before = {name: tensor.clone() for name, tensor in traced.state_dict().items()}
+    flags = [m.training for m in traced.modules()]
+    curves(net, PARTS)
+    assert all(torch.equal(before[name], t) for name, t in traced.state_dict().items())
+    assert flags == [m.training for m in traced.modules()]
+    norms = [m for m in traced.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert all(norm.track_running_stats for norm in norms)
+
+
+def test_the_same_numbers_every_time_whatever_the_generator(net):
+    torch.manual_seed(1)
+    one = curves(net, PARTS)
+    torch.manual_seed(2)
+    state = torch.random.get_rng_state()
+    assert {k: c.values for k, c in one.items()} == {
+        k: c.values for k, c in curves(net, PARTS).items()
+    }
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_batches_are_only_a_way_to_carry_images(net):
+    one, other = curves(net, PARTS, size=16), curves(net, PARTS, size=64)
+    assert {k: c.values for k, c in one.items()} == {k: c.values for k, c in other.items()}
+
+
+def test_labels_do_not_matter(net):
+    traced, points, images = net
+    labelled = [(images, torch.ones(64, dtype=torch.int64))]
+    found = importance_curves(traced, points, labelled, nets.CLASSES, ["probe"], rate_of=RATE)
+    assert found["probe"].values == curves(net, ["probe"])["probe"].values
+
+
+def test_too_few_images_are_refused(net):
+    traced, points, images = net
+    batches = [(images[:1], torch.zeros(1, dtype=torch.int64))]
+    with pytest.raises(ValueError, match=r"split\.images: 1 images are too few for a probe"):
+        importance_curves(traced, points, batches, nets.CLASSES, ["probe"])
+
+
+SHAPES = (
+    ((4, 8, 8), False, 64),
+    ((4, 7, 7), False, 64),
+    ((8, 8, 4), True, 64),
+    ((3, 2, 2), False, 12),
+    ((5, 1, 1), False, 5),
+    ((9, 6), False, 6),
+    ((7,), False, 7),
+)
+
+
+@pytest.mark.parametrize(("shape", "last", "row"), SHAPES, ids=str)
+def test_blocks_come_back(shape, last, row):
+    blocks = Blocks.at(a_point(shape, last), 0.9)
+    features = torch.randn(3, *shape)
+    rows = blocks.rows(features)
+    code = code_shape(shape, 0.9, channels_last=last)
+    positions = math.prod(code[1:]) if len(shape) == 3 else math.prod(code[:-1])
+    assert rows.shape == (3 * positions, row)
+    assert torch.equal(blocks.features(rows), features)
+
+
+def test_blocks_are_what_pixel_unshuffle_makes_of_a_map():
+    features = torch.randn(2, 4, 8, 8)
+    expected = nn.functional.pixel_unshuffle(features, 4).permute(0, 2, 3, 1).flatten(0, 2)
+    assert torch.equal(Blocks.at(a_point((4, 8, 8)), 0.9).rows(features), expected)
+
+
+def test_the_code_keeps_what_counts():
+    torch.manual_seed(0)
+    rows = torch.randn(200, 6) * torch.tensor([3.0, 2.0, 1.0, 1.0, 1.0, 1.0])
+    plain, weighted = (
+        (LinearCode.fit(rows, 2, weights).reconstruct(rows) - rows).square().mean(0)
+        for weights in (None, torch.tensor([1e-3, 1e-3, 1.0, 1.0, 1e-3, 1e-3]))
+    )
+    assert set(plain.argsort()[:2].tolist()) == {0, 1}
+    assert set(weighted.argsort()[:2].tolist()) == {2, 3}
+
+
+def test_costs_are_counted_from_the_points():
+    points = [
+        dataclasses.replace(a_point((4,)), head_macs=1, tail_macs=3),
+        dataclasses.replace(a_point((4,)), head_macs=3, tail_macs=1),
+    ]
+    assert predictor_cost("size", points, 0).forward == 0
+    assert (
+        predictor_cost("cui", points, 8).forward,
+        predictor_cost("cui", points, 8).backward,
+    ) == (1, 1)
+    assert predictor_cost("pca_nmse", points, 8).forward == pytest.approx(0.75 + 0.25 * 2)
+    assert predictor_cost("probe", points, 8).forward == pytest.approx(0.75 + 0.25 * 3)
+    assert predictor_cost("probe_gradient", points, 8).backward == pytest.approx(0.75)
+
+
+def test_cosine_is_one_where_gradient_and_features_name_the_same_channels():
+    """The logit is the sum of the channels, so alpha is the same for all; so are the features."""
+    summing = nn.Linear(3, 3, bias=False)
+    nn.init.ones_(summing.weight)
+    model = nn.Sequential(nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), summing)
+    grey = torch.rand(4, 1, 4, 4).expand(-1, 3, -1, -1)
+    traced = trace(model, grey[:2])
+    batches = [(grey, torch.zeros(4, dtype=torch.int64))]
+    points = split_points(traced, "all")
+    curve = importance_curves(traced, points, batches, nets.CLASSES, ["cosine"])["cosine"]
+    assert len(points) > 0
+    assert curve.values == pytest.approx([1.0] * len(points))
+    assert set(curve.per_class) == {nets.CLASSES[0]}
