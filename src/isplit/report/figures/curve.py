@@ -1,4 +1,4 @@
-"""Figures as PNG and SVG, drawn without a display and written whole or not at all."""
+"""One importance curve over the split points, with its candidates."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from isplit.files import replacing
 from isplit.importance.curves import cut_distil_encode
+from isplit.report.figures.canvas import (
+    ACCENT,
+    DARK,
+    INK,
+    PALE,
+    legend_below,
+    name_points,
+    over_points,
+    save,
+)
 from isplit.types import Curve
 
 AXIS_NAMES = {
@@ -22,11 +29,7 @@ AXIS_NAMES = {
     "depth": "index of the split point",
 }
 ON_LOG_SCALE = ("cui", "gradient")
-DOTS_PER_INCH = 150
 CDE_HEIGHT = 0.025  # part of the axis
-READABLE_LABELS = 30  # more points than this: labels get smaller
-LINE, CHOSEN, SHRINKS = "#1f3b73", "#c2410c", "#8a8a8a"  # dark, middle and light in grey too
-MEASURED = "#111111"
 
 
 def curve_figure(
@@ -48,63 +51,58 @@ def curve_figure(
         accuracies: accuracy measured after the split, 0..1, by position: on a second axis.
         baseline: accuracy of the unsplit model: a line beside them.
     """
-    with rc_context({"svg.hashsalt": "isplit", "svg.fonttype": "none"}):
-        figure = _curve_figure(curve, chosen, accuracies or {}, baseline)
-        return [_write(figure, path, suffix) for suffix in (".png", ".svg")]
-
-
-def _curve_figure(
-    curve: Curve,
-    chosen: Sequence[int],
-    accuracies: Mapping[int, float],
-    baseline: float | None,
-) -> Figure:
-    width = min(16.0, max(7.0, 2.0 + 0.3 * len(curve.points)))
-    figure = Figure(figsize=(width, 4.8), layout="constrained")
+    figure = over_points(curve.points)
     axes = figure.add_subplot()
-    _draw_values(axes, curve, chosen)
-    _name_points(axes, curve)
+    draw_curve(axes, curve, chosen)
+    name_points(axes, curve.points)
     if accuracies:
         _draw_accuracies(axes, accuracies, baseline)
+    axes.set_title(curve_title(curve), loc="left")
+    legend_below(figure)
+    return save(figure, path)
+
+
+def curve_title(curve: Curve) -> str:
+    """What the curve is and what it was made from."""
     images = f", {curve.num_images} images" if curve.num_images else ""
-    axes.set_title(f"{curve.kind} of {len(curve.points)} split points{images}", loc="left")
-    figure.legend(
-        loc="outside lower center", ncols=3, frameon=False, fontsize="small", markerscale=0.7
-    )
-    return figure
+    return f"{curve.kind} of {len(curve.points)} split points{images}"
 
 
-def _draw_values(axes: Axes, curve: Curve, chosen: Sequence[int]) -> None:
+def draw_curve(axes: Axes, curve: Curve, chosen: Sequence[int] = ()) -> None:
+    """The values with a log axis where they need one, peaks, candidates of CDE, ``chosen``."""
     values = list(curve.values)
     if curve.kind in ON_LOG_SCALE and max(values) > 0:
         axes.set_yscale("log")
         zeros = [p for p, value in enumerate(values) if value <= 0]
-        values = [value if value > 0 else math.nan for value in values]
+        values = without_zeros(values)
         for p in zeros:
             name = "zero: no place on a log scale" if p == zeros[0] else "_"
-            axes.axvline(p, color=SHRINKS, linestyle=":", label=name)
-    axes.plot(range(len(values)), values, "-o", color=LINE, markersize=4, label=curve.kind)
+            axes.axvline(p, color=PALE, linestyle=":", label=name)
+    axes.plot(range(len(values)), values, "-o", color=DARK, markersize=4, label=curve.kind)
     if curve.marked is None:
         peaks = curve.peaks()
-        _mark(axes, peaks, [values[p] for p in peaks], "^", 80, "peak")
+        _mark(axes, peaks, [values[p] for p in peaks])
     _mark_shrinking(axes, curve)
     _ring(axes, list(chosen), [values[p] for p in chosen])
     axes.set_ylabel(AXIS_NAMES.get(curve.kind, curve.kind))
 
 
-def _mark(
-    axes: Axes, positions: Sequence[int], at: Sequence[float], marker: str, size: int, name: str
-) -> None:
+def without_zeros(values: Sequence[float]) -> list[float]:
+    """The values, with a gap (NaN) for what has no place on a log scale."""
+    return [value if value > 0 else math.nan for value in values]
+
+
+def _mark(axes: Axes, positions: Sequence[int], at: Sequence[float]) -> None:
     if positions:
         axes.scatter(
             positions,
             at,
-            s=size,
-            marker=marker,
-            color=LINE,
+            s=80,
+            marker="^",
+            color=DARK,
             edgecolors="white",
             zorder=3,
-            label=name,
+            label="peak",
         )
 
 
@@ -115,9 +113,7 @@ def _mark_shrinking(axes: Axes, curve: Curve) -> None:
         edge = axes.get_xaxis_transform()
         name = "smaller than the point before (CDE)"
         heights = [CDE_HEIGHT] * len(positions)
-        axes.scatter(
-            positions, heights, s=26, marker="s", color=SHRINKS, transform=edge, label=name
-        )
+        axes.scatter(positions, heights, s=26, marker="s", color=PALE, transform=edge, label=name)
 
 
 def _ring(axes: Axes, positions: Sequence[int], at: Sequence[float]) -> None:
@@ -128,21 +124,10 @@ def _ring(axes: Axes, positions: Sequence[int], at: Sequence[float]) -> None:
             at,
             s=260,
             facecolors="none",
-            edgecolors=CHOSEN,
+            edgecolors=ACCENT,
             linewidths=2.2,
             label="chosen",
         )
-
-
-def _name_points(axes: Axes, curve: Curve) -> None:
-    many = len(curve.points) > READABLE_LABELS
-    labels = [f"{point.label}  {point.index}" for point in curve.points]
-    axes.set_xticks(range(len(labels)), labels, rotation=90, fontsize=6.5 if many else 8.5)
-    axes.set_xlabel("split point (name and index), from the input to the answer")
-    axes.set_xlim(-0.6, len(labels) - 0.4)
-    axes.grid(axis="y", color="#dddddd", linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _draw_accuracies(axes: Axes, accuracies: Mapping[int, float], baseline: float | None) -> None:
@@ -151,7 +136,7 @@ def _draw_accuracies(axes: Axes, accuracies: Mapping[int, float], baseline: floa
         list(accuracies),
         list(accuracies.values()),
         "D:",
-        color=MEASURED,
+        color=INK,
         linewidth=1,
         label="measured accuracy (right)",
     )
@@ -162,19 +147,10 @@ def _draw_accuracies(axes: Axes, accuracies: Mapping[int, float], baseline: floa
             xytext=(7, -3),
             textcoords="offset points",
             fontsize=8,
-            color=MEASURED,
+            color=INK,
         )
     if baseline is not None:
-        right.axhline(baseline, color=MEASURED, linewidth=1, label=f"unsplit: {baseline:.3f}")
+        right.axhline(baseline, color=INK, linewidth=1, label=f"unsplit: {baseline:.3f}")
     right.margins(y=0.12)  # room for the marks and the line of the unsplit model
     right.set_ylabel("test accuracy (0 to 1)")
     right.spines["top"].set_visible(False)
-
-
-def _write(figure: Figure, path: Path, suffix: str) -> Path:
-    target = path.with_name(path.name + suffix)
-    with replacing(target) as temporary:
-        figure.savefig(
-            temporary, dpi=DOTS_PER_INCH, metadata={"Date": None} if suffix == ".svg" else None
-        )
-    return target

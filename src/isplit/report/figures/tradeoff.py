@@ -1,0 +1,96 @@
+"""What accuracy costs: bytes on the wire and work on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+
+from isplit.analysis.findings import Condition
+from isplit.report.figures.canvas import ACCENT, DARK, plain, target
+
+NUMBERED_POINTS = 24  # of more, only the fronts are numbered
+SAME_LINE = 0.03  # of the accuracies' range
+WIDE_RANGE = 300
+
+
+def tradeoff_figure(condition: Condition) -> Figure | None:
+    """Accuracy against payload bytes and against MACs on the device, with the Pareto fronts.
+
+    Device: head and encoder. ``None`` where nothing was trained.
+    """
+    if not condition.retrained:
+        return None
+    figure = Figure(figsize=(9.0, 4.6), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    costs = [trained.results[0].cost for trained in condition.retrained]
+    _panel(left, condition, [cost.payload_bytes for cost in costs], "payload of one image (bytes)")
+    macs = [cost.head_macs + cost.encoder_macs for cost in costs]
+    _panel(right, condition, macs, "device, head and encoder (MACs of one image)")
+    left.set_ylabel("test accuracy (0 to 1)")
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
+def pareto(costs: Sequence[float], gains: Sequence[float]) -> list[int]:
+    """Positions that no other beats: for none is there as much gain at less cost; by rising cost.
+
+    >>> pareto([1, 2, 3, 3], [0.5, 0.4, 0.8, 0.9])
+    [0, 3]
+    """
+    front: list[int] = []
+    for position in sorted(range(len(costs)), key=lambda p: (costs[p], -gains[p])):
+        if not front or gains[position] > gains[front[-1]]:
+            front.append(position)
+    return front
+
+
+def _panel(axes: Axes, condition: Condition, costs: Sequence[float], name: str) -> None:
+    trained = condition.retrained
+    gains = [t.accuracy for t in trained]
+    front = pareto(costs, gains)
+    axes.set_xscale("log")
+    axes.plot(costs, gains, "o", color=DARK, markersize=5, label="split point (number: its index)")
+    axes.step(
+        [costs[p] for p in front],
+        [gains[p] for p in front],
+        where="post",
+        color=ACCENT,
+        marker="o",
+        markersize=8,
+        markerfacecolor="none",
+        label="Pareto front",
+    )
+    axes.axhline(condition.baseline_accuracy, color="black", lw=1, ls=":", label="unsplit")
+    for p, t in enumerate(trained):
+        target(axes, f"point-{t.position}.{name[0]}", costs[p], gains[p])
+    shown = range(len(trained)) if len(trained) <= NUMBERED_POINTS else front
+    _number(
+        axes, {condition.points[trained[p].position].index: (costs[p], gains[p]) for p in shown}
+    )
+    _ticks(axes, costs)
+    axes.set_xlabel(f"{name}, log scale")
+    plain(axes, "both")
+
+
+def _number(axes: Axes, places: Mapping[int, tuple[float, float]]) -> None:
+    """The index beside each point; those that lie together share one text."""
+    height = max(g for _, g in places.values()) - min(g for _, g in places.values()) or 1.0
+    together: dict[tuple[float, float], list[int]] = {}
+    for index, (cost, gain) in places.items():
+        near = (at for at in together if at[0] == cost and abs(at[1] - gain) < SAME_LINE * height)
+        together.setdefault(next(near, (cost, gain)), []).append(index)
+    for at, indices in together.items():
+        text = ", ".join(map(str, indices))
+        axes.annotate(text, at, (6, -3), textcoords="offset points", fontsize=7.5)
+
+
+def _ticks(axes: Axes, costs: Sequence[float]) -> None:
+    """1, 2, 5 in each decade, or 1 alone where there are many decades."""
+    wide = max(costs) > WIDE_RANGE * max(1, min(costs))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_minor_formatter(NullFormatter())
