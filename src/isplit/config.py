@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
@@ -22,6 +23,7 @@ from isplit.data import ImageData
 from isplit.data import build_data as _build_data
 from isplit.importance import PREDICTORS, CuiSettings, Limits
 from isplit.stages import LOSSES, OPTIMIZERS, SCHEDULES, Engine, Recipe, fingerprint
+from isplit.threads import cores, has_company, share_of
 from isplit.tracking import progress_callbacks, wandb_run
 
 STAGES = ("baseline", "autoencoder", "finetune")
@@ -153,6 +155,8 @@ def engine(cfg: DictConfig, loggers: Iterable[Logger]) -> Engine:
     keys = plain(cfg.trainer)
     threads, progress = keys.pop("threads"), keys.pop("progress")
     use_threads(threads)
+    if progress == "auto" and has_company(_launcher()):
+        progress = "lines"
     progress_callbacks(progress)  # an unknown kind is refused before anything runs
     return Engine(
         loggers=tuple(loggers), callbacks=lambda stage: progress_callbacks(progress), **keys
@@ -160,8 +164,11 @@ def engine(cfg: DictConfig, loggers: Iterable[Logger]) -> Engine:
 
 
 def use_threads(threads: int | str) -> None:
-    """Let torch have so many threads; ``auto``: half the cores, since busy ones are far slower."""
-    torch.set_num_threads(max(1, _cores() // 2) if threads == "auto" else int(threads))
+    """Let torch have so many threads; ``auto``: half the cores, since busy ones are far slower.
+
+    In a sweep ``auto`` is this job's share of that, or all the cores that a queue gave it.
+    """
+    torch.set_num_threads(share_of(cores(), _launcher()) if threads == "auto" else int(threads))
 
 
 def limits(cfg: DictConfig) -> Limits:
@@ -220,9 +227,11 @@ def _at_least(key: str, value: int, least: int) -> None:
         raise ValueError(f"{key}={value} must be at least {least}")
 
 
-def _cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _launcher() -> dict[str, Any]:
+    """Settings of the launcher of the sweep that this job belongs to; empty outside one."""
+    if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
+        return dict(plain(HydraConfig.get().launcher))
+    return {}
 
 
 def _path(value: str | None) -> Path | None:

@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from isplit.files import write_text
+from isplit.threads import has_company
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ def speak() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     for chatty in ("lightning.pytorch", "lightning.fabric", "hydra", "hydra_plugins"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    if _in_sweep() and HydraConfig.get().runtime.choices["hydra/launcher"] != "basic":
+    if _in_sweep() and has_company(HydraConfig.get().launcher):
         name = Path(HydraConfig.get().runtime.output_dir).name.replace("%", "%%")
         for handler in logging.getLogger().handlers:
             handler.setFormatter(logging.Formatter(f"[{name}] %(message)s"))
