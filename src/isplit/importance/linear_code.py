@@ -127,8 +127,9 @@ def _principal_axes(rows: Tensor, count: int) -> Tensor:
         return axes[:, :count]
     weights, left = torch.linalg.eigh(rows @ rows.T)
     lengths = weights.flip(0)[:count].clamp(min=0).sqrt()
-    axes = rows.T @ left.flip(1)[:, :count]
-    return axes / lengths.clamp(min=SMALLEST_LENGTH * float(lengths[0]))
+    lengths = lengths.clamp(min=SMALLEST_LENGTH * float(lengths[0]))
+    scaled: Tensor = rows.T @ left.flip(1)[:, :count]
+    return scaled / lengths
 
 
 def _chw(point: SplitPoint) -> tuple[int, int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,15 +25,20 @@ def agreement_study(
     cfg: DictConfig, found: Collection, folder: Path, loggers: Sequence[Logger]
 ) -> None:
     """Curves, agreement and verdict of every condition; a leaderboard where there are several."""
-    groups = by_condition(found.runs)
-    conditions = []
-    for number, (name, runs) in enumerate(groups.items(), 1):
-        log.info("%s: %d runs (%d of %d)", name, len(runs), number, len(groups))
-        conditions.append(_judged(_condition(cfg, name, runs)))
+    conditions = judged_conditions(cfg, by_condition(found.runs))
     scored = [condition for condition in conditions if condition.agreement]
     board = leaderboard(scored) if len(scored) > 1 else None
     write_agreement(conditions, board, found.left_out, folder)
     log.info("open %s", folder / "report.html")
+
+
+def judged_conditions(cfg: DictConfig, groups: Mapping[str, Sequence[Run]]) -> list[Condition]:
+    """Every condition with its curves and, where enough points were retrained, its agreement."""
+    conditions = []
+    for number, (name, runs) in enumerate(groups.items(), 1):
+        log.info("%s: %d runs (%d of %d)", name, len(runs), number, len(groups))
+        conditions.append(_judged(_condition(cfg, name, runs)))
+    return conditions
 
 
 def _condition(cfg: DictConfig, name: str, runs: Sequence[Run]) -> Condition:
@@ -59,9 +64,7 @@ def _judged(condition: Condition) -> Condition:
     """The condition with its agreement, or with the reason why there is none."""
     if len(condition.retrained) >= FEWEST_POINTS:
         return replace(condition, agreement=agreement(condition))
-    reason = (
-        f"no agreement: {len(condition.retrained)} split points retrained, {FEWEST_POINTS} needed"
-    )
+    reason = f"no agreement: {len(condition.retrained)} points retrained, {FEWEST_POINTS} needed"
     return replace(condition, left_out=(*condition.left_out, reason))
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from isplit import config
 from isplit.analysis.collect import Run
+from isplit.bottleneck import RateOf
 from isplit.importance import CuiSettings, architecture_curves, predictor_cost
-from isplit.runs.base import curves_of, reopen_baseline, workbench
+from isplit.runs.base import Base, curves_of, reopen_baseline, workbench
+from isplit.stages import Workbench
 from isplit.types import Curve, PredictorCost
 
 log = logging.getLogger(__name__)
@@ -40,18 +42,48 @@ def curves_and_costs(cfg: DictConfig, run: Run) -> Found:
     return curves, costs, missing
 
 
+@dataclass(frozen=True)
+class Reopened:
+    """What a job worked with, for an analysis to go on from.
+
+    Attributes:
+        job: its config, with the curve that the study asks for in the place of its own.
+    """
+
+    job: DictConfig
+    bench: Workbench
+    base: Base
+
+    @property
+    def rate_of(self) -> RateOf:
+        """The compression rate at each point."""
+        return config.rate_of(self.job)
+
+
+def reopened(cfg: DictConfig, run: Run) -> Reopened:
+    """Data and trained baseline of a run.
+
+    Raises:
+        ValueError: the baseline is not in the store.
+        FileNotFoundError: the images are not where the run found them.
+    """
+    job = _job_of(cfg, run)
+    bench = workbench(job)
+    key = run.result.stages["baseline"].fingerprint
+    return Reopened(job, bench, reopen_baseline(job, bench, key))
+
+
 def _computed(cfg: DictConfig, run: Run) -> Iterator[tuple[str, Curve]]:
     """Each curve under its name: the kinds, reductions of the CUI, those of the untrained net."""
-    job = _job_of(cfg, run)
-    bench, key = workbench(job), run.result.stages["baseline"].fingerprint
-    base = reopen_baseline(job, bench, key)
+    ready = reopened(cfg, run)
+    job, bench, base = ready.job, ready.bench, ready.base
     yield from curves_of(job, bench, base, list(cfg.study.predictors)).items()
     for reduction in config.plain(cfg.study.reductions):
         reduced = _merged(job, {"split": {"cui": reduction}})
         yield _name("cui", reduction), curves_of(reduced, bench, base, ["cui"])["cui"]
     if cfg.study.untrained:
         kinds = list(cfg.study.untrained)
-        untrained = reopen_baseline(job, bench, key, trained=False)
+        untrained = reopen_baseline(job, bench, base.stored.fingerprint, trained=False)
         for kind, curve in curves_of(job, bench, untrained, kinds).items():
             yield f"random:{kind}", curve
 
