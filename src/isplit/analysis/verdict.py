@@ -26,8 +26,9 @@ def verdict(condition: Condition, agreement: Agreement) -> str:
     """Two to four sentences on whether to trust the ranking on this model.
 
     How CUI's order agrees with the measured one and what its pick costs; whether the accuracies
-    spread more than their noise (this comes first where they do not); which of the predictors that
-    take no training agreed best, and how near that is to what noise leaves to any. An agreement
+    spread more than their noise (this comes first where they do not); and where they do, which of
+    the predictors that take no training agreed best, and what part that is of the agreement that
+    noise leaves to any (an estimate, so it may exceed one by chance). An agreement
     *cannot be told from chance* when its interval contains zero or its permutation p-value exceeds
     0.05. The spread is *no more than chance* below the 95 % point of the range that as many
     equally good points would show.
