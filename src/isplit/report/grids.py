@@ -19,16 +19,32 @@ from isplit.report.figures.f1 import shown_split, split_f1
 from isplit.types import SplitPoint
 
 NOTHING = "-"
+CI95 = "[95\N{NO-BREAK SPACE}%]"
 
 ARCHITECTURE = ("index", "split point", "module", "shape", "features (bytes)", "head (10⁶ MACs)")
 MEASUREMENT = ("accuracy", "±", "before fine-tuning", "payload (bytes)", "bottleneck NMSE")
 SCORE = (
-    *("N", "Spearman [95 %]", "p", "Kendall [95 %]", "Pearson [95 %]", "given depth", "equal size"),
+    *(
+        "N",
+        f"Spearman {CI95}",
+        "p",
+        f"Kendall {CI95}",
+        f"Pearson {CI95}",
+        "given depth",
+        "equal size",
+    ),
     *("pick", "regret (points)", "regret of top 3 (points)", "top 3 hits"),
 )
 STANDING = (
-    *("predictor", "conditions", "trains", "mean Spearman [95 %]", "lowest", "highest"),
-    *("above cui [95 %]", "beats cui", "regret (points)", "of the ceiling"),
+    *(
+        "predictor",
+        "conditions",
+        "trains",
+        f"mean Spearman {CI95}",
+        "lowest",
+        "highest",
+    ),
+    *(f"above cui {CI95}", "beats cui", "regret (points)", "of the ceiling"),
 )
 
 
@@ -54,6 +70,10 @@ class Grid:
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
+
+    def is_number(self, column: int) -> bool:
+        """Whether any cell of the column is a number."""
+        return any(row[column].value is not None for row in self.rows)
 
 
 def number(value: float | None, form: str = ".3f", scale: float = 1.0) -> Cell:

@@ -11,9 +11,11 @@ from markupsafe import Markup
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 READABLE, LARGEST = 0.95, 1.45  # pixels a point (1/72 inch) of the figure: the text's size
+MARK_RADIUS = "7.5"
+NOT_FOR_PAGES = (f"{{{SVG}}}metadata", f"{{{SVG}}}style")  # the page has its own
 _KEY = re.compile(r"(point|class|predictor)-\d+")
 _LONG_NUMBER = re.compile(r"(\d+\.\d\d)\d+")
-_REFERENCE = re.compile(r"url\(#|^#")
+_REFERENCE = re.compile(r"(?:^|url\()#([^)]+)")
 
 ElementTree.register_namespace("", SVG)
 ElementTree.register_namespace("xlink", XLINK)
@@ -22,8 +24,8 @@ ElementTree.register_namespace("xlink", XLINK)
 def inlined_svg(path: Path, prefix: str, label: str) -> Markup:
     """An SVG file of ours as an element of a page, its ids begun with ``prefix``.
 
-    What a pointer can find gets ``data-key``. Coordinates are cut to a hundredth of a point; the
-    style sheet and the description of the file are left out, as the page has its own.
+    What a pointer can find becomes a circle with ``data-key``. To be small, coordinates are cut to
+    a hundredth of a point and ids that nothing refers to are dropped.
 
     Args:
         path: of a file that ``canvas.save`` wrote.
@@ -31,14 +33,12 @@ def inlined_svg(path: Path, prefix: str, label: str) -> Markup:
         label: what a screen reader says.
     """
     root = ElementTree.parse(path).getroot()
-    for parent in root.iter():
-        for child in list(parent):
-            if child.tag in (f"{{{SVG}}}metadata", f"{{{SVG}}}style"):
-                parent.remove(child)
-        if not (parent.text or "").strip():
-            parent.text = None
-        parent.tail = None
-        _rename(parent, prefix)
+    used = {name for e in root.iter() for v in e.attrib.values() for name in _REFERENCE.findall(v)}
+    for element in root.iter():
+        for child in [c for c in element if c.tag in NOT_FOR_PAGES]:
+            element.remove(child)
+        _make_mark(element)
+        _shorten(element, used, prefix)
     width = float(root.attrib.pop("width").removesuffix("pt"))
     del root.attrib["height"]
     root.set("style", f"min-width:{READABLE * width:.0f}px;max-width:{LARGEST * width:.0f}px")
@@ -54,10 +54,24 @@ def inlined_picture(path: Path, label: str) -> Markup:
     return Markup('<img alt="{}" src="data:image/{};base64,{}">').format(label, kind, data)
 
 
-def _rename(element: ElementTree.Element, prefix: str) -> None:
+def _make_mark(element: ElementTree.Element) -> None:
+    """The group that ``canvas.target`` left becomes a circle of its own."""
     found = _KEY.match(element.get("id", ""))
+    at = element.find(f".//{{{SVG}}}use")
+    if found and at is not None:
+        place = {"cx": at.get("x", ""), "cy": at.get("y", ""), "r": MARK_RADIUS}
+        element.clear()
+        element.tag = f"{{{SVG}}}circle"
+        element.attrib.update({"data-key": found.group(), **place})
+
+
+def _shorten(element: ElementTree.Element, used: set[str], prefix: str) -> None:
+    if not (element.text or "").strip():
+        element.text = None
+    element.tail = None
+    if element.get("id") not in used:
+        element.attrib.pop("id", None)
     for name, value in element.attrib.items():
-        value = _REFERENCE.sub(lambda match: match.group() + prefix, value)
-        element.set(name, prefix + value if name == "id" else _LONG_NUMBER.sub(r"\1", value))
-    if found:
-        element.set("data-key", found.group())
+        value = _LONG_NUMBER.sub(r"\1", value)
+        value = _REFERENCE.sub(lambda match: match.group().replace("#", "#" + prefix), value)
+        element.set(name, prefix + value if name == "id" else value)

@@ -64,7 +64,7 @@ def target(axes: Axes, key: str, x: float, y: float) -> None:
     What stands before the first dot of the key (``point-3``, ``class-17``, ``predictor-2``) says
     what the report shows there; the rest keeps ids of one figure apart.
     """
-    axes.plot([x], [y], "o", markersize=TARGET_SIZE, alpha=0, gid=key)
+    axes.plot([x], [y], "o", color="black", markersize=TARGET_SIZE, alpha=0, gid=key)
 
 
 def shortened(name: str, length: int = 24) -> str:

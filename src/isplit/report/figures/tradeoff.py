@@ -85,7 +85,7 @@ def _number(axes: Axes, places: Mapping[int, tuple[float, float]]) -> None:
         together.setdefault(next(near, (cost, gain)), []).append(index)
     for at, indices in together.items():
         text = ", ".join(map(str, indices))
-        axes.annotate(text, at, (6, -3), textcoords="offset points", fontsize=7.5)
+        axes.annotate(text, at, (5, -9), textcoords="offset points", fontsize=7.5)
 
 
 def _ticks(axes: Axes, costs: Sequence[float]) -> None:

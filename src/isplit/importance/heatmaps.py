@@ -1,0 +1,86 @@
+"""Heat maps of single images at the split points, for people to look at.
+
+Shape suffixes: P points, N images, C channels, H W pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, fx
+from torch.nn import functional as F
+
+from isplit.importance.taps import tapped
+from isplit.types import SplitPoint
+
+MAP_DIMENSIONS = 3
+
+
+def heat_maps(
+    traced: fx.GraphModule, points: Sequence[SplitPoint], images: Tensor, labels: Tensor
+) -> Tensor:
+    """Grad-CAM's map of each image for its class at each point, 0..1, as large as the image.
+
+    (P, N, H, W), on the host. I-SPLIT Eqs. 1 and 2 with the ReLU, each map stretched from its
+    least to its largest value: what is lost so is how the maps compare, which is what the CUI is
+    made of. A map of one value is zero everywhere.
+
+    Args:
+        traced: a model in eval mode or not; it is left as it was.
+        points: of this model, see ``has_map``.
+        images: (N, 3, H, W), as the model takes them.
+        labels: class indices (N).
+
+    Raises:
+        ValueError: the features at a point are not a map.
+    """
+    for point in points:
+        if not has_map(point):
+            raise ValueError(
+                f"no heat map at {point.label}: its features have shape {point.shape}, "
+                "a map has three dimensions"
+            )
+    maps_P: dict[int, Tensor] = {}
+
+    def visit(position: int, features: Tensor, gradients: Tensor) -> None:
+        axis = -1 if points[position].channels_last else 1
+        features_NCHW, gradients_NCHW = (t.movedim(axis, 1) for t in (features, gradients))
+        alpha_NC = gradients_NCHW.mean((2, 3), keepdim=True)  # Eq. 1
+        map_NHW = F.relu((alpha_NC * features_NCHW).sum(1))  # Eq. 2
+        maps_P[position] = _stretched(map_NHW, images.shape[-2:]).cpu()
+
+    with tapped(traced, points, visit) as model:
+        model(images).gather(1, labels[:, None]).sum().backward()
+    return torch.stack([maps_P[position] for position in range(len(points))])
+
+
+def has_map(point: SplitPoint) -> bool:
+    """Whether the features have rows and columns, so that a heat map can be drawn."""
+    return len(point.shape) == MAP_DIMENSIONS
+
+
+def overlays(images: NDArray[np.float32], maps: Tensor) -> NDArray[np.uint8]:
+    """Each image under each of its heat maps, (P, N, H, W, 3), blue where cold and red where hot.
+
+    Args:
+        images: as people see them, (N, H, W, 3), 0..1.
+        maps: (P, N, H, W), 0..1.
+    """
+    from pytorch_grad_cam.utils.image import show_cam_on_image  # takes seconds to import
+
+    pictures = [
+        [show_cam_on_image(*pair, use_rgb=True) for pair in zip(images, maps_NHW, strict=True)]
+        for maps_NHW in maps.float().numpy()
+    ]
+    return np.asarray(pictures, dtype=np.uint8)
+
+
+def _stretched(maps: Tensor, size: Sequence[int]) -> Tensor:
+    """Maps (N, H, W) upscaled linearly, then from 0 to 1 by each one's least and largest value."""
+    large_NHW = F.interpolate(maps[:, None], tuple(size), mode="bilinear")[:, 0]
+    least_N, largest_N = large_NHW.amin((1, 2), keepdim=True), large_NHW.amax((1, 2), keepdim=True)
+    span_N = torch.where(largest_N > least_N, largest_N - least_N, 1)
+    return (large_NHW - least_N) / span_N
