@@ -126,10 +126,9 @@ def _principal_axes(rows: Tensor, count: int) -> Tensor:
         axes: Tensor = torch.linalg.eigh(rows.T @ rows).eigenvectors.flip(1)
         return axes[:, :count]
     weights, left = torch.linalg.eigh(rows @ rows.T)
-    lengths = weights.flip(0)[:count].clamp(min=0).sqrt()
-    lengths = lengths.clamp(min=SMALLEST_LENGTH * float(lengths[0]))
-    scaled: Tensor = rows.T @ left.flip(1)[:, :count]
-    return scaled / lengths
+    lengths: Tensor = weights.flip(0)[:count].clamp(min=0).sqrt()
+    shortest = SMALLEST_LENGTH * float(lengths[0])
+    return rows.T @ left.flip(1)[:, :count] / lengths.clamp(min=shortest)
 
 
 def _chw(point: SplitPoint) -> tuple[int, int, int]:
