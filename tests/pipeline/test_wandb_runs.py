@@ -1,0 +1,92 @@
+"""A job's W&B run: offline and read back, brought up later, resumed after a crash."""
+
+import json
+import os
+import subprocess
+
+import pytest
+import wandb
+from pipeline.jobs import compose_job
+from pipeline.wandb_server import wandb_server
+from wandb_files import WANDB, read_run
+
+from isplit import config, runs
+from isplit.tracking import log_summary, wandb_run
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory):
+    """A finished job, tracked offline: its config, its result and its folder."""
+    root = tmp_path_factory.mktemp("root")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("WANDB_")]:
+            patch.delenv(name)
+        wandb.teardown()
+        cfg = compose_job(root, "logger=wandb", "logger.mode=offline")
+        runs.train(cfg)
+    return cfg, json.loads((root / "job" / "result.json").read_text()), root / "job"
+
+
+@pytest.fixture
+def server(monkeypatch, tmp_path):
+    """W&B's server stands in here, and this process sees no other."""
+    with wandb_server() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        for name in ("WANDB_DIR", "WANDB_DATA_DIR", "WANDB_CACHE_DIR"):
+            monkeypatch.setenv(name, str(tmp_path))
+        wandb.teardown()
+        yield server
+        wandb.teardown()
+
+
+def assert_is_result(summary, result):
+    for section in ("accuracy", "cost"):
+        for name, value in result[section].items():
+            assert summary[f"{section}/{name}"] == pytest.approx(value)
+    assert summary["split/layer"] == result["split"]["layer"]
+    assert summary["split/index"] == result["split"]["index"]
+    assert summary["curve/cui"] == pytest.approx(result["curve"]["value"])
+    assert summary["curve/cui_rank"] == result["curve"]["rank"]
+
+
+def test_a_job_offline_is_read_back_whole(job):
+    cfg, result, folder = job
+    run = read_run(folder)
+    assert (run.about["run_id"], run.exit_code) == (config.job_id(cfg), 0)
+    assert run.config["split/layer"] == "block3_pool"
+    assert run.config["stage/baseline/epochs"] == 2
+    assert_is_result(run.summary, result)
+    for stage, epochs in (("baseline", 2), ("finetune", 1)):
+        accuracies = [row for row in run.history if f"{stage}/val_accuracy" in row]
+        assert len(accuracies) == epochs
+    assert len([row for row in run.history if "autoencoder/train_loss" in row]) == 2
+
+
+def test_a_job_offline_is_brought_up_by_wandb_sync(job, server):
+    cfg, result, folder = job
+    (place,) = folder.glob("wandb/offline-run-*")
+    subprocess.run([WANDB, "sync", str(place)], check=True, capture_output=True, timeout=60)
+    run = server.runs[config.job_id(cfg)]
+    assert_is_result(run.summary, result)
+    assert (run.exit_code, run.about["groupName"]) == (0, "vgg16-letters")
+
+
+def tell(folder, **flat):
+    """Tell a run's summary; whether the run was there before."""
+    with wandb_run("online", folder, {}, run_id="job") as told:
+        log_summary(told, flat)
+        if flat.get("power") == 0:
+            raise OSError("no power")
+        return told[0].experiment.resumed
+
+
+def test_a_run_that_broke_goes_on_where_it_was(server, tmp_path):
+    with pytest.raises(OSError, match="no power"):
+        tell(tmp_path, power=0, baseline=0.5)
+    assert server.runs["job"].exit_code == 1
+    assert tell(tmp_path, power=1)
+    (run,) = server.runs.values()
+    assert run.exit_code == 0
+    assert (run.summary["baseline"], run.summary["power"]) == (0.5, 1)
+    assert [row["_step"] for row in run.history] == [0, 1]
