@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def text_of(document: Document, words: Sequence[str], path: Path) -> str:
     """The file's text, which begins with the commands that make and use it."""
     head = (
-        f"# {_size(document)} for any number of wandb agents at once; split points are the model's.\n"
+        f"# {_size(document)} for any number of wandb agents; the points are those of the model.\n"
         f"#   python -m isplit.sweeps {shlex.join(words)}\n"
         f"#   wandb sweep {path.as_posix()}\n"
     )
