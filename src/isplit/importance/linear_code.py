@@ -128,7 +128,8 @@ def _principal_axes(rows: Tensor, count: int) -> Tensor:
     weights, left = torch.linalg.eigh(rows @ rows.T)
     lengths: Tensor = weights.flip(0)[:count].clamp(min=0).sqrt()
     shortest = SMALLEST_LENGTH * float(lengths[0])
-    return rows.T @ left.flip(1)[:, :count] / lengths.clamp(min=shortest)
+    axes = rows.T @ left.flip(1)[:, :count]
+    return axes / lengths.clamp(min=shortest)
 
 
 def _chw(point: SplitPoint) -> tuple[int, int, int]:

@@ -1,0 +1,158 @@
+import csv
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+from hydra import compose, initialize_config_dir
+from jobs import ROOT, compose_job
+from scipy import stats
+
+from isplit import runs
+from isplit.analysis.collect import by_condition, collect
+
+LAYERS = "split.layer=[block1_pool,block2_pool,block3_pool,block5_conv3]"
+QUICK = ("logger=none", "study.images=40", "study.reductions=[{channels: sum}]")
+
+
+def compose_analysis(root, *overrides, output="analysis"):
+    where = (f"paths.root={root}", f"paths.output={root / output}", f"runs={root}")
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return compose("analyze", [*QUICK, *where, *overrides])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Four split points at one rate, twice, and at another rate two of them."""
+    root = tmp_path_factory.mktemp("runs")
+    runs.train(compose_job(root, LAYERS, output="one"))
+    runs.train(compose_job(root, LAYERS, "repeat=1", output="again"))
+    two = "split.layer=[block1_pool,block3_pool]"
+    runs.train(compose_job(root, two, "bottleneck.compression_rate=0.98", output="two"))
+    return root
+
+
+@pytest.fixture(scope="module")
+def analysed(trained):
+    runs.analyze(compose_analysis(trained))
+    return trained / "analysis"
+
+
+def folder_of(analysed, rate):
+    (folder,) = [path for path in analysed.iterdir() if f"rate-{rate}-" in path.name]
+    return folder
+
+
+def test_every_condition_has_its_files(analysed):
+    names = {path.name for path in folder_of(analysed, "0.9").iterdir()}
+    assert {"curve.csv", "agreement.json"} <= names
+    assert "agreement.json" not in {p.name for p in folder_of(analysed, "0.98").iterdir()}
+    assert (analysed / "report.html").stat().st_size < 2_000_000
+
+
+def test_agreement_is_what_scipy_makes_of_the_table(analysed):
+    folder = folder_of(analysed, "0.9")
+    with (folder / "curve.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["accuracy"]]
+    accuracy = [float(row["accuracy"]) for row in rows]
+    found = json.loads((folder / "agreement.json").read_text(encoding="utf-8"))
+    assert found["n"] == len(rows) == 4
+    for kind in ("cui", "gradient", "probe", "size", "autoencoder", "cui(channels=sum)"):
+        values, score = [float(row[kind]) for row in rows], found["predictors"][kind]
+        for name, statistic in (
+            ("spearman", stats.spearmanr),
+            ("kendall", stats.kendalltau),
+            ("pearson", stats.pearsonr),
+        ):
+            expected = statistic(values, accuracy).statistic
+            if score[name] is None:
+                assert expected != expected  # accuracies without any spread
+            else:
+                assert score[name] == pytest.approx(expected, abs=1e-9)
+
+
+def test_repeats_are_one_condition_and_show_the_noise(trained, analysed):
+    groups = by_condition(collect([trained]).runs)
+    assert sorted(map(len, groups.values())) == [2, 8]
+    found = json.loads((folder_of(analysed, "0.9") / "agreement.json").read_text("utf-8"))
+    assert found["noise"]["training_error"] is not None
+
+
+def test_repeats_share_the_baseline_and_nothing_else(trained):
+    one, again = (
+        json.loads((trained / job / "02-block1_pool" / "result.json").read_text("utf-8"))
+        for job in ("one", "again")
+    )
+    fingerprints = [{k: v["fingerprint"] for k, v in r["stages"].items()} for r in (one, again)]
+    assert fingerprints[0]["baseline"] == fingerprints[1]["baseline"]
+    assert fingerprints[0]["autoencoder"] != fingerprints[1]["autoencoder"]
+    assert fingerprints[0]["finetune"] != fingerprints[1]["finetune"]
+
+
+def test_what_cannot_be_read_is_named_and_left_out(trained, tmp_path):
+    place = tmp_path / "runs"
+    shutil.copytree(trained / "one", place / "one")
+    for name, damage in {
+        "half": lambda text: text[: len(text) // 2],
+        "older": lambda text: text.replace('"schema": 1', '"schema": 0'),
+        "lacking": lambda text: text.replace('"test_images"', '"images"'),
+    }.items():
+        shutil.copytree(trained / "two", place / name)
+        path = place / name / "02-block1_pool" / "result.json"
+        path.write_text(damage(path.read_text(encoding="utf-8")), encoding="utf-8")
+    shutil.copytree(trained / "one", place / "unfinished")
+    (place / "unfinished" / "results.txt").unlink()
+    found = collect([place])
+    said = "\n".join(found.left_out)
+    assert len(found.left_out) == 4
+    assert "half written" in said
+    assert "has schema 0, not 1" in said
+    assert "accuracy.test_images: Field required" in said
+    assert "has not finished" in said
+    assert len(found.runs) == 5
+
+
+def test_without_the_store_what_the_runs_know_is_used(trained):
+    cfg = compose_analysis(trained, f"paths.store={trained / 'nowhere'}", output="poor")
+    runs.analyze(cfg)
+    header = (folder_of(trained / "poor", "0.9") / "curve.csv").read_text("utf-8").split("\n")[0]
+    assert ",cui," in header
+    assert ",size," in header
+    assert "probe" not in header
+    assert "has no baseline" in (trained / "poor" / "report.html").read_text("utf-8")
+
+
+def test_the_same_analysis_again_reads_the_curves_from_the_store(trained, analysed, caplog):
+    caplog.set_level("INFO")
+    runs.analyze(compose_analysis(trained, output="again_analysed"))
+    assert "curve: reused" in caplog.text
+    one, other = (
+        (folder_of(trained / name, "0.9") / "curve.csv").read_bytes()
+        for name in ("analysis", "again_analysed")
+    )
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("study.predictors=[cam]", r"study\.predictors='cam' is none of cui, gradient"),
+        ("study.reductions=[{channels: median}]", r"split\.cui\.channels='median' is not one of"),
+        ("study.images=1", r"study\.images=1 must be at least 4"),
+        ("threads=0", r"threads=0 must be at least 1"),
+        ("study.name=payload", r"study='payload' is none of agreement"),
+        ("runs=nowhere", r"runs=nowhere is not a folder"),
+    ],
+)
+def test_what_cannot_work_is_refused(trained, override, message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        runs.analyze(compose_analysis(trained, override, output="refused"))
+    assert not (trained / "refused" / "report.html").exists()
+
+
+def test_a_folder_without_runs_says_what_makes_one(tmp_path):
+    command = [sys.executable, str(ROOT / "analyze.py"), f"paths.root={tmp_path}", "logger=none"]
+    said = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert said.returncode == 1
+    assert "has no finished run: python train.py makes one" in said.stdout + said.stderr
