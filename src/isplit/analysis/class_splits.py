@@ -206,8 +206,9 @@ def verdict(retrainings: Retrainings, labels: Sequence[str]) -> str:
     """
     outcomes = [_outcome(number, each, labels) for number, each in enumerate(retrainings, 1)]
     moved = shift(retrainings)
+    than = "smaller" if moved.value < 0 else "larger"
     between = (
-        f"the gain from the second split is {_points(moved)} points larger in subset 2 than in "
+        f"the gain from the second split is {_points(moved)} points {than} in subset 2 than in "
         f"subset 1, {_meaning(moved, 'as', 'against what')} the curves of the classes say"
     )
     return f"{'; '.join(outcomes)}. Between the subsets, {between}."
@@ -225,7 +226,7 @@ def _outcome(number: int, retraining: Retraining, labels: Sequence[str]) -> str:
     """``subset 1 (5 classes): CUI prefers a, which did better by 2.0 ± 0.5 points, ...``."""
     subset, made = retraining.subset, retraining.preferred
     did = "better" if made.value > 0 else "worse" if made.value < 0 else "neither better nor worse"
-    size = f" by {_points(made, absolute=True)} points" if made.value else ""
+    size = f" by {_points(made)} points" if made.value else ""
     chance = "beyond" if made.is_beyond_error else "within"
     return (
         f"subset {number} ({len(subset.classes)} classes): CUI prefers {labels[subset.prefers]}, "
@@ -233,10 +234,9 @@ def _outcome(number: int, retraining: Retraining, labels: Sequence[str]) -> str:
     )
 
 
-def _points(made: Difference, *, absolute: bool = False) -> str:
-    """A difference of accuracies in percentage points, with its error."""
-    value = abs(made.value) if absolute else made.value
-    return f"{100 * value:.1f} ± {100 * made.error:.1f}"
+def _points(made: Difference) -> str:
+    """How large a difference of accuracies is in percentage points, with its error."""
+    return f"{100 * abs(made.value):.1f} ± {100 * made.error:.1f}"
 
 
 def _meaning(made: Difference, agrees: str, contradicts: str) -> str:

@@ -20,12 +20,13 @@ from isplit import config
 from isplit.analysis.collect import Collection, collect
 from isplit.files import write_text
 from isplit.runs.agreement import agreement_study
+from isplit.runs.classes import classes_study
 
 log = logging.getLogger(__name__)
 
 Study = Callable[[DictConfig, Collection, Path, Sequence[Logger]], None]
 
-STUDIES: dict[str, Study] = {"agreement": agreement_study}
+STUDIES: dict[str, Study] = {"agreement": agreement_study, "classes": classes_study}
 """What ``study=`` can ask for."""
 
 

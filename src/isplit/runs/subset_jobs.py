@@ -1,0 +1,180 @@
+"""One training of one subset of classes with one split: found, run here, or as a command."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+
+from isplit import config
+from isplit.analysis.classes import Subset
+from isplit.analysis.collect import Run, collect
+from isplit.importance import CuiSettings
+from isplit.runs.train import train
+
+RECIPE = ("model", "bottleneck", "stage", "seed")  # with the data, what a training is
+PLACES = ("cache_dir", "root", "memory_gb", "num_workers", "download")  # of the data: not what
+OVERRIDES = Path(".hydra", "overrides.yaml")  # what the user typed, as Hydra leaves it
+PLAIN_WORD = re.compile(r"[A-Za-z_/][\w./-]*")
+OTHER_THAN_TEXT = ("null", "true", "false", "nan", "inf")
+
+
+@dataclass(frozen=True, eq=False)  # told apart by identity: a run has no hash
+class SubsetJob:
+    """Both its net and its bottleneck see nothing but the images of the subset's classes.
+
+    Attributes:
+        whole: a run on all classes; model, data, rate and recipe are its own.
+        number: of the subset, from 1.
+        position: of the split point.
+        repeat: as the key of ``train.py``: 1, 2 ... train again on the same baseline.
+    """
+
+    whole: Run
+    subset: Subset
+    number: int
+    position: int
+    repeat: int = 0
+
+    @property
+    def label(self) -> str:
+        """Of the split point."""
+        return self.whole.curve.points[self.position].label
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        again = f"-repeat-{self.repeat}" if self.repeat else ""
+        return f"subset-{self.number}-{self.label}{again}"
+
+    def found_in(self, runs: Iterable[Run]) -> Run | None:
+        """The run that is this training, if it is among the finished ones."""
+        wanted = (recipe(self.whole, self.subset.classes), self.position, self.repeat)
+        for run in runs:
+            about = (recipe(run), run.result.split.index, run.config.get("repeat", 0))
+            if about == wanted:
+                return run
+        return None
+
+    def run_in(self, folder: Path, cfg: DictConfig) -> Run:
+        """Train it, reusing what the store has, and read it back.
+
+        Args:
+            cfg: of the study: its store, threads and place of the images.
+
+        Raises:
+            ValueError: what ``train`` refuses.
+        """
+        train(self._config(folder, cfg))
+        (run,) = collect([folder]).runs
+        return run
+
+    def command(self, folder: Path) -> str:
+        """The command that trains it, for a shell, in the words of the one that made ``whole``.
+
+        Without these (the job was no command) it begins from the config that the job left.
+
+        Raises:
+            ValueError: the classes are groups, which no override can choose from.
+        """
+        if self.whole.config["data"].get("groups"):
+            raise ValueError("data.groups: no command chooses from groups, study.run=true does")
+        own = {
+            "data.classes": f"[{','.join(map(_hydra_value, self.subset.classes))}]",
+            "split.layer": _hydra_value(self.label),
+            "repeat": str(self.repeat),
+            "hydra.run.dir": _hydra_value(str(folder)),
+        }
+        job = _job_folder(self.whole.folder)
+        if (job / OVERRIDES).is_file():
+            words = yaml.safe_load((job / OVERRIDES).read_text(encoding="utf-8"))
+            words = [word for word in words if _key(word) not in own]
+        else:
+            words = [f"--config-path={job.absolute()}", "--config-name=config"]
+            own |= {"paths.output": own["hydra.run.dir"]}
+        words += [f"{key}={value}" for key, value in own.items() if value != "0"]
+        return " ".join(["python train.py", *map(shlex.quote, words)])
+
+    def _config(self, folder: Path, cfg: DictConfig) -> DictConfig:
+        job = OmegaConf.create(json.loads(json.dumps(self.whole.config)))
+        groups = self.whole.config["data"].get("groups")
+        if groups:
+            job.data.groups = {name: groups[name] for name in self.subset.classes}
+        else:
+            job.data.classes = list(self.subset.classes)
+        if cfg.study.data_root is not None:
+            job.data.root = cfg.study.data_root
+        job.logger = config.plain(cfg.logger) | {"mode": "disabled", "extra": {}}
+        here = {
+            "split": {"layer": self.label, "kind": "cui", "classes": None},
+            "repeat": self.repeat,
+            "paths": {"output": str(folder), "store": cfg.paths.store, "cache": cfg.paths.cache},
+            "trainer": {"threads": cfg.threads, "progress": "lines"},
+        }
+        merged = OmegaConf.merge(job, here, {"split": {"cui": asdict(CuiSettings())}})
+        assert isinstance(merged, DictConfig)
+        return merged
+
+
+def recipe(run: Run, classes: Sequence[str] | None = None) -> str:
+    """All that decides a training but the split: the same for the same model, data and stages.
+
+    Args:
+        classes: what would be trained instead of the run's own classes.
+    """
+    data = {key: value for key, value in run.config["data"].items() if key not in PLACES}
+    data |= {"classes": list(classes or class_names(run)), "groups": _members(run, classes)}
+    known = {key: run.config[key] for key in RECIPE}
+    granularity = run.config["split"]["granularity"]
+    return json.dumps([known, data, granularity], sort_keys=True)
+
+
+def class_names(run: Run) -> tuple[str, ...]:
+    """Of the run's data set, in its order."""
+    return run.result.per_class.class_names
+
+
+def is_part_of(part: Run, whole: Run) -> bool:
+    """Whether ``part`` is on some of the classes of ``whole``, in all else the same."""
+    fewer = set(class_names(part)) < set(class_names(whole))
+    return fewer and recipe(part) == recipe(whole, class_names(part))
+
+
+def _members(run: Run, classes: Sequence[str] | None) -> Mapping[str, Any] | None:
+    groups = run.config["data"].get("groups")
+    return groups and {name: groups.get(name) for name in classes or class_names(run)}
+
+
+def _job_folder(folder: Path) -> Path:
+    """Of the job whose result lies in ``folder``; one of several points has a folder below it."""
+    return folder if (folder / "config.yaml").is_file() else folder.parent
+
+
+def _key(word: str) -> str:
+    """What an override sets.
+
+    >>> _key("+data.classes=[a,b]")
+    'data.classes'
+    """
+    return word.partition("=")[0].lstrip("+~")
+
+
+def _hydra_value(text: str) -> str:
+    r"""Text as Hydra reads it back.
+
+    >>> print(_hydra_value("A"), _hydra_value("school bus"), _hydra_value("true"))
+    A "school bus" "true"
+    >>> print(_hydra_value("1"), _hydra_value('the "big" one'))
+    "1" "the \"big\" one"
+    """
+    if PLAIN_WORD.fullmatch(text) and text.lower() not in OTHER_THAN_TEXT:
+        return text
+    escaped = text.replace('"', r"\"")
+    return f'"{escaped}"'
