@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from isplit.analysis.findings import Condition, Leaderboard
 from isplit.report.figures.accuracy import accuracy_figure
@@ -14,9 +16,11 @@ from isplit.report.figures.canvas import save
 from isplit.report.figures.classes import classes_figure
 from isplit.report.figures.f1 import f1_figure
 from isplit.report.figures.gradients import gradients_figure
+from isplit.report.figures.heatmaps import heatmaps_figure
 from isplit.report.figures.leaderboard import leaderboard_figure
 from isplit.report.figures.scatter import scatter_figure
 from isplit.report.figures.tradeoff import tradeoff_figure
+from isplit.types import SplitPoint
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,10 @@ FIGURES: dict[str, _Kind] = {
 }
 """The figures of a condition, the most telling first: a new one is a function and an entry."""
 
+HEAT_MAPS_CAPTION = (
+    "Grad-CAM's heat maps of single images for their own class, from blue (nothing) to red. Each "
+    "is stretched over its own range: colours compare within a picture, not between pictures."
+)
 LEADERBOARD_CAPTION = (
     "Spearman rank correlation of each predictor with the measured accuracy: its mean over the "
     "conditions (in brackets: how many), the range, and each condition by itself. The noise "
@@ -100,6 +108,19 @@ def draw_condition(condition: Condition, folder: Path) -> tuple[tuple[Drawing, .
             _, svg = save(figure, folder / name)
             drawings.append(Drawing(name, kind.caption, svg))
     return tuple(drawings), missing
+
+
+def draw_heat_maps(
+    pictures: NDArray[np.uint8],
+    points: Sequence[SplitPoint],
+    images: NDArray[np.uint8],
+    labels: Sequence[str],
+    folder: Path,
+) -> Drawing:
+    """``heatmaps.png``: images (N, H, W, 3) and their ``importance`` overlays (P, N, H, W, 3)."""
+    figure = heatmaps_figure(pictures, points, images, labels)
+    (png,) = save(figure, folder / "heatmaps", (".png",))
+    return Drawing("heatmaps", HEAT_MAPS_CAPTION, png)
 
 
 def draw_leaderboard(leaderboard: Leaderboard, folder: Path) -> tuple[Drawing, ...]:

@@ -3,100 +3,34 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from isplit.analysis.findings import (
     Condition,
-    Interval,
     Leaderboard,
     PredictorScore,
     Retrained,
     Standing,
 )
+from isplit.report.cells import NOTHING, Cell, Grid, number, with_interval
 from isplit.report.figures.accuracy import spread
 from isplit.report.figures.classes import highest_peak
 from isplit.report.figures.f1 import shown_split, split_f1
 from isplit.types import SplitPoint
 
-NOTHING = "-"
 CI95 = "[95\N{NO-BREAK SPACE}%]"
 
 ARCHITECTURE = ("index", "split point", "module", "shape", "features (bytes)", "head (10⁶ MACs)")
 MEASUREMENT = ("accuracy", "±", "before fine-tuning", "payload (bytes)", "bottleneck NMSE")
 SCORE = (
-    *(
-        "N",
-        f"Spearman {CI95}",
-        "p",
-        f"Kendall {CI95}",
-        f"Pearson {CI95}",
-        "given depth",
-        "equal size",
-    ),
-    *("pick", "regret (points)", "regret of top 3 (points)", "top 3 hits"),
+    "N",
+    *(f"{name} {CI95}" for name in ("Spearman", "Kendall", "Pearson")),
+    *("Spearman p", "given depth", "equal size", "pick"),
+    *("regret (points)", "regret of top 3 (points)", "top 3 hits"),
 )
 STANDING = (
-    *(
-        "predictor",
-        "conditions",
-        "trains",
-        f"mean Spearman {CI95}",
-        "lowest",
-        "highest",
-    ),
+    *("predictor", "conditions", "trains", f"mean Spearman {CI95}", "lowest", "highest"),
     *(f"above cui {CI95}", "beats cui", "regret (points)", "of the ceiling"),
 )
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What is shown, and the number by which a column sorts (``None``: the text)."""
-
-    text: str
-    value: float | None = None
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A table: every row has a cell for each column.
-
-    Attributes:
-        name: heading.
-        columns: their headings, with units.
-        note: what the columns mean, below it.
-    """
-
-    name: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    note: str = ""
-
-    def is_number(self, column: int) -> bool:
-        """Whether any cell of the column is a number."""
-        return any(row[column].value is not None for row in self.rows)
-
-
-def number(value: float | None, form: str = ".3f", scale: float = 1.0) -> Cell:
-    """A number as it is shown; a dash where there is none.
-
-    >>> number(1234567, ",d").text, number(None).text, number(0.0123, ".1f", 100).text
-    ('1,234,567', '-', '1.2')
-    """
-    if value is None or math.isnan(value):
-        return Cell(NOTHING)
-    return Cell(format(value * scale if scale != 1.0 else value, form), value)
-
-
-def with_interval(value: float, interval: Interval) -> Cell:
-    """A number and its 95 % interval; sorts by the number.
-
-    >>> with_interval(0.381, (-0.1, 0.7)).text
-    '0.38 [-0.10, 0.70]'
-    """
-    if math.isnan(value):
-        return Cell(NOTHING)
-    low, high = interval
-    return Cell(f"{value:.2f} [{low:.2f}, {high:.2f}]", value)
 
 
 def points_grid(condition: Condition) -> Grid:
@@ -207,9 +141,9 @@ def _score(score: PredictorScore) -> tuple[Cell, ...]:
     return (
         number(score.n, "d"),
         with_interval(score.spearman, score.spearman_ci95),
-        number(score.spearman_p, ".4f"),
         with_interval(score.kendall, score.kendall_ci95),
         with_interval(score.pearson, score.pearson_ci95),
+        number(score.spearman_p, ".4f"),
         number(score.spearman_given_depth, ".2f"),
         number(score.spearman_equal_size, ".2f"),
         Cell(score.pick),

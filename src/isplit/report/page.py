@@ -14,9 +14,9 @@ from markupsafe import Markup
 
 from isplit.analysis.findings import Condition, Leaderboard
 from isplit.files import write_text
+from isplit.report.cells import Grid
 from isplit.report.drawing import Drawing
 from isplit.report.grids import (
-    Grid,
     classes_grid,
     leaderboard_grid,
     points_grid,

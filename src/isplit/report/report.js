@@ -50,7 +50,7 @@ for (const figure of document.querySelectorAll("figure[data-tips]")) {
   });
 }
 addEventListener("keydown", event => { if (event.key === "Escape") hide(); });
-addEventListener("scroll", hide, { capture: true, passive: true });
+addEventListener("scroll", place, { capture: true, passive: true });
 
 function show(mark, rows) {
   hide();
@@ -62,6 +62,12 @@ function show(mark, rows) {
     return row;
   }));
   tip.hidden = false;
+  place();
+}
+
+function place() {  // beside the mark, within the window
+  const mark = document.querySelector(".shown");
+  if (!mark) return;
   const box = mark.getBoundingClientRect();
   const left = Math.min(box.right + 8, innerWidth - tip.offsetWidth - 8);
   const above = box.top - tip.offsetHeight - 8;

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from isplit.analysis.findings import Condition, Leaderboard, Standing
+from isplit.report.cells import number, with_interval
 from isplit.report.figures.accuracy import spread
 from isplit.report.figures.f1 import shown_split, split_f1
-from isplit.report.grids import class_peaks, number, shape_of, with_interval
+from isplit.report.grids import class_peaks, shape_of
 
 Tip = list[list[str]]
 """A heading alone, then pairs of name and value."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from isplit.analysis.agreement import agreement
@@ -39,12 +41,13 @@ def condition(
     images=2000,
     seed=0,
     judged=True,
+    called="class",
     left_out=("run_7: no result.json, the job did not finish",),
 ):
     """A condition of ``count`` points of which ``trained`` (all) have ``repeats`` trainings."""
     rng = np.random.default_rng(seed)
     where = points(count)
-    names = tuple(f"class {chr(65 + c)}" if c < 26 else f"class {c}" for c in range(classes))
+    names = tuple(f"{called} {chr(65 + c) if c < 26 else c}" for c in range(classes))
     quality = 0.86 + 0.05 * np.linspace(0, 1, count) - 0.08 * rng.random(count) ** 3
     baseline_f1 = tuple(np.clip(rng.normal(0.85, 0.1, classes), 0.05, 0.99).tolist())
     made = Condition(
@@ -68,13 +71,7 @@ def condition(
         },
         left_out=left_out,
     )
-    return made if not judged else _judged(made)
-
-
-def _judged(made):
-    from dataclasses import replace
-
-    return replace(made, agreement=agreement(made, draws=200))
+    return replace(made, agreement=agreement(made, draws=200)) if judged else made
 
 
 def _point(i):

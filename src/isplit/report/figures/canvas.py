@@ -19,13 +19,13 @@ READABLE_LABELS = 30  # more names than this on an axis: they get smaller
 TARGET_SIZE = 15  # of a mark for pointers and fingers, in points (1/72 inch)
 
 
-def save(figure: Figure, path: Path) -> list[Path]:
+def save(figure: Figure, path: Path, suffixes: Sequence[str] = (".png", ".svg")) -> list[Path]:
     """The files ``path`` + ``.png`` and ``.svg``; the same figure gives the same bytes.
 
     Text stays text in the SVG.
     """
     with rc_context({"svg.hashsalt": "isplit", "svg.fonttype": "none"}):
-        return [_write(figure, path, suffix) for suffix in (".png", ".svg")]
+        return [_write(figure, path, suffix) for suffix in suffixes]
 
 
 def over_points(points: Sequence[SplitPoint]) -> Figure:
@@ -77,9 +77,8 @@ def shortened(name: str, length: int = 24) -> str:
 
 
 def _write(figure: Figure, path: Path, suffix: str) -> Path:
-    target = path.with_name(path.name + suffix)
-    with replacing(target) as temporary:
-        figure.savefig(
-            temporary, dpi=DOTS_PER_INCH, metadata={"Date": None} if suffix == ".svg" else None
-        )
-    return target
+    file = path.with_name(path.name + suffix)
+    metadata = {"Date": None} if suffix == ".svg" else None
+    with replacing(file) as temporary:
+        figure.savefig(temporary, dpi=DOTS_PER_INCH, metadata=metadata)
+    return file

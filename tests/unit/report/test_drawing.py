@@ -1,0 +1,130 @@
+import re
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pytest
+import report_samples as samples
+
+from isplit.analysis.leaderboard import leaderboard
+from isplit.report.drawing import FIGURES, draw_condition, draw_leaderboard
+from isplit.report.figures.f1 import shown_split, split_f1
+from isplit.report.figures.leaderboard import leaderboard_figure
+
+
+@pytest.fixture(scope="module")
+def few():
+    return samples.condition(count=6, classes=3)
+
+
+@pytest.fixture(scope="module")
+def many():
+    return samples.condition(count=18, classes=200, repeats=1, trained=[2, 5, 9, 17], seed=1)
+
+
+def words(figure):
+    return [text.get_text() for text in figure.findobj(lambda a: hasattr(a, "get_text"))]
+
+
+def keys(figure):
+    gids = {artist.get_gid() for artist in figure.findobj() if artist.get_gid()}
+    return {gid.split(".")[0] for gid in gids}
+
+
+def drawn(name, condition):
+    return FIGURES[name].draw(condition)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_axes_have_names_and_legends_stand_outside(name, few, many):
+    for condition in (few, many):
+        figure = drawn(name, condition)
+        assert any(axes.get_xlabel() for axes in figure.axes) or figure.get_supxlabel()
+        named = any(axes.get_ylabel() for axes in figure.axes) or figure.get_supylabel()
+        assert named or (condition is few and name == "f1")  # rows with names of their own
+        assert not any(axes.get_legend() for axes in figure.axes)
+
+
+@pytest.mark.parametrize("name", ["accuracy", "scatter", "tradeoff"])
+def test_every_trained_point_can_be_pointed_at(name, few, many):
+    for condition in (few, many):
+        trained = {f"point-{t.position}" for t in condition.retrained}
+        assert keys(drawn(name, condition)) == trained
+
+
+@pytest.mark.parametrize("name", ["f1", "classes"])
+def test_every_class_can_be_pointed_at(name, few, many):
+    for condition in (few, many):
+        classes = {f"class-{c}" for c in range(len(condition.class_names))}
+        assert keys(drawn(name, condition)) == classes
+
+
+def test_error_bars_say_what_they_are(few, many):
+    assert any("± s.d. of 2 trainings" in text for text in words(drawn("accuracy", few)))
+    assert any("± binomial error" in text for text in words(drawn("accuracy", many)))
+
+
+def test_the_boxes_are_those_of_the_subsets(few):
+    without = replace(few, retrained=tuple(replace(t, subset_accuracies=()) for t in few.retrained))
+    assert "15 random test subsets (right)" in words(drawn("accuracy", few))
+    assert "15 random test subsets (right)" not in words(drawn("accuracy", without))
+
+
+def test_no_correlation_without_its_n_and_interval(few):
+    texts = [text for text in words(drawn("scatter", few)) if "rho" in text]
+    assert len(texts) == len(few.agreement.predictors)
+    for text in texts:
+        assert re.search(r"N=6, rho(=-?\d\.\d\d \[-?\d\.\d\d, -?\d\.\d\d\]| not defined)$", text)
+
+
+def test_classes_stand_in_the_order_of_their_f1_before(few):
+    axes = drawn("f1", few).axes[0]
+    order = sorted(range(3), key=lambda c: -few.baseline_f1[c])
+    names = [text.get_text() for text in axes.get_yticklabels()]
+    assert names == [few.class_names[c] for c in order]
+    assert axes.yaxis_inverted()
+
+
+def test_the_f1_shown_is_that_of_the_point_the_cui_prefers(few):
+    best = max(few.retrained, key=lambda t: few.curves["cui"].values[t.position])
+    assert shown_split(few) == best
+    pairs = zip(*(result.per_class.split_f1 for result in best.results), strict=True)
+    assert split_f1(best) == pytest.approx([(a + b) / 2 for a, b in pairs])
+    most_accurate = max(few.retrained, key=lambda t: t.accuracy)
+    assert shown_split(replace(few, curves={})) == most_accurate
+
+
+def test_what_cannot_be_drawn_is_said(tmp_path, few):
+    bare = replace(few, retrained=(), agreement=None, curves={"depth": few.curves["depth"]})
+    drawings, missing = draw_condition(bare, tmp_path)
+    assert drawings == ()
+    assert len(missing) == len(FIGURES)
+    assert "figure accuracy: no split was trained" in missing
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_curve_of_zeros_is_not_divided_by_its_maximum(few):
+    flat = replace(few.curves["gradient"], values=(0.0,) * 6)
+    assert drawn("gradients", replace(few, curves={**few.curves, "gradient": flat})) is None
+
+
+def test_the_leaderboard_has_a_row_for_each_predictor_and_the_ceiling(few, many):
+    board = leaderboard((few, many))
+    figure = leaderboard_figure(board)
+    texts = words(figure)
+    assert {f"{s.predictor}  ({s.conditions})" for s in board.standings} <= set(texts)
+    assert f"noise ceiling: {board.ceiling:.2f}" in texts
+    assert keys(figure) == {f"predictor-{row}" for row in range(len(board.standings))}
+    assert leaderboard_figure(replace(board, standings=())) is None
+    without = replace(board, ceiling=None)
+    assert not any("ceiling" in text for text in words(leaderboard_figure(without)))
+
+
+def test_the_same_findings_give_the_same_bytes(tmp_path, few):
+    board = leaderboard((few,))
+    first, second = (draw_leaderboard(board, tmp_path / name) for name in "ab")
+    assert first[0].path.read_bytes() == second[0].path.read_bytes()
+
+
+def test_text_is_text_in_the_svg(analysis):
+    path = analysis.extras.drawings[""][0].path
+    assert "noise ceiling" in " ".join(ElementTree.parse(path).getroot().itertext())
