@@ -65,7 +65,8 @@ class SplitSweeper(BasicSweeper):
         assert self.hydra_context is not None
         assert self.config is not None
         loader = self.hydra_context.config_loader
-        return loader.load_sweep_config(self.config, list(overrides))
+        cfg = loader.load_sweep_config(self.config, list(overrides))
+        return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
 
     def _launch(self, jobs: Sequence[Job]) -> list[str]:
         """What stopped each job; empty for those that came to their end."""

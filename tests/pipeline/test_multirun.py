@@ -1,0 +1,163 @@
+"""``python train.py -m``: what is finished is left out, what fails stops nothing else."""
+
+import csv
+import json
+import signal
+import time
+from types import SimpleNamespace
+from unittest.mock import Mock
+
+import pytest
+from hydra.core.plugins import Plugins
+from pipeline.jobs import start_job
+from sweeping import sweep
+
+from isplit import runs
+
+POINTS = "split.layer=block1_pool,block3_pool,block5_pool"
+MULTIRUN = "hydra.mode=MULTIRUN"  # -m, wherever it stands
+NAMES = ["00-block1_pool", "01-block3_pool", "02-block5_pool"]
+STORED = "[0-9a-f]" * 16
+
+
+def states(folder):
+    """What the summary says of each job."""
+    document = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
+    return {job["name"]: job["state"] for job in document["jobs"]}
+
+
+def results(folder):
+    """The results by folder, without what depends on who came first and how long it took."""
+    found = {}
+    for path in sorted(folder.glob("*/result.json")):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        result["stages"] = {name: s["fingerprint"] for name, s in result["stages"].items()}
+        found[path.parent.name] = result
+    return found
+
+
+def makers(folder, stage):
+    """How many of the jobs made a stage themselves."""
+    made = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*/result.json")]
+    return sum(not result["stages"][stage]["reused"] for result in made)
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """The root of a sweep over three points, one job after the other."""
+    root = tmp_path_factory.mktemp("sequential")
+    assert sweep(root, POINTS) == 0
+    return root
+
+
+def test_every_job_has_a_folder_and_is_in_the_summary(swept):
+    folder = swept / "sweep"
+    assert states(folder) == dict.fromkeys(NAMES, "done")
+    assert makers(folder, "baseline") == 1
+    with (folder / "results.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    accuracies = {name: r["accuracy"]["after_finetune"] for name, r in results(folder).items()}
+    assert {row["job"]: float(row["accuracy/after_finetune"]) for row in rows} == accuracies
+    table = (folder / "results.txt").read_text(encoding="utf-8")
+    assert all(row["split/label"] in table and row["state"] in table for row in rows)
+
+
+def test_given_again_it_runs_nothing_and_its_folder_is_whole(swept, capsys):
+    assert sweep(swept, POINTS, folder="again", job=pytest.fail) == 0
+    assert states(swept / "again") == dict.fromkeys(NAMES, "done before")
+    assert results(swept / "again") == results(swept / "sweep")
+    said = capsys.readouterr().out
+    assert "3 jobs: 3 done before" in said
+    assert f"python analyze.py runs={swept / 'again'}" in said
+
+
+def test_a_result_that_is_gone_is_made_again(swept):
+    (swept / "sweep" / NAMES[0] / "result.json").rename(swept / "kept.json")
+    ran = []
+    code = sweep(swept, POINTS, folder="gone", job=lambda cfg: ran.append(cfg.split.layer))
+    (swept / "kept.json").rename(swept / "sweep" / NAMES[0] / "result.json")
+    assert ran == ["block1_pool"]
+    assert code == 1
+    found = {NAMES[0]: "not finished", NAMES[1]: "done before", NAMES[2]: "done before"}
+    assert states(swept / "gone") == found
+
+
+def test_without_resume_all_run_again(swept):
+    ran = []
+    sweep(swept, POINTS, "sweep.resume=false", folder="all", job=lambda c: ran.append(c.seed))
+    assert len(ran) == len(NAMES)
+
+
+def test_several_processes_train_one_baseline_and_end_with_the_same_results(swept, tmp_path):
+    launcher = ("hydra/launcher=processes", "hydra.launcher.n_jobs=2")
+    process = start_job(
+        tmp_path, MULTIRUN, POINTS, *launcher, f"hydra.sweep.dir={tmp_path / 'sweep'}"
+    )
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    assert "[02-block5_pool] " in output
+    assert makers(tmp_path / "sweep", "baseline") == 1
+    for stage in ("baseline", "curve"):
+        assert len(list((tmp_path / "store" / stage).glob(STORED))) == 1
+    assert results(tmp_path / "sweep") == results(swept / "sweep")
+
+
+def test_a_failing_job_stops_no_other_and_is_told_with_its_reason(swept, capsys):
+    classes = "split.classes=[A,B],[A,Z],[A,C]"
+    assert sweep(swept, "split.layer=block5_pool", classes, folder="failing") == 1
+    names = ["00-A_B", "01-A_Z", "02-A_C"]
+    assert states(swept / "failing") == dict(zip(names, ("done", "failed", "done"), strict=True))
+    said = capsys.readouterr().out
+    assert "3 jobs: 2 done, 1 failed" in said
+    assert "the same command again runs only what is not done" in said
+    assert "01-A_Z: " in said
+    assert "'Z' is none of the classes" in said
+    reason = (swept / "failing" / "01-A_Z" / "error.txt").read_text(encoding="utf-8")
+    assert "'Z' is none of the classes" in reason
+    assert "Traceback" in reason
+
+
+def test_an_error_of_the_program_is_told_too_and_forgotten_when_it_is_mended(swept):
+    def broken(cfg):
+        raise ZeroDivisionError("by nothing")
+
+    one = "split.layer=block4_pool"
+    assert sweep(swept, one, folder="broken", job=broken) == 1
+    document = json.loads((swept / "broken" / "sweep.json").read_text(encoding="utf-8"))
+    assert document["jobs"][0]["error"] == "ZeroDivisionError: by nothing"
+    assert sweep(swept, one, folder="broken", job=runs.train) == 0
+    assert states(swept / "broken") == {"00-block4_pool": "done"}
+
+
+def test_a_launcher_that_gives_up_is_said_and_what_is_done_counts(swept, monkeypatch):
+    launcher = SimpleNamespace(launch=Mock(side_effect=RuntimeError("a worker was killed")))
+    monkeypatch.setattr(Plugins, "instantiate_launcher", lambda *_, **__: launcher)
+    assert sweep(swept, f"{POINTS},block2_pool", folder="gave_up") == 1
+    document = json.loads((swept / "gave_up" / "sweep.json").read_text(encoding="utf-8"))
+    assert [job["state"] for job in document["jobs"]] == ["done before"] * 3 + ["not finished"]
+    assert document["jobs"][3]["error"] == "the launcher gave up: a worker was killed"
+
+
+def test_a_job_with_several_points_has_a_row_for_each(swept):
+    two = "split.layer=[block1_pool,block3_pool],block5_pool"
+    assert sweep(swept, two, folder="lists") == 0
+    assert sweep(swept, two, folder="lists_again", job=pytest.fail) == 0
+    for folder in ("lists", "lists_again"):
+        with (swept / folder / "results.csv").open(encoding="utf-8") as file:
+            labels = [row["split/label"] for row in csv.DictReader(file)]
+        assert labels == ["block1_pool", "block3_pool", "block5_pool"]
+
+
+def test_ctrl_c_sums_up_what_there_is(tmp_path):
+    where = f"hydra.sweep.dir={tmp_path / 'sweep'}"
+    process = start_job(tmp_path, MULTIRUN, POINTS, "stage.baseline.epochs=2000", where)
+    for _ in range(600):
+        if list(tmp_path.glob("store/baseline/*.part/last.ckpt")):
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    assert "3 jobs: 3 not finished" in output
+    assert states(tmp_path / "sweep") == dict.fromkeys(NAMES, "not finished")
