@@ -83,6 +83,13 @@ class Retraining:
     own_prefers: int | None
     f1: Mapping[str, tuple[float, float, float]]
 
+    @property
+    def is_at_chance(self) -> bool:
+        """Whether at neither point more was learned than to answer with one of the classes."""
+        chance = 1 / len(self.subset.classes)
+        error = math.sqrt(chance * (1 - chance) / self.test_images)
+        return max(self.accuracies) <= chance + STANDARD_ERRORS * error
+
 
 @dataclass(frozen=True)
 class ClassFinding:
@@ -205,6 +212,8 @@ def verdict(retrainings: Retrainings, labels: Sequence[str]) -> str:
         labels: of all split points.
     """
     outcomes = [_outcome(number, each, labels) for number, each in enumerate(retrainings, 1)]
+    if any(retraining.is_at_chance for retraining in retrainings):
+        return f"{'; '.join(outcomes)}."
     moved = shift(retrainings)
     than = "smaller" if moved.value < 0 else "larger"
     between = (
@@ -225,13 +234,13 @@ def _f1(trainings: Sequence[Trained], label: int) -> float:
 def _outcome(number: int, retraining: Retraining, labels: Sequence[str]) -> str:
     """``subset 1 (5 classes): CUI prefers a, which did better by 2.0 ± 0.5 points, ...``."""
     subset, made = retraining.subset, retraining.preferred
+    said = f"subset {number} ({len(subset.classes)} classes): CUI prefers {labels[subset.prefers]}"
+    if retraining.is_at_chance:
+        return f"{said}, but both splits are at chance: the recipe is too short for this subset"
     did = "better" if made.value > 0 else "worse" if made.value < 0 else "neither better nor worse"
     size = f" by {_points(made)} points" if made.value else ""
     chance = "beyond" if made.is_beyond_error else "within"
-    return (
-        f"subset {number} ({len(subset.classes)} classes): CUI prefers {labels[subset.prefers]}, "
-        f"which did {did}{size}, {chance} {STANDARD_ERRORS:g} standard errors"
-    )
+    return f"{said}, which did {did}{size}, {chance} {STANDARD_ERRORS:g} standard errors"
 
 
 def _points(made: Difference) -> str:

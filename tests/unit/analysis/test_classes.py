@@ -210,6 +210,16 @@ def test_the_verdict_follows_from_the_numbers(first, second, words):
     assert [word for word in words if word not in said] == []
 
 
+def test_where_nothing_was_learned_nothing_is_compared():
+    """Of two classes and 100 images, 0.6 is two standard errors above chance, 0.61 more."""
+    taught = retrained(made_subset(3, 3), 40, 61)
+    idle = retrained(made_subset(1, 1), 60, 50)
+    assert (taught.is_at_chance, idle.is_at_chance) == (False, True)
+    said = verdict((idle, taught), LABELS)
+    assert "subset 1 (2 classes): CUI prefers p1, but both splits are at chance" in said
+    assert "Between the subsets" not in said
+
+
 def test_twice_the_error_is_not_beyond_it():
     assert not Difference(0.2, 0.1, 0.1, 1).is_beyond_error
     assert Difference(-0.21, 0.1, 0.1, 1).is_beyond_error
