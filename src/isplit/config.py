@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import os
+import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,11 +25,21 @@ from isplit.bottleneck import RateOf, same_code, same_rate
 from isplit.data import ImageData
 from isplit.data import build_data as _build_data
 from isplit.importance import PREDICTORS, CuiSettings, Limits
-from isplit.stages import LOSSES, OPTIMIZERS, SCHEDULES, Engine, Recipe, fingerprint
+from isplit.stages import (
+    LOSSES,
+    OPTIMIZERS,
+    SCHEDULES,
+    Engine,
+    Recipe,
+    Team,
+    fingerprint,
+    teamed,
+)
 from isplit.threads import cores, has_company, share_of
 from isplit.tracking import progress_callbacks, wandb_run
 
 STAGES = ("baseline", "autoencoder", "finetune")
+STRATEGIES = ("auto", "ddp")
 TRAINS = ("auto", "all", "classifier", "nothing")
 NOT_THE_RESULT = ("paths", "logger", "sweep", "hydra")  # groups that decide where, not what
 
@@ -50,6 +63,7 @@ def check(cfg: DictConfig) -> None:
             "class scores (I-SPLIT Eq. 3)"
         )
     _one_of("stage.baseline.trains", cfg.stage.baseline.trains, TRAINS)
+    _one_of("trainer.strategy", cfg.trainer.strategy, STRATEGIES)
     if cfg.trainer.threads != "auto":
         _at_least("trainer.threads", cfg.trainer.threads, 1)
     _one_of("split.kind", cfg.split.kind, PREDICTORS)
@@ -150,25 +164,61 @@ def recipe(cfg: DictConfig, stage: str) -> Recipe:
     return Recipe(**keys)
 
 
-def engine(cfg: DictConfig, loggers: Iterable[Logger]) -> Engine:
+@contextmanager
+def team(cfg: DictConfig) -> Iterator[tuple[Team, DictConfig]]:
+    """The processes of this job, and the config of this one while it is one of them.
+
+    The leader has the config as it is. What the others would write and say is thrown away.
+
+    Raises:
+        ValueError: a batch cannot be divided among them.
+    """
+    trainer = cfg.trainer
+    devices = (trainer.accelerator, plain(trainer.devices), trainer.strategy, trainer.num_nodes)
+    with teamed(*devices, may_start=not _in_sweep()) as team:
+        for stage in STAGES:
+            _divisible(f"stage.{stage}.batch_size", cfg.stage[stage].batch_size, team)
+        if team.leads:
+            yield team, cfg
+            return
+        logging.getLogger().setLevel(logging.WARNING)
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Path(os.devnull).open("w") as nowhere,
+            redirect_stdout(nowhere),
+        ):
+            silent = {"paths": {"output": folder}, "logger": {"mode": "disabled"}}
+            follower = OmegaConf.merge(cfg, silent)
+            assert isinstance(follower, DictConfig)
+            follower.logger.extra = {}
+            yield team, follower
+
+
+def engine(cfg: DictConfig, loggers: Iterable[Logger], team: Team | None = None) -> Engine:
     """What the job runs on, and who is told."""
+    team = team or Team()
     keys = plain(cfg.trainer)
     threads, progress = keys.pop("threads"), keys.pop("progress")
-    use_threads(threads)
+    use_threads(threads, team.size // cfg.trainer.num_nodes)
     if progress == "auto" and has_company(_launcher()):
         progress = "lines"
     progress_callbacks(progress)  # an unknown kind is refused before anything runs
     return Engine(
-        loggers=tuple(loggers), callbacks=lambda stage: progress_callbacks(progress), **keys
+        loggers=tuple(loggers),
+        callbacks=lambda stage: progress_callbacks(progress),
+        team=team,
+        **keys,
     )
 
 
-def use_threads(threads: int | str) -> None:
+def use_threads(threads: int | str, processes: int = 1) -> None:
     """Let torch have so many threads; ``auto``: half the cores, since busy ones are far slower.
 
-    In a sweep ``auto`` is this job's share of that, or all the cores that a queue gave it.
+    In a sweep ``auto`` is this job's share of that, or all the cores that a queue gave it; where
+    several ``processes`` of one job are on this machine, theirs.
     """
-    torch.set_num_threads(share_of(cores(), _launcher()) if threads == "auto" else int(threads))
+    own = max(1, cores() // max(1, processes))
+    torch.set_num_threads(share_of(own, _launcher()) if threads == "auto" else int(threads))
 
 
 def limits(cfg: DictConfig) -> Limits:
@@ -227,9 +277,21 @@ def _at_least(key: str, value: int, least: int) -> None:
         raise ValueError(f"{key}={value} must be at least {least}")
 
 
+def _divisible(key: str, batch_size: int, team: Team) -> None:
+    if batch_size % team.size:
+        raise ValueError(
+            f"{key}={batch_size} cannot be divided among the {team.size} processes of "
+            "trainer.devices and trainer.num_nodes: a batch is what all of them take together"
+        )
+
+
+def _in_sweep() -> bool:
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+
+
 def _launcher() -> dict[str, Any]:
     """Settings of the launcher of the sweep that this job belongs to; empty outside one."""
-    if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
+    if _in_sweep():
         return dict(plain(HydraConfig.get().launcher))
     return {}
 

@@ -202,6 +202,7 @@ def test_any_lightning_logger_is_told(tmp_path):
         ("stage.autoencoder.loss=cross_entropy", r"stage\.autoencoder\.loss=.* must be mse"),
         ("stage.autoencoder.epochs=0", r"stage\.autoencoder\.epochs=0 must be at least 1"),
         ("stage.baseline.trains=half", r"stage\.baseline\.trains='half' is none of auto, all"),
+        ("trainer.strategy=fsdp", r"trainer\.strategy='fsdp' is none of auto, ddp"),
         ("trainer.threads=0", r"trainer\.threads=0 must be at least 1"),
         ("trainer.progress=dots", r"trainer\.progress='dots' is none of auto, bar"),
         ("logger.mode=loud", r"logger\.mode='loud' is none of auto, online"),

@@ -135,6 +135,7 @@ class ImageData(lightning.LightningDataModule):
         images: int | None = None,
         classes: Sequence[str] | None = None,
         seed: int = 0,
+        part: tuple[int, int] = (0, 1),
     ) -> DataLoader[Batch]:
         """Batches x float32 (N, 3, S, S), normalised, and y int64 (N,).
 
@@ -147,6 +148,7 @@ class ImageData(lightning.LightningDataModule):
             images: only so many, class-balanced, the same ones for the same seed.
             classes: only images of these classes, by name; labels stay what they are.
             seed: of order, augmentation and choice of images.
+            part: (which, of how many) of each batch when processes share it evenly.
 
         Raises:
             ValueError: no such split or class.
@@ -160,8 +162,8 @@ class ImageData(lightning.LightningDataModule):
         dataset = _Images(self._album, chosen, self.preparation, steps, seed)
         return DataLoader(
             dataset,
-            batch_size,
-            sampler=EpochSampler(dataset, shuffle=shuffle, seed=seed),
+            batch_size // part[1],
+            sampler=EpochSampler(dataset, shuffle=shuffle, seed=seed, part=part),
             num_workers=self._num_workers,
             collate_fn=_as_it_is,
             pin_memory=torch.cuda.is_available(),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sized
 from typing import Any, cast
 
-from torch import distributed
 from torch.utils.data import Dataset, DistributedSampler
 
 _SEED_STRIDE = 1_000_003  # torch orders epoch e of seed s by s + e; keeps the seeds apart
@@ -15,16 +14,22 @@ class EpochSampler(DistributedSampler[Any]):
     """Pairs (epoch, index): the epoch travels to the worker that augments the image.
 
     Lightning calls ``set_epoch`` at the start of each epoch, also of a resumed one. Being a
-    ``DistributedSampler`` (of one replica where nothing is distributed) keeps Lightning from
-    putting its own in the place of this one, under which the epoch would never arrive.
+    ``DistributedSampler`` keeps Lightning from putting its own in the place of this one, under
+    which the epoch would never arrive.
+
+    Args:
+        part: (which, of how many) when processes share an epoch: k-th batches of all parts
+            together are the k-th batch of the whole. Where they cannot all have the same number
+            of images, the first images come again at the end.
     """
 
-    def __init__(self, images: Sized, *, shuffle: bool, seed: int) -> None:
-        together = distributed.is_available() and distributed.is_initialized()
+    def __init__(
+        self, images: Sized, *, shuffle: bool, seed: int, part: tuple[int, int] = (0, 1)
+    ) -> None:
         super().__init__(
             cast("Dataset[Any]", images),
-            num_replicas=distributed.get_world_size() if together else 1,
-            rank=distributed.get_rank() if together else 0,
+            rank=part[0],
+            num_replicas=part[1],
             shuffle=shuffle,
             seed=seed * _SEED_STRIDE,
         )

@@ -18,7 +18,7 @@ from isplit import config, stages
 from isplit.backbones import friendly_names
 from isplit.graph import split_points, trace
 from isplit.importance import depends_on_rate, importance_curves, select
-from isplit.stages import Made, Store, Stored, Workbench, seeded
+from isplit.stages import Made, Store, Stored, Team, Workbench, seeded
 from isplit.types import Curve, SplitPoint
 
 
@@ -33,11 +33,13 @@ class Base:
     trained: bool = True
 
 
-def workbench(cfg: DictConfig, loggers: Sequence[Logger] = ()) -> Workbench:
+def workbench(
+    cfg: DictConfig, loggers: Sequence[Logger] = (), team: Team | None = None
+) -> Workbench:
     """Data, store and engine of a job."""
-    store = Store(Path(cfg.paths.store), config.identity(cfg))
+    store = Store(Path(cfg.paths.store), config.identity(cfg), team)
     data = config.build_data(cfg)
-    engine = config.engine(cfg, loggers)
+    engine = config.engine(cfg, loggers, team)
     memory = int(cfg.stage.feature_memory_gb * 2**30)
     return Workbench(data, store, engine, cfg.seed, memory)
 

@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from isplit.files import write_text
+from isplit.stages import Preempted, preemptible
 from isplit.threads import has_company
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,10 @@ USER_ERRORS = (  # what a user can mend: values, files, what Lightning and Hydra
     OmegaConfBaseException,
 )
 INTERRUPTED = 130  # exit status of a program stopped with Ctrl-C
+GOES_ON = (
+    "the same command goes on: finished stages are reused, the one that was interrupted resumes "
+    "after its last whole epoch"
+)
 FAILURE = "error.txt"  # in the folder of a job of a sweep that failed
 
 
@@ -44,18 +49,20 @@ def command(job: Callable[[DictConfig], Any], cfg: DictConfig) -> None:
 
     Raises:
         JobError: in a sweep.
+        Preempted: SIGTERM or SIGUSR1 came.
     """
     speak()
     try:
         if _in_sweep():
             log.info("job %s", Path(cfg.paths.output).name)
             (Path(cfg.paths.output) / FAILURE).unlink(missing_ok=True)
-        job(cfg)
+        with preemptible():
+            job(cfg)
+    except Preempted:
+        log.error("preempted; %s", GOES_ON)
+        raise
     except (KeyboardInterrupt, SystemExit):
-        log.error(
-            "stopped; the same command goes on: finished stages are reused, the one that was "
-            "interrupted resumes after its last whole epoch"
-        )
+        log.error("stopped; %s", GOES_ON)
         sys.exit(INTERRUPTED)
     except Exception as error:
         if _in_sweep():

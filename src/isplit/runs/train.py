@@ -28,7 +28,7 @@ from isplit.importance import RULES
 from isplit.model import SplitModel
 from isplit.outputs import conclude, split_result, write_curve, write_split
 from isplit.runs.base import Base, curve_of, open_baseline, selected, workbench
-from isplit.stages import Workbench, derived_seed, seeded
+from isplit.stages import Team, Workbench, derived_seed, seeded
 from isplit.tracking import log_result
 from isplit.types import Curve, SplitPoint, SplitResult
 
@@ -42,10 +42,16 @@ def train(cfg: DictConfig) -> list[SplitResult]:
     several, each in a folder named after its point. ``result.json`` comes last.
     """
     config.check(cfg)
+    with config.team(cfg) as (team, own):
+        return _train(own, team)
+
+
+def _train(cfg: DictConfig, team: Team) -> list[SplitResult]:
+    """As one of the processes that run the job; mostly the only one."""
     folder = Path(cfg.paths.output)
     with _sole_job_in(folder), config.loggers(cfg, folder) as loggers:
         write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
-        bench = workbench(cfg, loggers)
+        bench = workbench(cfg, loggers, team)
         base = open_baseline(cfg, bench)
         curve = curve_of(cfg, bench, base)
         chosen = selected(cfg, curve, config.plain(cfg.split.layer))

@@ -1,26 +1,33 @@
 """Training the baseline, the bottleneck and the split model, each once, kept in a store."""
 
 from isplit.stages.fit import Engine
+from isplit.stages.preemption import PREEMPTED, Preempted, preemptible
 from isplit.stages.recipe import LOSSES, OPTIMIZERS, SCHEDULES, Recipe
 from isplit.stages.runner import Workbench, autoencoder, baseline, finetune, tested
 from isplit.stages.seeds import derived_seed, seeded
 from isplit.stages.store import Made, Store, Stored, fingerprint
+from isplit.stages.team import Team, teamed
 
 __all__ = [
     "LOSSES",
     "OPTIMIZERS",
+    "PREEMPTED",
     "SCHEDULES",
     "Engine",
     "Made",
+    "Preempted",
     "Recipe",
     "Store",
     "Stored",
+    "Team",
     "Workbench",
     "autoencoder",
     "baseline",
     "derived_seed",
     "finetune",
     "fingerprint",
+    "preemptible",
     "seeded",
+    "teamed",
     "tested",
 ]

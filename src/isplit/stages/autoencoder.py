@@ -49,7 +49,7 @@ class Autoencoder(Stage):
         """Mean squared error between features and their reconstruction."""
         features = self.features(batch[0])
         loss = nn.functional.mse_loss(self.bottleneck(features), features)
-        self.log("autoencoder/train_loss", loss, on_step=False, on_epoch=True, prog_bar=True)
+        self.log_loss(loss)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:

@@ -33,7 +33,7 @@ class Classifier(Stage):
         """Loss of a batch of images (N,3,S,S) and labels (N,)."""
         images, labels = batch
         loss = self.loss(self.net(images), labels)
-        self.log(f"{self.name}/train_loss", loss, on_step=False, on_epoch=True, prog_bar=True)
+        self.log_loss(loss)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:

@@ -8,40 +8,39 @@ from __future__ import annotations
 
 import logging
 import pickle
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
+from lightning.fabric.plugins.environments import SLURMEnvironment  # type: ignore[attr-defined]
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
+from torch import Tensor
 from torch.utils.data import DataLoader
 
+from isplit.stages.batch_norm import with_shared_batch_norm
+from isplit.stages.preemption import StopBetweenSteps
+from isplit.stages.quiet import quiet
 from isplit.stages.recipe import Recipe
 from isplit.stages.seeds import derived_seed
+from isplit.stages.team import Team
 
 log = logging.getLogger(__name__)
-
-EXPECTED_WARNINGS = (
-    r".*exists and is not empty",  # the folder of an interrupted stage
-    r".*in eval mode at the start of training",  # what is frozen
-    r".*does not have many workers",  # small images need none
-    r".*treespec, LeafSpec.*is deprecated",  # between Lightning and torch
-    r".*srun. command is available",
-)
 
 
 @dataclass(frozen=True)
 class Engine:
     """What a stage runs on and who watches; only ``precision`` may change results.
 
+    Several devices share every batch between them and come to the same but for rounding.
+
     Attributes:
         accelerator: Lightning's name of the device kind, ``auto`` picks CUDA, MPS or CPU.
         precision: Lightning's name; stay with ``32-true`` on CPUs.
+        team: the processes that take part; more than one where there are several devices.
         callbacks: makes the callbacks of one training (progress bars).
     """
 
@@ -52,6 +51,7 @@ class Engine:
     precision: str = "32-true"
     loggers: tuple[Logger, ...] = ()
     callbacks: Callable[[str], list[Callback]] = field(default=lambda stage: [])
+    team: Team = field(default_factory=Team)
 
     @property
     def device(self) -> torch.device:
@@ -71,6 +71,11 @@ class Stage(L.LightningModule):
     mode: str
     recipe: Recipe
 
+    def log_loss(self, loss: Tensor) -> None:
+        """Have the mean over the epoch and all processes in the history."""
+        name = f"{self.name}/train_loss"
+        self.log(name, loss, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True)
+
 
 History = list[dict[str, float]]
 """A row an epoch: the metrics of the stage by name, and ``epoch``."""
@@ -87,43 +92,18 @@ def fit(
         folder: keeps ``last.ckpt`` and ``best.ckpt``; with those of an interrupted training in it,
             this one goes on after the last whole epoch.
         seed: of everything random in the epochs.
+
+    Raises:
+        Preempted: the machine is wanted back.
     """
     if stage.recipe.epochs == 0:
         return []
+    trained = with_shared_batch_norm(stage) if engine.team.size > 1 else stage
     history = EpochHistory()
-    checkpoints = ModelCheckpoint(
-        folder,
-        filename="best",
-        monitor=stage.monitor,
-        mode=stage.mode,
-        save_last=True,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
-    callbacks = [SeedEpoch(seed, stage.name), history, checkpoints, *engine.callbacks(stage.name)]
-    if stage.recipe.patience is not None:
-        callbacks += [EarlyStopping(stage.monitor, patience=stage.recipe.patience, mode=stage.mode)]
-    trainer = L.Trainer(
-        accelerator=engine.accelerator,
-        devices=engine.devices,
-        strategy=engine.strategy,
-        num_nodes=engine.num_nodes,
-        precision=engine.precision,  # type: ignore[arg-type]
-        max_epochs=stage.recipe.epochs,
-        gradient_clip_val=stage.recipe.gradient_clip,
-        logger=list(engine.loggers) or False,
-        callbacks=callbacks,
-        default_root_dir=folder,
-        num_sanity_val_steps=0,
-        log_every_n_steps=1,
-        use_distributed_sampler=False,
-        deterministic="warn" if engine.device.type == "cuda" else None,
-        enable_progress_bar=any(_is_progress_bar(c) for c in callbacks),
-        enable_model_summary=False,
-    )
-    with _quiet():
+    with quiet():
+        trainer = _trainer(stage, history, folder, engine, seed)
         checkpoint = _resumable(folder, stage)
-        trainer.fit(stage, train, validation, ckpt_path=checkpoint, weights_only=True)
+        trainer.fit(trained, train, validation, ckpt_path=checkpoint, weights_only=True)
     best = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)
     stage.load_state_dict(best["state_dict"])
     stage.cpu()
@@ -138,7 +118,8 @@ class SeedEpoch(Callback):
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Seed torch for this epoch (dropout, stochastic depth)."""
-        torch.manual_seed(derived_seed(self.seed, self.stage, trainer.current_epoch))
+        fellow = [trainer.global_rank] if trainer.global_rank else []  # draws for other images
+        torch.manual_seed(derived_seed(self.seed, self.stage, trainer.current_epoch, *fellow))
 
 
 class EpochHistory(Callback):
@@ -161,6 +142,52 @@ class EpochHistory(Callback):
         self.rows = list(state_dict["rows"])
 
 
+def _trainer(
+    stage: Stage, history: EpochHistory, folder: Path, engine: Engine, seed: int
+) -> L.Trainer:
+    checkpoints = ModelCheckpoint(
+        folder,
+        filename="best",
+        monitor=stage.monitor,
+        mode=stage.mode,
+        save_last=True,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    callbacks = [SeedEpoch(seed, stage.name), history, checkpoints, StopBetweenSteps()]
+    callbacks += engine.callbacks(stage.name)
+    if stage.recipe.patience is not None:
+        callbacks += [EarlyStopping(stage.monitor, patience=stage.recipe.patience, mode=stage.mode)]
+    return L.Trainer(
+        accelerator=engine.accelerator,
+        devices=engine.devices,
+        strategy=engine.strategy,
+        num_nodes=engine.num_nodes,
+        precision=engine.precision,  # type: ignore[arg-type]
+        plugins=_on_slurm(),
+        max_epochs=stage.recipe.epochs,
+        gradient_clip_val=stage.recipe.gradient_clip,
+        logger=list(engine.loggers) or False,
+        callbacks=callbacks,
+        default_root_dir=folder,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+        use_distributed_sampler=False,
+        deterministic="warn" if engine.device.type == "cuda" else None,
+        enable_progress_bar=any(_is_progress_bar(c) for c in callbacks),
+        enable_model_summary=False,
+    )
+
+
+def _on_slurm() -> list[Any]:
+    """Lightning's way with SLURM, except that submitit or the batch script queues a job again.
+
+    Lightning would do so from a checkpoint in the middle of an epoch, which does not go on with
+    the same bits.
+    """
+    return [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
+
+
 def _resumable(folder: Path, stage: Stage) -> Path | None:
     """The checkpoint to go on from, if there is a readable one."""
     path = folder / "last.ckpt"
@@ -170,19 +197,10 @@ def _resumable(folder: Path, stage: Stage) -> Path | None:
         epoch = torch.load(path, map_location="cpu", weights_only=True)["epoch"]
     except (OSError, RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
         log.warning("%s: begins anew, its checkpoint cannot be read: %s", stage.name, error)
-        path.unlink()
+        path.unlink(missing_ok=True)  # all processes of a team find it so
         return None
     log.info("%s: goes on after epoch %d of %d", stage.name, epoch + 1, stage.recipe.epochs)
     return path
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Lightning's warnings about what is meant: resuming, frozen modules, no workers."""
-    with warnings.catch_warnings():
-        for meant in EXPECTED_WARNINGS:
-            warnings.filterwarnings("ignore", message=meant)
-        yield
 
 
 def _is_progress_bar(callback: Callback) -> bool:

@@ -50,7 +50,8 @@ class Workbench:
     feature_memory_bytes: int = 2 * 2**30
 
     def training_images(self, recipe: Recipe) -> Batches:
-        """Shuffled, augmented batches that depend on seed and epoch alone."""
+        """This process's part of batches that depend on seed and epoch alone."""
+        team = self.engine.team
         return self.data.loader(
             "train",
             recipe.batch_size,
@@ -58,6 +59,7 @@ class Workbench:
             augment=self.data.augmented,
             images=recipe.images,
             seed=self.seed,
+            part=(team.rank, team.size),
         )
 
     def images(self, split: str) -> Batches:
@@ -187,7 +189,7 @@ def _kept_features(
             head,
             loader,
             point.shape,
-            folder / f"{split}.spill",
+            folder / f"{split}.{bench.engine.team.rank}.spill",
             bench.feature_memory_bytes // len(images),
             bench.engine.device,
         )

@@ -30,6 +30,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from isplit.files import write_json
+from isplit.stages.team import Team
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +65,15 @@ class Stored:
 
 
 class Store:
-    """Finished stages by fingerprint, shared by any number of processes."""
+    """Finished stages by fingerprint, shared by any number of jobs.
 
-    def __init__(self, root: Path, job: Recipe) -> None:
+    Where several processes run one job, they make a stage together; their leader locks, decides
+    whether there is something to make, and writes.
+    """
+
+    def __init__(self, root: Path, job: Recipe, team: Team | None = None) -> None:
         self.root = root
+        self._team = team or Team()
         self.job = fingerprint(job)
         self._job_file = root / "jobs" / f"{self.job}.json"
         try:
@@ -91,7 +97,7 @@ class Store:
         key = fingerprint(recipe)
         folder = self.root / stage / key
         with self._sole_maker(folder):
-            if made_here := not folder.exists():
+            if made_here := self._team.agreed(not folder.exists()):
                 self._make(folder, recipe, make)
         stored = self._read(folder, made_here)
         if stored.reused:
@@ -111,7 +117,8 @@ class Store:
 
     def finish_job(self, result: Recipe) -> None:
         """Note that the job came to its end, with what it came to."""
-        write_json(self._job_file, {"job": self.job, **result})
+        if self._team.leads:
+            write_json(self._job_file, {"job": self.job, **result})
 
     def finished_job(self) -> Recipe | None:
         """What the job came to when it last came to its end; ``None``: it never did."""
@@ -126,11 +133,17 @@ class Store:
         part.mkdir(exist_ok=True)
         begin = time.monotonic()
         made = make(part)
+        self._team.agreed(None)  # nobody needs the folder any more
+        if self._team.leads:
+            self._write(folder, recipe, made, round(time.monotonic() - begin, 3))
+        self._team.agreed(None)
+
+    def _write(self, folder: Path, recipe: Recipe, made: Made, seconds: float) -> None:
+        part = folder.with_suffix(".part")
         safetensors.torch.save_file(
             {name: tensor.contiguous().cpu() for name, tensor in made.weights.items()},
             part / "weights.safetensors",
         )
-        seconds = round(time.monotonic() - begin, 3)
         about = {"job": self.job, "seconds": seconds, "recipe": recipe, "facts": made.facts}
         write_json(part / "stage.json", about)
         part.rename(folder)
@@ -153,6 +166,9 @@ class Store:
     @contextmanager
     def _sole_maker(self, folder: Path) -> Iterator[None]:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        if not self._team.leads:
+            yield
+            return
         lock = FileLock(folder.with_suffix(".lock"))
         try:
             lock.acquire(timeout=0)

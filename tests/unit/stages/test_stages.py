@@ -1,6 +1,8 @@
 """The three stages on a tiny net: what moves, what stays, and what an interruption changes."""
 
 import copy
+import os
+import signal
 from collections import OrderedDict
 
 import pytest
@@ -12,7 +14,7 @@ from isplit.bottleneck import make_bottleneck
 from isplit.data import build_data
 from isplit.graph import split_at, split_points, trace
 from isplit.model import SplitModel
-from isplit.stages import Engine, Recipe, Store, Workbench, seeded
+from isplit.stages import Engine, Preempted, Recipe, Store, Workbench, preemptible, seeded
 from isplit.stages.recipe import squared_error
 
 RECIPE = Recipe(epochs=3, learning_rate=2e-3, batch_size=32)
@@ -33,6 +35,20 @@ class StopAt(torch.nn.Module):
         self.left -= self.training
         if self.left == 0:
             raise InterruptError
+        return x
+
+
+class SignalAt(torch.nn.Module):
+    """Identity that gives its process a signal at the n-th training step."""
+
+    def __init__(self, step: int, number: int) -> None:
+        super().__init__()
+        self.left, self.number = step, number
+
+    def forward(self, x):
+        self.left -= self.training
+        if self.left == 0:
+            os.kill(os.getpid(), self.number)
         return x
 
 
@@ -114,6 +130,21 @@ def test_the_baseline_learns_and_keeps_its_best_epoch(trained):
 def test_an_interrupted_baseline_ends_with_the_same_bits(data, tmp_path, trained, step):
     with pytest.raises(InterruptError):
         stages.baseline(bench(data, tmp_path), tiny_net(StopAt(step)), {"net": "tiny"}, RECIPE)
+    net = tiny_net()
+    stored = stages.baseline(bench(data, tmp_path), net, {"net": "tiny"}, RECIPE)
+    assert same(bits(net), bits(trained[0]))
+    assert stored.made.facts == trained[1].made.facts
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1], ids=["TERM", "USR1"])
+@pytest.mark.parametrize("step", [2, 12])
+def test_a_preempted_baseline_stops_after_the_step_and_ends_with_the_same_bits(
+    data, tmp_path, trained, step, number
+):
+    asked = SignalAt(step, number)
+    with pytest.raises(Preempted), preemptible():
+        stages.baseline(bench(data, tmp_path), tiny_net(asked), {"net": "tiny"}, RECIPE)
+    assert asked.left == 0
     net = tiny_net()
     stored = stages.baseline(bench(data, tmp_path), net, {"net": "tiny"}, RECIPE)
     assert same(bits(net), bits(trained[0]))

@@ -1,0 +1,76 @@
+"""A job that two processes share (``trainer.devices=2``), beside the same job in one."""
+
+import json
+from contextlib import nullcontext
+
+import pytest
+from pipeline.jobs import compose_job, start_job
+
+from isplit import config, runs
+from isplit.stages import Team
+
+LEARNS = ("data.images_per_class=60", "stage.baseline.epochs=6", "stage.finetune.epochs=2")
+SHARED = ("trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp")
+TOLERANCE = 0.03  # accuracy: sums in another order, which Adam makes larger step by step
+
+
+def result_file(root):
+    return json.loads((root / "job" / "result.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    root = tmp_path_factory.mktemp("alone")
+    runs.train(compose_job(root, *LEARNS))
+    return root
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    root = tmp_path_factory.mktemp("shared")
+    process = start_job(root, *LEARNS, *SHARED, f"paths.output={root / 'job'}")
+    output, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, output
+    return root, output
+
+
+def test_two_processes_come_to_the_accuracies_of_one(alone, shared):
+    one, two = result_file(alone), result_file(shared[0])
+    assert one["accuracy"]["baseline"] > 0.5, "a job that learns nothing would compare nothing"
+    for stage in ("baseline", "after_autoencoder", "after_finetune"):
+        assert two["accuracy"][stage] == pytest.approx(one["accuracy"][stage], abs=TOLERANCE)
+    assert two["accuracy"]["test_images"] == one["accuracy"]["test_images"]
+    nmse = [r["bottleneck"]["reconstruction_nmse"] for r in (one, two)]
+    assert nmse[0] == pytest.approx(nmse[1], rel=0.05)
+
+
+def test_a_stage_is_the_same_stage_whoever_made_it(alone, shared):
+    one, two = result_file(alone), result_file(shared[0])
+    for stage, made in one["stages"].items():
+        assert two["stages"][stage]["fingerprint"] == made["fingerprint"]
+
+
+def test_one_of_them_writes_and_speaks(alone, shared):
+    root, output = shared
+    names = [
+        sorted(p.name for p in (r / "job").iterdir() if p.name[0] != ".") for r in (alone, root)
+    ]
+    assert names[0] == names[1]
+    assert output.count("split at block3_pool") == 1
+    assert output.count("accuracy on the test images") == 1
+    assert "Warning" not in output
+    assert not list(root.glob("store/*/*.part"))
+
+
+def test_what_they_share_goes_on_in_one(shared):
+    """The store of two is the store of one: nothing is made again."""
+    root, _ = shared
+    again = runs.train(compose_job(root, *LEARNS, output="again"))[0]
+    assert all(stage.reused for stage in again.stages.values())
+
+
+def test_a_batch_that_cannot_be_divided_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(config, "teamed", lambda *args, **keys: nullcontext(Team(0, 2)))
+    message = r"stage\.autoencoder\.batch_size=33 cannot be divided among the 2 processes"
+    with pytest.raises(ValueError, match=message):
+        runs.train(compose_job(tmp_path, "stage.autoencoder.batch_size=33"))
