@@ -120,7 +120,7 @@ def _seconds(way: Callable[[], object]) -> float:
 def _rows(
     cfg: DictConfig, groups: dict[str, list[Run]], ratios: dict[str, list[float]]
 ) -> list[dict[str, Any]]:
-    conditions = judged_conditions(cfg, groups)
+    conditions, _ = judged_conditions(cfg, groups)
     scored = [condition for condition in conditions if condition.agreement]
     board = leaderboard(scored)
     rows = []
@@ -163,7 +163,12 @@ def _number(value: float | None) -> str:
 
 def _config(options: argparse.Namespace) -> DictConfig:
     where = f"paths.root={options.root.resolve()}"
-    study = [f"study.images={options.images}", "threads=1", "paths.output=unused"]
+    study = [
+        f"study.images={options.images}",
+        "threads=1",
+        "paths.output=unused",
+        "study.heat_maps=0",
+    ]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("analyze", [where, *study])
 

@@ -8,15 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from lightning.pytorch.loggers import Logger
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from isplit.analysis.agreement import FEWEST_POINTS, agreement
 from isplit.analysis.collect import Collection, Run, by_condition, correct_answers, facts
 from isplit.analysis.findings import Condition, Retrained
 from isplit.analysis.leaderboard import leaderboard
 from isplit.analysis.noise import subset_accuracies
-from isplit.outputs import write_agreement
-from isplit.runs.curves import curves_and_costs
+from isplit.outputs import Pictures, write_agreement
+from isplit.runs.curves import Reopened, curves_and_costs, pictures_of, reopened_or_why_not
+from isplit.tracking import log_agreement
 
 log = logging.getLogger(__name__)
 
@@ -25,25 +26,34 @@ def agreement_study(
     cfg: DictConfig, found: Collection, folder: Path, loggers: Sequence[Logger]
 ) -> None:
     """Curves, agreement and verdict of every condition; a leaderboard where there are several."""
-    conditions = judged_conditions(cfg, by_condition(found.runs))
+    conditions, pictures = judged_conditions(cfg, by_condition(found.runs))
     scored = [condition for condition in conditions if condition.agreement]
     board = leaderboard(scored) if len(scored) > 1 else None
-    write_agreement(conditions, board, found.left_out, folder)
+    text = OmegaConf.to_yaml(cfg, resolve=True)
+    write_agreement(conditions, board, pictures, found.left_out, text, folder)
+    log_agreement(loggers, conditions, board, folder)
     log.info("open %s", folder / "report.html")
 
 
-def judged_conditions(cfg: DictConfig, groups: Mapping[str, Sequence[Run]]) -> list[Condition]:
+def judged_conditions(
+    cfg: DictConfig, groups: Mapping[str, Sequence[Run]]
+) -> tuple[list[Condition], dict[str, Pictures]]:
     """Every condition with its curves and, where enough points were retrained, its agreement."""
-    conditions = []
+    conditions, pictures = [], {}
     for number, (name, runs) in enumerate(groups.items(), 1):
         log.info("%s: %d runs (%d of %d)", name, len(runs), number, len(groups))
-        conditions.append(_judged(_condition(cfg, name, runs)))
-    return conditions
+        ready = reopened_or_why_not(cfg, runs[0])
+        condition = _judged(_condition(cfg, name, runs, ready))
+        conditions.append(condition)
+        shown = pictures_of(cfg, ready) if isinstance(ready, Reopened) else None
+        if shown is not None:
+            pictures[condition.slug] = shown
+    return conditions, pictures
 
 
-def _condition(cfg: DictConfig, name: str, runs: Sequence[Run]) -> Condition:
+def _condition(cfg: DictConfig, name: str, runs: Sequence[Run], ready: Reopened | str) -> Condition:
     first = runs[0].result
-    curves, costs, missing = curves_and_costs(cfg, runs[0])
+    curves, costs, missing = curves_and_costs(cfg, runs[0], ready)
     return Condition(
         name=name,
         slug=_slug(name),

@@ -15,7 +15,7 @@ from isplit.analysis.classes import FEWEST_CLASSES, Proposal, Subset, propose
 from isplit.analysis.collect import Collection, Run, by_condition, correct_answers, facts
 from isplit.analysis.findings import Condition, Retrained
 from isplit.outputs import write_classes
-from isplit.runs.curves import curves_and_costs
+from isplit.runs.curves import curves_and_costs, reopened_or_why_not
 from isplit.runs.subset_jobs import SubsetJob, class_names, is_part_of
 from isplit.tracking import log_summary
 from isplit.types import Curve
@@ -76,7 +76,8 @@ def _studied(
     cfg: DictConfig, name: str, runs: Sequence[Run], everything: Sequence[Run], place: Path
 ) -> ClassFinding:
     """One condition: curve, proposal, and what was trained or remains to be."""
-    curves, _, missing = curves_and_costs(cfg, runs[0])
+    ready = reopened_or_why_not(cfg, runs[0])
+    curves, _, missing = curves_and_costs(cfg, runs[0], ready)
     if "cui" not in curves:
         raise ValueError("; ".join(missing))
     condition = _condition(name, runs, curves["cui"])

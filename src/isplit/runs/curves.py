@@ -3,43 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import torch
 from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
 
 from isplit import config
 from isplit.analysis.collect import Run
 from isplit.bottleneck import RateOf
 from isplit.importance import CuiSettings, architecture_curves, predictor_cost
+from isplit.importance.heatmaps import has_map, heat_maps, overlays
+from isplit.outputs import Pictures
 from isplit.runs.base import Base, curves_of, reopen_baseline, workbench
 from isplit.stages import Workbench
 from isplit.types import Curve, PredictorCost
 
 log = logging.getLogger(__name__)
 
+PICTURED_POINTS = 18  # heat maps side by side
+
 Found = tuple[dict[str, Curve], dict[str, PredictorCost], list[str]]
 """Curves by name, their costs, and what is missing, in words."""
-
-
-def curves_and_costs(cfg: DictConfig, run: Run) -> Found:
-    """The study's curves for the condition of ``run``.
-
-    Where baseline or images are gone, what the architecture says and the curve of the run itself.
-    """
-    kinds = list(cfg.study.predictors)
-    try:
-        curves = dict(_computed(cfg, run))
-        missing = []
-    except (ValueError, OSError) as error:
-        curves = {run.curve.kind: run.curve} | architecture_curves(run.curve.points, kinds)
-        missing = [f"no {', '.join(k for k in kinds if k not in curves)} here: {error}"]
-    costs = {
-        name: predictor_cost(curve.kind, curve.points, curve.num_images)
-        for name, curve in curves.items()
-    }
-    return curves, costs, missing
 
 
 @dataclass(frozen=True)
@@ -73,9 +60,56 @@ def reopened(cfg: DictConfig, run: Run) -> Reopened:
     return Reopened(job, bench, reopen_baseline(job, bench, key))
 
 
-def _computed(cfg: DictConfig, run: Run) -> Iterator[tuple[str, Curve]]:
+def reopened_or_why_not(cfg: DictConfig, run: Run) -> Reopened | str:
+    """The same; or, where something is gone, what it is."""
+    try:
+        return reopened(cfg, run)
+    except (ValueError, OSError) as error:
+        return str(error)
+
+
+def curves_and_costs(cfg: DictConfig, run: Run, ready: Reopened | str) -> Found:
+    """The study's curves for the condition of ``run``.
+
+    Args:
+        ready: what to compute them with; or the reason why that is gone, and then the curve of the
+            run itself and what the architecture says remain.
+    """
+    kinds = list(cfg.study.predictors)
+    missing = []
+    if isinstance(ready, Reopened):
+        curves = dict(_computed(cfg, ready))
+    else:
+        curves = {run.curve.kind: run.curve} | architecture_curves(run.curve.points, kinds)
+        missing = [f"no {', '.join(k for k in kinds if k not in curves)} here: {ready}"]
+    costs = {
+        name: predictor_cost(curve.kind, curve.points, curve.num_images)
+        for name, curve in curves.items()
+    }
+    return curves, costs, missing
+
+
+def pictures_of(cfg: DictConfig, ready: Reopened) -> Pictures | None:
+    """Some test images under the heat maps of their own class; ``None`` where there are no maps."""
+    points = [point for point in ready.base.points if has_map(point)]
+    if not cfg.study.heat_maps or not points:
+        return None
+    data, count = ready.bench.data, int(cfg.study.heat_maps)
+    points = points[:: -(-len(points) // PICTURED_POINTS)]
+    images, labels = next(iter(data.loader("test", count, images=count, seed=ready.job.seed)))
+    maps = heat_maps(ready.base.traced, points, images, labels)
+    seen = (images * _channels(data.preparation.std) + _channels(data.preparation.mean)).clamp(0, 1)
+    seen_NHW3 = seen.permute(0, 2, 3, 1).numpy()
+    names = [data.class_names[label] for label in labels.tolist()]
+    return Pictures(overlays(seen_NHW3, maps), points, (seen_NHW3 * 255).astype("uint8"), names)
+
+
+def _channels(values: Sequence[float]) -> Tensor:
+    return torch.tensor(values)[:, None, None]
+
+
+def _computed(cfg: DictConfig, ready: Reopened) -> Iterator[tuple[str, Curve]]:
     """Each curve under its name: the kinds, reductions of the CUI, those of the untrained net."""
-    ready = reopened(cfg, run)
     job, bench, base = ready.job, ready.bench, ready.base
     yield from curves_of(job, bench, base, list(cfg.study.predictors)).items()
     for reduction in config.plain(cfg.study.reductions):

@@ -1,5 +1,6 @@
 """Who is told what a job does: W&B by default, any Lightning logger besides, progress on screen."""
 
+from isplit.tracking.agreement import log_agreement
 from isplit.tracking.progress import EpochLines, progress_callbacks
 from isplit.tracking.results import (
     flat_result,
@@ -16,6 +17,7 @@ __all__ = [
     "MODES",
     "EpochLines",
     "flat_result",
+    "log_agreement",
     "log_artifact",
     "log_line",
     "log_result",

@@ -1,34 +1,18 @@
-"""The folder of a job: what is written there for people and for programs."""
+"""What ``train.py`` leaves: the curve, every split, and a summary."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
-
-from isplit.analysis.class_splits import ClassFinding
-from isplit.analysis.curve_csv import curve_csv
-from isplit.analysis.findings import Condition, Leaderboard, as_json
-from isplit.analysis.leaderboard import leaderboard_csv
 from isplit.artifact import Manifest, save_split_model
 from isplit.data import ImageData
 from isplit.evaluate import cost
 from isplit.files import write_json, write_text
 from isplit.model import SplitModel
-from isplit.report.class_tables import (
-    classes_csv,
-    classes_json,
-    classes_table,
-    f1_csv,
-    f1_table,
-)
 from isplit.report.figures import curve_figure
-from isplit.report.figures.canvas import save
-from isplit.report.figures.classes import classes_figure
-from isplit.report.figures.f1 import f1_figure
+from isplit.report.screen import said
 from isplit.report.tables import metrics_csv, predictions_csv, result_table
 from isplit.stages import Stored, tested
 from isplit.types import (
@@ -44,7 +28,6 @@ from isplit.types import (
 )
 
 RESULT_SCHEMA = 1
-FILE_WIDTH = 120  # characters of a table that goes to a file
 
 Done = Mapping[str, Stored]
 """The finished stages of one split by name, in their order."""
@@ -144,60 +127,8 @@ def write_split(
     write_json(folder / "result.json", asdict(result))
 
 
-def write_agreement(
-    conditions: Sequence[Condition],
-    board: Leaderboard | None,
-    left_out: Sequence[str],
-    folder: Path,
-) -> None:
-    """``curve.csv``, ``agreement.json`` and figures of each condition, leaderboard and report.
-
-    A single condition's files lie in the folder itself, several have a folder each.
-    """
-    for condition in conditions:
-        place = folder if len(conditions) == 1 else folder / condition.slug
-        write_text(place / "curve.csv", curve_csv(condition))
-        if condition.agreement is not None:
-            write_json(place / "agreement.json", as_json(condition.agreement))
-    if board is not None:
-        write_text(folder / "leaderboard.csv", leaderboard_csv(board))
-        write_json(folder / "leaderboard.json", as_json(board))
-
-
-def write_classes(findings: Sequence[ClassFinding], left_out: Sequence[str], folder: Path) -> None:
-    """``classes.csv``, ``.json`` and ``.txt`` (the table as on screen), ``f1.csv``, figures.
-
-    ``classes`` and ``f1`` are drawn for each condition, ``f1_subset_1`` and ``_2`` for what was
-    trained on its subsets. A single condition's figures lie in the folder itself.
-    """
-    console = Console(width=None if sys.stdout.isatty() else FILE_WIDTH, record=True)
-    for finding in findings:
-        place = folder if len(findings) == 1 else folder / finding.condition.slug
-        _draw_classes(finding, place)
-        console.print(classes_table(finding))
-        if finding.retrainings is not None:
-            console.print(f1_table(finding))
-        console.print(finding.verdict, highlight=False)
-    write_text(folder / "classes.txt", console.export_text())
-    write_text(folder / "f1.csv", f1_csv(findings))
-    write_text(folder / "classes.csv", classes_csv(findings))
-    conditions = [classes_json(finding) for finding in findings]
-    write_json(folder / "classes.json", {"conditions": conditions, "left_out": list(left_out)})
-
-
 def conclude(curve: Curve, results: Sequence[SplitResult], folder: Path) -> None:
     """What a person reads first: the table, and the curve with what was measured."""
     measured = {result.split.index: result.accuracy.after_finetune for result in results}
     curve_figure(curve, list(measured), folder / "curve", measured, results[0].accuracy.baseline)
-    console = Console(width=None if sys.stdout.isatty() else FILE_WIDTH, record=True)
-    console.print(result_table(results))
-    write_text(folder / "results.txt", console.export_text())
-
-
-def _draw_classes(finding: ClassFinding, place: Path) -> None:
-    figures = {"classes": classes_figure(finding.condition), "f1": f1_figure(finding.condition)}
-    for number, condition in enumerate(finding.subset_conditions, 1):
-        figures[f"f1_subset_{number}"] = f1_figure(condition)
-    for name, figure in figures.items():
-        if figure is not None:
-            save(figure, place / name)
+    write_text(folder / "results.txt", said(result_table(results)))
