@@ -1,0 +1,154 @@
+"""Sweep files are what W&B's own schema and engine take, and stand for the multirun's jobs."""
+
+import shlex
+
+import pytest
+import sweeps
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from pipeline.jobs import ROOT
+from sweeping import jobs
+from sweeps.config import schema_violations_from_proposed_config
+from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
+
+from isplit.sweeps import sweep_file as module
+from isplit.sweeps.__main__ import main, text_of
+from isplit.sweeps.sweep_file import FOLDER, PROGRESS, runs_of, sweep_file
+
+FILES = sorted((ROOT / "sweeps").glob("*.yaml"))
+GRIDS = [path for path in FILES if "every_point" in path.stem]
+FIRST = {"seed": "seed=0", "bottleneck.compression_rate": "bottleneck.compression_rate=0.9"}
+TINY = ("model=vgg16_tiny", "data=letters_easy")
+
+
+def read(path):
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def made_by(path):
+    """The words of the command in a file's header."""
+    (line,) = [line for line in path.read_text().splitlines() if "isplit.sweeps make" in line]
+    return shlex.split(line.split("isplit.sweeps ")[1])
+
+
+def overrides_of(document, run):
+    """What W&B's agent would say to Hydra for a run, the folder aside."""
+    args = create_sweep_command_args({"args": run.config})["args_no_hyphens"]
+    fixed = [word for word in document["command"] if not word.startswith("${")]
+    return frozenset([*fixed, *args]) - {FOLDER}
+
+
+def enumerated(document):
+    """The jobs of a grid by W&B's engine, which must come to an end."""
+    total = runs_of(document)
+    *runs, end = sweeps.next_runs(document, [], validate=True, n=total + 1)
+    assert end is None
+    return [overrides_of(document, run) for run in runs]
+
+
+def make(*words, **keys):
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return sweep_file(words, lambda overrides: compose("train", list(overrides)), **keys)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_file_keeps_to_the_schema_of_wandb(path):
+    assert schema_violations_from_proposed_config(read(path)) == []
+
+
+@pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)
+def test_a_file_stands_for_the_jobs_of_its_multirun(path, tmp_path):
+    """Of one rate and seed, since composing them all takes long; `slow` has the whole."""
+    words = [FIRST.get(word.split("=")[0], word) for word in made_by(path)[1:]]
+    multirun = {frozenset(job.overrides) for job in jobs(tmp_path, *words, "split.layer=all")}
+    assert len(multirun) == 18 * 4
+    found = enumerated(read(path))
+    assert len(set(found)) == len(found) == 18 * 4 * 2 * 2
+    assert {job for job in found if job >= {*FIRST.values()}} == multirun
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)
+def test_a_file_is_what_its_command_makes(path, tmp_path, monkeypatch):
+    words = made_by(path)
+    multirun = jobs(tmp_path, *words[1:], "split.layer=all")
+    assert set(enumerated(read(path))) == {frozenset(job.overrides) for job in multirun}
+    monkeypatch.setattr(module, "jobs_of", lambda commands, compose: multirun)
+    made = text_of(make(*words[1:]), words, path.relative_to(ROOT))
+    assert made == path.read_text(encoding="utf-8")
+
+
+def test_a_model_of_ones_own_choice_has_its_own_points(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    path = tmp_path / "mine.yaml"
+    words = ["model=mobilenet_v3_small", "data=letters_easy", "seed=0,1"]
+    assert main(["make", *words, "--output", str(path)]) == 0
+    assert "26 runs; now: wandb sweep" in capsys.readouterr().out
+    expected = {frozenset(job.overrides) for job in jobs(tmp_path, *words, "split.layer=all")}
+    assert set(enumerated(read(path))) == expected
+    assert read(path)["name"] == "mine"
+
+
+def test_what_does_not_vary_stands_in_the_command_as_it_was_typed():
+    words = (*TINY, "data.root='a, b'", "data.classes=[A,B]", "model.weights=null")
+    document = make(*words, "split.layer=block1_pool", "seed=3,1")
+    assert document["command"][4:-1] == [*words, "split.layer=block1_pool"]
+    assert document["parameters"] == {"seed": {"values": [3, 1]}}
+
+
+def test_hyperband_stops_the_worst_runs():
+    document = read(ROOT / "sweeps" / "vgg16_small_hyperband.yaml")
+    assert document["metric"] == {"name": PROGRESS, "goal": "maximize"}
+    runs = [
+        sweeps.SweepRun(
+            name=f"run{level}",
+            state=sweeps.RunState.running,
+            sampledHistory=[{PROGRESS: level / 10}] * 5,
+        )
+        for level in range(9)
+    ]
+    stopped = {run.name for run in sweeps.stop_runs(document, runs)}
+    assert "run8" not in stopped
+    assert {"run0", "run1", "run2"} <= stopped
+
+
+def test_intervals_are_drawn_from():
+    document = read(ROOT / "sweeps" / "vgg16_small_hyperband.yaml")
+    rate, learning = "bottleneck.compression_rate", "stage.finetune.learning_rate"
+    for method in ("random", "bayes"):
+        run = sweeps.next_run(document | {"method": method}, [])
+        assert 0.8 <= run.config[rate]["value"] <= 0.99
+        assert 1e-4 <= run.config[learning]["value"] <= 5e-3
+    words = made_by(ROOT / "sweeps" / "vgg16_small_hyperband.yaml")
+    keys = {"name": document["name"], "method": "bayes", "hyperband": 3}
+    assert make(*[word for word in words if "=" in word and word[0] != "-"], **keys) == document
+
+
+@pytest.mark.parametrize(
+    ("words", "keys", "message"),
+    [
+        (TINY, {"method": "gird"}, r"--method gird is none of grid, random, bayes"),
+        ([*TINY, "split.layer=auto"], {}, r"nothing varies; that is a job"),
+        (["model=vgg16_tiny,resnet18", "data=letters_easy"], {}, r"28 jobs, but .* file for each"),
+        ([*TINY, "seed=interval(0,1)"], {}, r"seed: a grid has no intervals"),
+        ([*TINY, "data.root=null,x"], {}, r"data\.root=null cannot vary in a W&B sweep"),
+        ([*TINY, "data.root='a,b',c"], {}, r"data\.root='a,b' cannot vary"),
+        ([*TINY, "+extra=1,2"], {}, r"\+extra=1 cannot vary"),
+        ([*TINY, "split.layer=conv99"], {}, r"split\.layer='conv99' is neither"),
+    ],
+)
+def test_what_no_sweep_can_do_is_refused(words, keys, message):
+    with pytest.raises((ValueError, HydraException), match=message):
+        make(*words, **keys)
+
+
+def test_the_command_says_what_is_wrong_in_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(SystemExit):
+        main(["make", *TINY, "split.layer=auto"])
+    assert "nothing varies" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main(["make", *TINY])
+    assert "there is no conf/ here: call it from the folder of train.py" in capsys.readouterr().err
