@@ -19,6 +19,7 @@ from isplit.analysis.findings import MEASURED, Agreement, Condition, PredictorSc
 from isplit.analysis.findings import as_json as as_json
 from isplit.analysis.noise import noise
 from isplit.analysis.verdict import verdict
+from isplit.importance import RULES
 
 Accuracies = tuple[float, ...]
 
@@ -74,7 +75,7 @@ def agreement(condition: Condition, draws: int = 2000, seed: int = 0) -> Agreeme
         return target(np.array(accuracies), draws, seed)
 
     scores = {
-        name: _score(condition, values, target_of)
+        name: _score(condition, name, values, target_of)
         for name, values in predictor_values(condition).items()
     }
     found = Agreement(n=n, predictors=scores, noise=noise(condition), verdict="")
@@ -82,7 +83,10 @@ def agreement(condition: Condition, draws: int = 2000, seed: int = 0) -> Agreeme
 
 
 def _score(
-    condition: Condition, values: dict[int, float], target_of: Callable[[Accuracies], Target]
+    condition: Condition,
+    name: str,
+    values: dict[int, float],
+    target_of: Callable[[Accuracies], Target],
 ) -> PredictorScore:
     """One predictor over the points that it has a value for."""
     known = [r for r in condition.retrained if math.isfinite(values[r.position])]
@@ -96,6 +100,7 @@ def _score(
         one_training = _one_training(known, x_N)
     ranking = sorted(known, key=lambda r: (-values[r.position], -r.position))
     accuracies = sorted((r.accuracy for r in condition.retrained), reverse=True)
+    auto = _auto(condition, name, known) or ranking[:1]
     return PredictorScore(
         n=len(known),
         spearman=rho.value,
@@ -113,8 +118,19 @@ def _score(
         regret=_regret(accuracies, ranking[:1]),
         regret_top3=_regret(accuracies, ranking[:TOP]),
         top3_hits=sum(r.accuracy >= accuracies[TOP - 1] for r in ranking[:TOP]),
+        auto=condition.points[auto[0].position].label if auto else "",
+        auto_regret=_regret(accuracies, auto),
         spearman_one_training=one_training,
     )
+
+
+def _auto(condition: Condition, name: str, known: Sequence[Retrained]) -> list[Retrained]:
+    """What ``split.layer=auto`` would choose among the points; nothing where there is no curve."""
+    curve = condition.curves.get(name)
+    if curve is None or not known or not all(map(math.isfinite, curve.values)):
+        return []
+    (chosen,) = RULES["auto"](curve, [r.position for r in known])
+    return [r for r in known if r.position == chosen]
 
 
 def _regret(accuracies: Sequence[float], picked: Sequence[Retrained]) -> float:

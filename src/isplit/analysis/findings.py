@@ -69,6 +69,8 @@ class PredictorScore:
         pick: label of the point with the highest value.
         regret: accuracy of the best point minus that of ``pick``.
         regret_top3: the same for the best of its three highest.
+        auto: label of the point that ``split.layer=auto`` would choose by it: the highest peak.
+        auto_regret: the same for that one.
         top3_hits: how many of its three highest are among the three most accurate (all that are
             as accurate as the third).
         spearman_one_training: rank correlation with the accuracies of a single training of each
@@ -91,6 +93,8 @@ class PredictorScore:
     regret: float
     regret_top3: float
     top3_hits: int
+    auto: str = ""
+    auto_regret: float = math.nan
     spearman_one_training: float = math.nan
 
 

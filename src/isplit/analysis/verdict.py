@@ -76,9 +76,9 @@ def cannot_be_told_from_chance(score: PredictorScore) -> bool:
 
 
 def _price(score: PredictorScore) -> str:
-    if score.regret == 0:
-        return "its pick is the most accurate point"
-    return f"picking by it costs {_points(score.regret)} of accuracy"
+    if score.auto_regret == 0:
+        return f"its choice, {score.auto}, is the most accurate point"
+    return f"its choice, {score.auto}, costs {_points(score.auto_regret)} of accuracy"
 
 
 def _depth(agreement: Agreement, cui: PredictorScore) -> str:

@@ -177,3 +177,18 @@ def test_the_order_of_the_points_does_not_matter():
 def test_equal_means_of_trainings_are_tied():
     made = condition([[0.1, 0.5], [0.2, 0.4], 0.7])
     assert made.retrained[0].accuracy == made.retrained[1].accuracy == 0.3
+
+
+def test_auto_takes_the_highest_peak_of_the_trained_points():
+    rising = [0.1, 0.9, 0.2, 0.5, 0.3, 1.0]  # highest at the end, peaks at 1 and 3
+    found = score([0.5, 0.6, 0.7, 0.9, 0.8, 0.4], rising)
+    assert (found.pick, found.regret) == ("features.5", pytest.approx(0.5))
+    assert (found.auto, found.auto_regret) == ("features.1", pytest.approx(0.3))
+    partly = score([0.5, 0.6, 0.7, 0.9, 0.8, 0.4], rising, left_untrained=[1])
+    assert (partly.auto, partly.auto_regret) == ("features.3", 0)
+
+
+def test_what_has_no_curve_takes_its_highest_value():
+    made = agreement(condition([0.5, 0.6, 0.7], nmse={0: 0.3, 1: 0.2, 2: 0.1}), DRAWS)
+    found = made.predictors["autoencoder"]
+    assert (found.auto, found.auto_regret) == (found.pick, found.regret) == ("features.2", 0)

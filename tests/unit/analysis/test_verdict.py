@@ -29,6 +29,8 @@ def score(rho, low, high, p=0.01, regret=0.004, n=18, single=None):
         spearman_equal_size=None,
         pick="features.3",
         regret=regret,
+        auto="block5_conv2",
+        auto_regret=regret,
         regret_top3=0.0,
         top3_hits=1,
         spearman_one_training=rho if single is None else single,
@@ -48,7 +50,8 @@ def test_the_sentence_of_a_weak_cui():
     words = said({"cui": CUI, "depth": DEPTH})
     assert words.startswith(
         "N=18: CUI's order agrees with the measured one at rho=0.38 [-0.10, 0.70], which cannot be "
-        "told from chance; picking by it costs 0.4 points of accuracy; depth alone does better "
+        "told from chance; its choice, block5_conv2, costs 0.4 points of accuracy; depth alone "
+        "does better "
         "(0.57 [0.12, 0.80]). The accuracies spread over 20.0 points, more than chance would "
         "(standard error of a difference 1.2 points, from test images), and 85% of the pairs"
     )
@@ -57,7 +60,7 @@ def test_the_sentence_of_a_weak_cui():
 def test_a_strong_cui():
     strong = score(0.80, 0.50, 0.92, regret=0.0)
     words = said({"cui": strong, "depth": DEPTH})
-    assert "at rho=0.80 [0.50, 0.92]; its pick is the most accurate point" in words
+    assert "at rho=0.80 [0.50, 0.92]; its choice, block5_conv2, is the most accurate point" in words
     assert "depth alone does worse (0.57" in words
     assert "told from chance" not in words
 
