@@ -26,8 +26,9 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	 fi
 	@touch $@
 
-demo: setup  ## the main job on the embedded letters: every split point ranked, five retrained
-	$(BIN)/python train.py experiment=demo
+demo: setup  ## the main job on the embedded letters: every split point ranked, five retrained, a report
+	$(BIN)/python train.py experiment=demo hydra.run.dir=outputs/demo
+	$(BIN)/python analyze.py runs=outputs/demo hydra.run.dir=outputs/demo-report
 
 test: setup  ## the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
@@ -44,6 +45,7 @@ lock:  ## pin every dependency, with hashes, in requirements.lock (needs uv)
 
 bench: setup  ## the benchmarks, as ratios against a reference measured beside them
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/cui.py --json outputs/bench/cui.json
+	@echo "the cost of the other predictors, beside their agreement: python benchmarks/predictors.py RUNS (docs/predictors.md)"
 
 clean:  ## remove the environment; results in outputs/ stay
 	rm -rf $(VENV)
