@@ -12,14 +12,14 @@ from pipeline.jobs import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CONFIGS = sorted((ROOT / "conf").rglob("*.yaml"))
-COMMAND = re.compile(r"^(?:#\s+)?python train\.py *([^#\n]*)", re.MULTILINE)
+COMMAND = re.compile(r"^(?:#\s+)?python (train|analyze)\.py *([^#\n]*)", re.MULTILINE)
 
 
 def commands():
     found = {
-        (path.relative_to(ROOT).as_posix(), line.strip())
+        (path.relative_to(ROOT).as_posix(), job, words.strip())
         for path in [*PAGES, *CONFIGS]
-        for line in COMMAND.findall(path.read_text(encoding="utf-8"))
+        for job, words in COMMAND.findall(path.read_text(encoding="utf-8"))
     }
     return sorted(found)
 
@@ -32,11 +32,13 @@ def one_job(words):
     return BasicSweeper.split_arguments(parsed, max_batch_size=None)[0][0]
 
 
-@pytest.mark.parametrize(("page", "arguments"), commands())
-def test_a_printed_command_composes(page, arguments, tmp_path):
+@pytest.mark.parametrize(("page", "job", "arguments"), commands())
+def test_a_printed_command_composes(page, job, arguments, tmp_path):
+    if "launcher=ray" in arguments:
+        pytest.importorskip("hydra_plugins.hydra_ray_launcher", reason="an extra: isplit[ray]")
     overrides = one_job(shlex.split(arguments.replace("...", "x")))
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        assert compose("train", [*overrides, f"paths.output={tmp_path}"]).data.name
+        assert compose(job, [*overrides, f"paths.output={tmp_path}"]).paths.output
 
 
 def test_the_makefile_has_what_the_readme_names():
