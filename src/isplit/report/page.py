@@ -72,7 +72,7 @@ def write_report(
         ValueError: no conditions.
     """
     if not conditions:
-        raise ValueError("no conditions to report: no finished runs were found, see study.runs")
+        raise ValueError("no conditions to report: runs= found no finished run")
     extras = extras or Extras()
     overall = _Section.of_all(leaderboard, extras, path.parent)
     sections = [_Section.of(c, k, extras, path.parent) for k, c in enumerate(conditions)]

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
 from isplit.analysis.agreement import agreement
 from isplit.analysis.findings import Condition, PredictorCost, Retrained
+from isplit.analysis.leaderboard import leaderboard
 from isplit.importance.curves import cut_distil_encode, depth, layer_size
+from isplit.report.drawing import draw_condition, draw_heat_maps, draw_leaderboard
+from isplit.report.page import Extras, write_report
 from isplit.types import (
     Accuracy,
     BottleneckResult,
@@ -25,6 +31,8 @@ VGG = [(1, 64), (1, 64), (2, 64), (2, 128), (2, 128), (4, 128), *[(4, 256)] * 3,
 VGG += [*[(8, 512)] * 3, (16, 512), *[(16, 512)] * 3, (32, 512)]  # (stride, channels)
 NAMES = "1_conv1 1_conv2 1_pool 2_conv1 2_conv2 2_pool 3_conv1 3_conv2 3_conv3 3_pool 4_conv1"
 NAMES += " 4_conv2 4_conv3 4_pool 5_conv1 5_conv2 5_conv3 5_pool"
+
+NASTY = "<b>\"&'</script><script>alert(1)</script>"
 
 
 def points(count=18):
@@ -72,6 +80,30 @@ def condition(
         left_out=left_out,
     )
     return replace(made, agreement=agreement(made, draws=200)) if judged else made
+
+
+@cache
+def analysis(temporary: Path):
+    """Three small conditions, one without a judgement, with names that try to break the page."""
+    folder = temporary / "analysis"
+    conditions = (
+        condition(f"first {NASTY}", count=7, classes=3, called=NASTY),
+        condition("second", count=5, classes=12, repeats=1, seed=1, left_out=()),
+        condition("third", count=4, classes=2, trained=[1], seed=2, judged=False),
+    )
+    board = leaderboard(conditions)
+    slug = conditions[0].slug
+    drawn, _ = draw_condition(conditions[0], folder / slug)
+    pixels = np.random.default_rng(0).integers(0, 255, (2, 3, 8, 8, 3), dtype=np.uint8)
+    picture = draw_heat_maps(pixels, points(2), pixels[0], ["x", NASTY, "z"], folder / slug)
+    extras = Extras(
+        {"": draw_leaderboard(board, folder), slug: (*drawn, picture), "condition-1": drawn[:2]},
+        left_out=[f"run 9 {NASTY}: schema 0, this program reads 1"],
+        versions={"isplit": "0.1.0"},
+        configs={f"config {NASTY}": f"model: {NASTY}\n" + "x" * 500},
+    )
+    path = write_report(folder / "report.html", conditions, board, extras)
+    return SimpleNamespace(conditions=conditions, board=board, extras=extras, path=path)
 
 
 def _point(i):

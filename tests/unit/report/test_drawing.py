@@ -125,6 +125,16 @@ def test_the_same_findings_give_the_same_bytes(tmp_path, few):
     assert first[0].path.read_bytes() == second[0].path.read_bytes()
 
 
-def test_text_is_text_in_the_svg(analysis):
-    path = analysis.extras.drawings[""][0].path
+def test_text_is_text_in_the_svg(tmp_path, few, many):
+    (drawing,) = draw_leaderboard(leaderboard((few, many)), tmp_path)
+    path = drawing.path
     assert "noise ceiling" in " ".join(ElementTree.parse(path).getroot().itertext())
+
+
+def test_points_that_lie_together_share_a_number(few):
+    first, second, *others = few.retrained
+    twin = replace(second, results=first.results)
+    texts = words(drawn("tradeoff", replace(few, retrained=(first, twin, *others))))
+    assert texts.count("0, 1") == 2
+    assert texts.count("2") == 2
+    assert "0, 1" not in words(drawn("tradeoff", few))

@@ -4,12 +4,17 @@ from html.parser import HTMLParser
 
 import pytest
 import report_samples as samples
-from conftest import NASTY
+from report_samples import NASTY
 
 from isplit.report import page
 from isplit.report.cells import Cell, Grid
 from isplit.report.grids import leaderboard_grid, points_grid, predictors_grid
 from isplit.report.page import Extras, write_report
+
+
+@pytest.fixture(scope="session")
+def analysis(tmp_path_factory):
+    return samples.analysis(tmp_path_factory.getbasetemp())
 
 
 class Parsed(HTMLParser):
@@ -105,7 +110,7 @@ def test_many_conditions_keep_the_size_and_the_rest_is_named(analysis, tmp_path,
 
 
 def test_no_conditions_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="no conditions to report: no finished runs were found"):
+    with pytest.raises(ValueError, match="no conditions to report: runs= found no finished run"):
         write_report(tmp_path / "report.html", [])
 
 

@@ -3,11 +3,17 @@
 import shutil
 
 import pytest
+import report_samples as samples
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="session")
+def analysis(tmp_path_factory):
+    return samples.analysis(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="module")

@@ -22,9 +22,9 @@ from isplit.report.figures.canvas import (
 from isplit.report.figures.curve import without_zeros
 from isplit.types import Curve
 
-LINES_AT_MOST = 8  # more classes: a heat map
+LINES_AT_MOST = 5  # more classes: a heat map
 NAMED_ROWS = 60
-MARKERS = "os^DvPX*"
+MARKERS = "os^Dv"
 LOWEST_SHARE = 1e-3  # of the maximum; what is lower is white
 
 

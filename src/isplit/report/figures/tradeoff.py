@@ -12,7 +12,7 @@ from isplit.analysis.findings import Condition
 from isplit.report.figures.canvas import ACCENT, DARK, plain, target
 
 NUMBERED_POINTS = 24  # of more, only the fronts are numbered
-SAME_LINE = 0.03  # of the accuracies' range
+TOGETHER = 0.035  # of the axes: points nearer than this share a text
 WIDE_RANGE = 300
 
 
@@ -53,6 +53,7 @@ def _panel(axes: Axes, condition: Condition, costs: Sequence[float], name: str) 
     gains = [t.accuracy for t in trained]
     front = pareto(costs, gains)
     axes.set_xscale("log")
+    axes.margins(0.08)
     axes.plot(costs, gains, "o", color=DARK, markersize=5, label="split point (number: its index)")
     axes.step(
         [costs[p] for p in front],
@@ -67,25 +68,35 @@ def _panel(axes: Axes, condition: Condition, costs: Sequence[float], name: str) 
     axes.axhline(condition.baseline_accuracy, color="black", lw=1, ls=":", label="unsplit")
     for p, t in enumerate(trained):
         target(axes, f"point-{t.position}.{name[0]}", costs[p], gains[p])
-    shown = range(len(trained)) if len(trained) <= NUMBERED_POINTS else front
+    all_of_them = len(trained) <= NUMBERED_POINTS
     _number(
-        axes, {condition.points[trained[p].position].index: (costs[p], gains[p]) for p in shown}
+        axes,
+        {
+            condition.points[trained[p].position].index: (costs[p], gains[p])
+            for p in (range(len(trained)) if all_of_them else front)
+        },
+        below=all_of_them,  # nothing lies above a front
     )
     _ticks(axes, costs)
     axes.set_xlabel(f"{name}, log scale")
     plain(axes, "both")
 
 
-def _number(axes: Axes, places: Mapping[int, tuple[float, float]]) -> None:
+def _number(axes: Axes, places: Mapping[int, tuple[float, float]], below: bool) -> None:
     """The index beside each point; those that lie together share one text."""
-    height = max(g for _, g in places.values()) - min(g for _, g in places.values()) or 1.0
-    together: dict[tuple[float, float], list[int]] = {}
-    for index, (cost, gain) in places.items():
-        near = (at for at in together if at[0] == cost and abs(at[1] - gain) < SAME_LINE * height)
-        together.setdefault(next(near, (cost, gain)), []).append(index)
-    for at, indices in together.items():
-        text = ", ".join(map(str, indices))
-        axes.annotate(text, at, (5, -9), textcoords="offset points", fontsize=7.5)
+    on_axes = axes.transData + axes.transAxes.inverted()
+    at = {index: on_axes.transform(place) for index, place in sorted(places.items())}
+    groups: list[list[int]] = []
+    for index, here in at.items():
+        near = (group for group in groups if abs(at[group[0]] - here).max() < TOGETHER)
+        group = next(near, None)
+        groups.append([index]) if group is None else group.append(index)
+    offset, side = ((5, -9), "left") if below else ((-6, 5), "right")
+    for group in groups:
+        text = ", ".join(map(str, group))
+        axes.annotate(
+            text, places[group[0]], offset, textcoords="offset points", ha=side, fontsize=7.5
+        )
 
 
 def _ticks(axes: Axes, costs: Sequence[float]) -> None:
