@@ -80,7 +80,8 @@ def overlays(images: NDArray[np.float32], maps: Tensor) -> NDArray[np.uint8]:
 
 def _stretched(maps: Tensor, size: Sequence[int]) -> Tensor:
     """Maps (N, H, W) upscaled linearly, then from 0 to 1 by each one's least and largest value."""
+    flat_N = maps.amin((1, 2), keepdim=True) == maps.amax((1, 2), keepdim=True)
     large_NHW = F.interpolate(maps[:, None], tuple(size), mode="bilinear")[:, 0]
     least_N, largest_N = large_NHW.amin((1, 2), keepdim=True), large_NHW.amax((1, 2), keepdim=True)
-    span_N = torch.where(largest_N > least_N, largest_N - least_N, 1)
+    span_N = torch.where(flat_N, torch.inf, largest_N - least_N)  # upscaling a flat map rounds
     return (large_NHW - least_N) / span_N

@@ -107,3 +107,16 @@ class _Turn(nn.Module):
 
     def forward(self, x):
         return x.permute(*self.order)
+
+
+def test_a_map_of_one_value_is_cold_whatever_the_upscaling_rounds():
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 5, 3), nn.AdaptiveAvgPool2d(1), nn.ReLU(), nn.Flatten(), nn.Linear(5, 4)
+    )
+    images = torch.rand(6, 3, 33, 33)
+    traced = trace(net, images[:2])
+    points = [point for point in split_points(traced, "all") if point.shape == (5, 1, 1)]
+    maps = heat_maps(traced, points, images, torch.zeros(6, dtype=torch.int64))
+    assert points
+    assert not maps.any()

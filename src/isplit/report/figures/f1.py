@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from isplit.analysis.findings import Condition, Retrained
+from isplit.importance import RULES
 from isplit.report.figures.canvas import (
     ACCENT,
     DARK,
@@ -34,8 +35,8 @@ NAME_BESIDE: dict[str, Any] = {
 def f1_figure(condition: Condition) -> Figure | None:
     """F1 of each class, unsplit and split, sorted by F1 of the unsplit model.
 
-    The split is the one that the CUI ranks highest of those that were trained. ``None`` where
-    nothing was trained.
+    The split is the one that ``split.layer=auto`` takes by the CUI, of those that were trained.
+    ``None`` where nothing was trained.
     """
     if not condition.retrained:
         return None
@@ -52,9 +53,11 @@ def f1_figure(condition: Condition) -> Figure | None:
 
 
 def shown_split(condition: Condition) -> Retrained:
-    """The trained split that the CUI ranks highest; without a CUI, the most accurate."""
-    if "cui" in condition.curves:
-        return min(condition.retrained, key=lambda t: condition.curves["cui"].rank(t.position))
+    """The trained split at the CUI's highest peak; without a CUI, the most accurate."""
+    cui = condition.curves.get("cui")
+    if cui is not None:
+        (chosen,) = RULES["auto"](cui, [t.position for t in condition.retrained])
+        return next(t for t in condition.retrained if t.position == chosen)
     return max(condition.retrained, key=lambda t: t.accuracy)
 
 

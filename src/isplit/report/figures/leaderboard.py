@@ -38,7 +38,7 @@ def leaderboard_figure(leaderboard: Leaderboard) -> Figure | None:
     names = [f"{s.predictor}  ({s.conditions})" for s in standings]
     axes.set_yticks(range(len(names)), names, fontsize=9)
     axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.set_xlabel("Spearman rank correlation with the measured accuracy (-1 to 1)")
+    axes.set_xlabel("rank correlation with the measured accuracy")
     axes.set_title(f"predictors over {len(leaderboard.conditions)} conditions", loc="left")
     plain(axes, "x")
     _legend(figure)
