@@ -51,6 +51,7 @@ def test_every_condition_has_its_files(analysed):
     assert (analysed / "report.html").stat().st_size < 2_000_000
 
 
+@pytest.mark.filterwarnings("ignore:An input array is constant")
 def test_agreement_is_what_scipy_makes_of_the_table(analysed):
     folder = folder_of(analysed, "0.9")
     with (folder / "curve.csv").open(encoding="utf-8") as file:
