@@ -10,11 +10,12 @@ import json
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
-from pipeline.jobs import start_job
+from pipeline.jobs import ROOT, SMALLEST, start_job
 from sweeping import sweep
 
 CLUSTER = Path(__file__).with_name("cluster.sh")
@@ -29,7 +30,7 @@ PATIENCE = 600  # seconds; a busy machine starts a task in a minute
 NAMES = ("00-block1_pool", "01-block3_pool", "02-block5_pool")
 SWEEP = ("split.layer=block1_pool,block3_pool,block5_pool", "stage.baseline.epochs=20")
 ON_SLURM = (
-    "-m",
+    "hydra.mode=MULTIRUN",  # -m, wherever it stands
     "hydra/launcher=slurm",
     "hydra.launcher.cpus_per_task=1",
     "hydra.launcher.mem_gb=1",
@@ -129,3 +130,29 @@ def test_a_task_killed_and_one_preempted_change_nothing_in_the_end(slurm, tmp_pa
     assert not list(root.glob("store/*/*.part"))
     for stage in ("baseline", "curve"):
         assert len([p for p in root.glob(f"store/{stage}/*") if not p.suffix]) == 1
+
+
+SCRIPT = """#!/bin/bash
+#SBATCH --ntasks-per-node=2 --requeue --open-mode=append --output={log}
+srun {python} {root}/train.py {overrides}
+if [ $? -eq 75 ]; then scontrol requeue "$SLURM_JOB_ID"; fi
+"""
+
+
+def test_two_tasks_share_a_training_that_their_script_queues_again(slurm, tmp_path):
+    script, log, job = tmp_path / "job.sh", tmp_path / "log", tmp_path / "job"
+    where = (f"paths.root={tmp_path}", f"paths.data={tmp_path}/data", f"hydra.run.dir={job}")
+    two = ("trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp")
+    overrides = " ".join([*SMALLEST, "stage.baseline.epochs=20", *two, *where])
+    script.write_text(SCRIPT.format(log=log, python=sys.executable, root=ROOT, overrides=overrides))
+    number = subprocess.run(
+        ["sbatch", "--parsable", script], check=True, capture_output=True, text=True
+    )
+    until(lambda: maker(tmp_path, "baseline"), "a baseline")
+    subprocess.run(["scancel", "--signal=USR1", number.stdout.strip()], check=True)
+    until(lambda: not queue("--format=%i"), "the queue to be empty")
+    said = log.read_text(encoding="utf-8")
+    assert (job / "result.json").exists(), said
+    assert said.count("preempted; the same command goes on") == 1
+    assert "baseline: goes on after epoch" in said
+    assert said.count("accuracy on the test images") == 1, "one of them speaks"

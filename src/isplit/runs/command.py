@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from isplit.files import write_text
-from isplit.stages import Preempted, preemptible
+from isplit.stages import PREEMPTED, Preempted, preemptible
 from isplit.threads import has_company
 
 log = logging.getLogger(__name__)
@@ -58,8 +58,9 @@ def command(job: Callable[[DictConfig], Any], cfg: DictConfig) -> None:
             (Path(cfg.paths.output) / FAILURE).unlink(missing_ok=True)
         with preemptible():
             job(cfg)
-    except Preempted:
-        log.error("preempted; %s", GOES_ON)
+    except Preempted as stop:
+        if stop.code == PREEMPTED:  # one of the processes of a job says it for all
+            log.error("preempted; %s", GOES_ON)
         raise
     except (KeyboardInterrupt, SystemExit):
         log.error("stopped; %s", GOES_ON)

@@ -93,7 +93,7 @@ def teamed(
         yield team
     except Preempted as stop:
         if not team.leads:
-            stop.code = 0  # at any other Lightning kills the leader, which has things to finish
+            stop.code = 0  # at any other, Lightning kills the leader, which has things to finish
         raise
     finally:
         distributed.destroy_process_group()

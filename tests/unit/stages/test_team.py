@@ -13,7 +13,7 @@ def test_one_device_is_a_team_of_one():
 
 
 def test_whatever_auto_finds_may_be_one_device():
-    with teamed("cpu", [1], "auto", 1, may_start=False) as team:
+    with teamed("cpu", "auto", "auto", 1, may_start=False) as team:
         assert team.size == 1
 
 
