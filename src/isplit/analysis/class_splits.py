@@ -213,14 +213,14 @@ def verdict(retrainings: Retrainings, labels: Sequence[str]) -> str:
     """
     outcomes = [_outcome(number, each, labels) for number, each in enumerate(retrainings, 1)]
     if any(retraining.is_at_chance for retraining in retrainings):
-        return f"{'; '.join(outcomes)}."
+        return f"{'. '.join(outcomes)}."
     moved = shift(retrainings)
     than = "smaller" if moved.value < 0 else "larger"
     between = (
         f"the gain from the second split is {_points(moved)} points {than} in subset 2 than in "
         f"subset 1, {_meaning(moved, 'as', 'against what')} the curves of the classes say"
     )
-    return f"{'; '.join(outcomes)}. Between the subsets, {between}."
+    return f"{'. '.join(outcomes)}. Between the subsets, {between}."
 
 
 def _accuracy(trainings: Sequence[Trained]) -> float:
@@ -232,9 +232,9 @@ def _f1(trainings: Sequence[Trained], label: int) -> float:
 
 
 def _outcome(number: int, retraining: Retraining, labels: Sequence[str]) -> str:
-    """``subset 1 (5 classes): CUI prefers a, which did better by 2.0 ± 0.5 points, ...``."""
+    """``Subset 1 (5 classes): CUI prefers a, which did better by 2.0 ± 0.5 points, ...``."""
     subset, made = retraining.subset, retraining.preferred
-    said = f"subset {number} ({len(subset.classes)} classes): CUI prefers {labels[subset.prefers]}"
+    said = f"Subset {number} ({len(subset.classes)} classes): CUI prefers {labels[subset.prefers]}"
     if retraining.is_at_chance:
         return f"{said}, but both splits are at chance: the recipe is too short for this subset"
     did = "better" if made.value > 0 else "worse" if made.value < 0 else "neither better nor worse"

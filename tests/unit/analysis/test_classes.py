@@ -216,7 +216,7 @@ def test_where_nothing_was_learned_nothing_is_compared():
     idle = retrained(made_subset(1, 1), 60, 50)
     assert (taught.is_at_chance, idle.is_at_chance) == (False, True)
     said = verdict((idle, taught), LABELS)
-    assert "subset 1 (2 classes): CUI prefers p1, but both splits are at chance" in said
+    assert "Subset 1 (2 classes): CUI prefers p1, but both splits are at chance" in said
     assert "Between the subsets" not in said
 
 
