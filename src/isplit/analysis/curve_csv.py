@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 
 from isplit.analysis.findings import MEASURED, Condition, Retrained
+from isplit.files import csv_text
 from isplit.types import SplitPoint
 
 Cell = str | int | float | None
@@ -30,11 +29,7 @@ def curve_csv(condition: Condition) -> str:
         | {"baseline_accuracy": condition.baseline_accuracy}
         for position, point in enumerate(condition.points)
     ]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(rows[0])
-    writer.writerows([_cell(value) for value in row.values()] for row in rows)
-    return text.getvalue()
+    return csv_text(rows[0], ([_cell(value) for value in row.values()] for row in rows))
 
 
 def _of_point(point: SplitPoint) -> dict[str, Cell]:

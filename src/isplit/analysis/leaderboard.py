@@ -5,8 +5,6 @@ Shape suffixes: K conditions, D draws.
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -17,6 +15,7 @@ from isplit.analysis.correlation import NOTHING, Floats, interval, resamples
 from isplit.analysis.findings import Agreement, Condition, Interval, Leaderboard, Standing
 from isplit.analysis.findings import as_json as as_json
 from isplit.analysis.verdict import leaderboard_verdict
+from isplit.files import csv_text
 
 DRAWS, SEED = 2000, 0
 
@@ -51,16 +50,14 @@ def leaderboard(conditions: Sequence[Condition]) -> Leaderboard:
 
 def leaderboard_csv(board: Leaderboard) -> str:
     """A row per predictor: its standing, then its rank correlation in each condition."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     names = [f.name for f in fields(Standing)]
     header = [[f"{n}_low", f"{n}_high"] if n.endswith("_ci95") else [n] for n in names]
-    writer.writerow([*(name for group in header for name in group), *board.conditions])
+    rows = []
     for standing in board.standings:
         cells = [getattr(standing, name) for name in names]
         flat = [v for cell in cells for v in (cell if isinstance(cell, tuple) else (cell,))]
-        writer.writerow(_cell(v) for v in [*flat, *board.spearman[standing.predictor]])
-    return text.getvalue()
+        rows.append([_cell(v) for v in [*flat, *board.spearman[standing.predictor]]])
+    return csv_text([*(name for group in header for name in group), *board.conditions], rows)
 
 
 def _standing(

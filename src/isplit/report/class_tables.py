@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.table import Table
 
 from isplit.analysis.class_splits import ClassFinding, Difference, Retraining, shift
 from isplit.analysis.findings import as_json
+from isplit.files import csv_text
 from isplit.report.figures.f1 import split_f1
 
 NOTHING = "-"
@@ -58,12 +57,12 @@ def f1_table(finding: ClassFinding) -> Table:
 
 def classes_csv(findings: Sequence[ClassFinding]) -> str:
     """A row per condition and subset; what was not trained is empty."""
-    return _csv(COLUMNS, (row for finding in findings for row in _rows(finding)))
+    return csv_text(COLUMNS, (row for finding in findings for row in _rows(finding)))
 
 
 def f1_csv(findings: Sequence[ClassFinding]) -> str:
     """A row per class and trained split, of all classes (subset 0) and of each subset."""
-    return _csv(F1_COLUMNS, (row for finding in findings for row in _f1_rows(finding)))
+    return csv_text(F1_COLUMNS, (row for finding in findings for row in _f1_rows(finding)))
 
 
 def classes_json(finding: ClassFinding) -> dict[str, Any]:
@@ -145,11 +144,3 @@ def _measured(made: Retraining, labels: Sequence[str]) -> dict[str, Any]:
 
 def _judged(difference: Difference) -> dict[str, Any]:
     return {**as_json(difference), "beyond_error": difference.is_beyond_error}
-
-
-def _csv(names: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows(rows)
-    return text.getvalue()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
+from isplit.files import csv_text
 from isplit.types import SplitResult
 
 
@@ -41,7 +39,7 @@ def metrics_csv(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
         for row in history
     ]
     names = list(dict.fromkeys(name for row in rows for name in row))
-    return _csv(names, ([row.get(name, "") for name in names] for row in rows))
+    return csv_text(names, ([row.get(name, "") for name in names] for row in rows))
 
 
 def predictions_csv(
@@ -50,7 +48,7 @@ def predictions_csv(
     """A row per test image, in order: its label and the answer after each stage, by class name."""
     columns = [labels, *answers.values()]
     rows = ([class_names[c] for c in image] for image in zip(*columns, strict=True))
-    return _csv(["label", *answers], rows)
+    return csv_text(["label", *answers], rows)
 
 
 def _row(result: SplitResult) -> list[str]:
@@ -66,11 +64,3 @@ def _row(result: SplitResult) -> list[str]:
         f"{(cost.head_macs + cost.encoder_macs) / 1e6:.1f}",
         f"{(cost.tail_macs + cost.decoder_macs) / 1e6:.1f}",
     ]
-
-
-def _csv(names: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows(rows)
-    return text.getvalue()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +11,7 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.table import Table
 
-from isplit.files import write_json, write_text
+from isplit.files import csv_text, write_json, write_text
 from isplit.sweeps.jobs import Job, read_result
 
 SWEEP_SCHEMA = 1
@@ -89,11 +87,7 @@ def _flat(folder: Path) -> dict[str, Any]:
 
 def _csv(rows: Sequence[dict[str, Any]]) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_text(names, ([row.get(name, "") for name in names] for row in rows))
 
 
 def _document(outcomes: Sequence[Outcome], folder: Path) -> dict[str, Any]:
