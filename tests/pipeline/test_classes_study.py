@@ -60,7 +60,7 @@ def tried(root, proposed):
 @pytest.fixture
 def undrawn(monkeypatch):
     """Figures take most of the time."""
-    monkeypatch.setattr("isplit.outputs.save", lambda figure, path: [])
+    monkeypatch.setattr("isplit.outputs.classes.save", lambda figure, path: [])
 
 
 def the_run(root):
