@@ -11,7 +11,7 @@ from pipeline.jobs import start_job
 def test_a_job_that_is_wanted_back_says_so_and_has_a_status_of_its_own(tmp_path, number):
     process = start_job(tmp_path, f"paths.output={tmp_path / 'job'}", "stage.baseline.epochs=2000")
     try:
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 900
         while not list(tmp_path.glob("store/baseline/*.part/last.ckpt")):
             assert time.monotonic() < deadline, "it never began"
             time.sleep(0.1)

@@ -38,8 +38,9 @@ class SharedBatchNorm(_BatchNorm):
             return super().forward(x)
         others = [axis for axis in range(x.dim()) if axis != 1]
         values = x.to(torch.promote_types(x.dtype, torch.float32))  # sums of halves overflow
-        count = _over_all(values.new_tensor(x.numel() / x.shape[1]))
-        mean_C = _over_all(values.sum(others)) / count
+        own_count = values.new_tensor([x.numel() / x.shape[1]])
+        totals = _over_all(torch.cat([values.sum(others), own_count]))
+        count, mean_C = totals[-1], totals[:-1] / totals[-1]
         shape = [1, -1] + [1] * (x.dim() - 2)
         centred = values - mean_C.view(shape)
         variance_C = _over_all(centred.square().sum(others)) / count
