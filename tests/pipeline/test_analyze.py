@@ -91,6 +91,20 @@ def test_repeats_share_the_baseline_and_nothing_else(trained):
     assert fingerprints[0]["finetune"] != fingerprints[1]["finetune"]
 
 
+def test_a_training_may_belong_to_two_conditions(trained):
+    """A code of 410 elements is what rate 0.9 makes of 4096: block3_pool's is another."""
+    rate = 1 - 410 / 4096
+    one = compose_job(trained, "split.layer=block1_pool", f"bottleneck.compression_rate={rate}")
+    other = compose_job(trained, "split.layer=block1_pool", "bottleneck.code_elements=410")
+    folder = trained.parent / "shared_training"
+    for name, cfg in {"rate": one, "code": other}.items():
+        cfg.paths.output = str(folder / name)
+        runs.train(cfg)
+    found = collect([folder]).runs
+    assert len({run.result.stages["finetune"].fingerprint for run in found}) == 1
+    assert len(by_condition(found)) == 2
+
+
 def test_what_cannot_be_read_is_named_and_left_out(trained, tmp_path):
     place = tmp_path / "runs"
     shutil.copytree(trained / "one", place / "one")

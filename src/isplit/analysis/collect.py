@@ -158,7 +158,8 @@ def _unfinished(folder: Path) -> list[str]:
 
 
 def _trainings(run: Run) -> tuple[str, ...]:
-    return tuple(stage.fingerprint for stage in run.result.stages.values())
+    """What makes two results the same; a training may belong to two conditions by its code."""
+    return (_key(run), *(stage.fingerprint for stage in run.result.stages.values()))
 
 
 def _key(run: Run) -> str:
