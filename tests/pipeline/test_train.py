@@ -13,6 +13,7 @@ from isplit import runs
 from isplit.artifact import load_split_model
 from isplit.config import build_data
 from isplit.evaluate import evaluate
+from isplit.runs.train import _sole_job_in
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +230,7 @@ def test_a_checkpoint_of_another_architecture_is_refused(tmp_path):
 def test_two_jobs_in_one_output_folder_are_refused(tmp_path):
     cfg = compose_job(tmp_path)
     with (
-        runs._sole_job_in(tmp_path / "job"),
+        _sole_job_in(tmp_path / "job"),
         pytest.raises(ValueError, match=r"another job is running in .*job"),
     ):
         runs.train(cfg)
