@@ -11,10 +11,10 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
 from isplit.analysis.agreement import FEWEST_POINTS, agreement
-from isplit.analysis.collect import Collection, Run, by_condition, correct_answers, facts
-from isplit.analysis.findings import Condition, Retrained
+from isplit.analysis.collect import Collection, Run, by_condition
+from isplit.analysis.conditions import condition_of
+from isplit.analysis.findings import Condition
 from isplit.analysis.leaderboard import leaderboard
-from isplit.analysis.noise import subset_accuracies
 from isplit.outputs import Pictures, write_agreement
 from isplit.runs.curves import Reopened, curves_and_costs, pictures_of, reopened_or_why_not
 from isplit.tracking import log_agreement
@@ -43,31 +43,13 @@ def judged_conditions(
     for number, (name, runs) in enumerate(groups.items(), 1):
         log.info("%s: %d runs (%d of %d)", name, len(runs), number, len(groups))
         ready = reopened_or_why_not(cfg, runs[0])
-        condition = _judged(_condition(cfg, name, runs, ready))
+        curves, costs, missing = curves_and_costs(cfg, runs[0], ready)
+        condition = _judged(condition_of(name, runs, curves, costs, missing))
         conditions.append(condition)
         shown = pictures_of(cfg, ready) if isinstance(ready, Reopened) else None
         if shown is not None:
             pictures[condition.slug] = shown
     return conditions, pictures
-
-
-def _condition(cfg: DictConfig, name: str, runs: Sequence[Run], ready: Reopened | str) -> Condition:
-    first = runs[0].result
-    curves, costs, missing = curves_and_costs(cfg, runs[0], ready)
-    return Condition(
-        name=name,
-        slug=_slug(name),
-        facts=facts(runs[0]),
-        class_names=first.per_class.class_names,
-        baseline_accuracy=first.accuracy.baseline,
-        baseline_f1=first.per_class.baseline_f1,
-        test_images=first.accuracy.test_images,
-        points=runs[0].curve.points,
-        retrained=tuple(_retrained(runs)),
-        curves=curves,
-        costs=costs,
-        left_out=tuple(missing),
-    )
 
 
 def _judged(condition: Condition) -> Condition:
@@ -76,25 +58,3 @@ def _judged(condition: Condition) -> Condition:
         return replace(condition, agreement=agreement(condition))
     reason = f"no agreement: {len(condition.retrained)} points retrained, {FEWEST_POINTS} needed"
     return replace(condition, left_out=(*condition.left_out, reason))
-
-
-def _retrained(runs: Sequence[Run]) -> list[Retrained]:
-    """The trainings of each point, from the input on."""
-    by_position: dict[int, list[Run]] = {}
-    for run in sorted(runs, key=lambda run: int(run.config.get("repeat", 0))):
-        by_position.setdefault(run.result.split.index, []).append(run)
-    return [
-        Retrained(position, tuple(run.result for run in same), _subsets(same[0]))
-        for position, same in sorted(by_position.items())
-    ]
-
-
-def _subsets(run: Run) -> tuple[float, ...]:
-    correct = correct_answers(run)
-    return () if correct is None else subset_accuracies(correct)
-
-
-def _slug(name: str) -> str:
-    """A folder name: letters, digits and dots, the rest dashes."""
-    kept = "".join(c if c.isalnum() or c in "._" else " " for c in name)
-    return "-".join(kept.split())

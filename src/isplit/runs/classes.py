@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lightning.pytorch.loggers import Logger
@@ -12,8 +13,9 @@ from omegaconf import DictConfig
 from isplit import config
 from isplit.analysis.class_splits import ClassFinding, Retraining, Trained, compare, shift
 from isplit.analysis.classes import FEWEST_CLASSES, Proposal, Subset, propose
-from isplit.analysis.collect import Collection, Run, by_condition, correct_answers, facts
-from isplit.analysis.findings import Condition, Retrained
+from isplit.analysis.collect import Collection, Run, by_condition, correct_answers
+from isplit.analysis.conditions import condition_of, slug
+from isplit.analysis.findings import Condition
 from isplit.outputs import write_classes
 from isplit.runs.curves import curves_and_costs, reopened_or_why_not
 from isplit.runs.subset_jobs import SubsetJob, class_names, is_part_of
@@ -41,7 +43,7 @@ def classes_study(
     conditions = _of_all_classes(found.runs)
     for name, runs in conditions.items():
         log.info("%s: %d runs", name, len(runs))
-        place = folder if len(conditions) == 1 else folder / _slug(name)
+        place = folder if len(conditions) == 1 else folder / slug(name)
         try:
             findings.append(_studied(cfg, name, runs, found.runs, place))
         except ValueError as error:
@@ -146,30 +148,9 @@ def _net_of(name: str, done: Done, number: int) -> Condition:
 
 
 def _condition(name: str, runs: Sequence[Run], curve: Curve) -> Condition:
-    first = runs[0].result
-    by_position: dict[int, list[Run]] = {}
-    for run in runs:
-        by_position.setdefault(run.result.split.index, []).append(run)
-    return Condition(
-        name=name,
-        slug=_slug(name),
-        facts=facts(runs[0]),
-        class_names=class_names(runs[0]),
-        baseline_accuracy=first.accuracy.baseline,
-        baseline_f1=first.per_class.baseline_f1,
-        test_images=first.accuracy.test_images,
-        points=runs[0].curve.points,
-        retrained=tuple(
-            Retrained(position, tuple(run.result for run in same))
-            for position, same in sorted(by_position.items())
-        ),
-        curves={curve.kind: curve},
-    )
-
-
-def _slug(name: str) -> str:
-    """A folder name: letters, digits and dots, the rest dashes."""
-    return "-".join("".join(c if c.isalnum() or c in "._" else " " for c in name).split())
+    """The same as in any study, its classes under the names by which they are chosen."""
+    condition = condition_of(name, runs, {curve.kind: curve})
+    return replace(condition, class_names=class_names(runs[0]))
 
 
 def _positions(among: Sequence[str | int] | None, condition: Condition) -> list[int] | None:
