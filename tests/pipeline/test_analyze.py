@@ -92,10 +92,10 @@ def test_repeats_share_the_baseline_and_nothing_else(trained):
 
 
 def test_a_training_may_belong_to_two_conditions(trained):
-    """A code of 410 elements is what rate 0.9 makes of 4096: block3_pool's is another."""
-    rate = 1 - 410 / 4096
+    """The same code at one point, asked for as a rate and as a number of elements."""
+    rate = 1 - 205 / 2048  # of the elements at block1_pool
     one = compose_job(trained, "split.layer=block1_pool", f"bottleneck.compression_rate={rate}")
-    other = compose_job(trained, "split.layer=block1_pool", "bottleneck.code_elements=410")
+    other = compose_job(trained, "split.layer=block1_pool", "bottleneck.code_elements=205")
     folder = trained.parent / "shared_training"
     for name, cfg in {"rate": one, "code": other}.items():
         cfg.paths.output = str(folder / name)

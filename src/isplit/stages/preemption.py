@@ -66,6 +66,7 @@ def preemptible() -> Iterator[None]:
     try:
         yield
     finally:
+        _notice.came = False  # another job of this process has not been told anything
         for number in free:
             signal.signal(number, signal.SIG_DFL)
 
