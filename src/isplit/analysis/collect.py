@@ -103,11 +103,23 @@ def correct_answers(run: Run) -> list[bool] | None:
         return [row["label"] == row["finetune"] for row in csv.DictReader(file)]
 
 
+def job_folder(folder: Path) -> Path:
+    """Of the job whose result lies in ``folder``; one of several points has a folder below its own.
+
+    Raises:
+        ValueError: there is no job's config and curve.
+    """
+    for candidate in (folder, folder.parent):
+        if (candidate / "config.yaml").is_file() and (candidate / "curve.json").is_file():
+            return candidate
+    raise ValueError("config.yaml or curve.json is missing beside it and above it")
+
+
 def _read(path: Path) -> Run:
     about = json.loads(path.read_text(encoding="utf-8"))
     if about.get("schema") != RESULT_SCHEMA:
         raise ValueError(f"result.json has schema {about.get('schema')!r}, not {RESULT_SCHEMA}")
-    job = _job_folder(path.parent)
+    job = job_folder(path.parent)
     config = yaml.safe_load((job / "config.yaml").read_text(encoding="utf-8"))
     curve = json.loads((job / "curve.json").read_text(encoding="utf-8"))
     points = tuple(_POINT.validate_python(_own(SplitPoint, point)) for point in curve["points"])
@@ -123,14 +135,6 @@ def _read(path: Path) -> Run:
             num_images=curve["num_images"],
         ),
     )
-
-
-def _job_folder(folder: Path) -> Path:
-    """A job with several split points has a folder for each below its own."""
-    for candidate in (folder, folder.parent):
-        if (candidate / "config.yaml").is_file() and (candidate / "curve.json").is_file():
-            return candidate
-    raise ValueError("config.yaml or curve.json is missing beside it and above it")
 
 
 def _own(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from isplit.data import augment as augmentation
 from isplit.data import chest_xray, folder, letters, notmnist, tiny_imagenet
 from isplit.data.album import open_album
+from isplit.data.images import Preparation, Split
 from isplit.data.listing import (
     SPLITS,
     Labelled,
@@ -21,7 +22,7 @@ from isplit.data.listing import (
     limit_images,
     refuse_empty_classes,
 )
-from isplit.data.module import ImageData, Preparation, Split
+from isplit.data.module import ImageData
 
 log = logging.getLogger(__name__)
 

@@ -2,13 +2,13 @@
 
 from isplit.importance.curves import (
     PREDICTORS,
-    CuiSettings,
     architecture_curves,
     depends_on_rate,
     importance_curves,
     predictor_cost,
 )
 from isplit.importance.select import RULES, Limits, select
+from isplit.importance.settings import CuiSettings
 from isplit.importance.taps import tapped
 
 __all__ = [

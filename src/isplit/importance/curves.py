@@ -24,7 +24,7 @@ from isplit.importance.scores import (
     ScoreOf,
     score_classes,
 )
-from isplit.importance.scores import CuiSettings as CuiSettings
+from isplit.importance.settings import CuiSettings
 from isplit.types import Curve, PredictorCost, SplitPoint
 
 log = logging.getLogger(__name__)

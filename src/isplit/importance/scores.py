@@ -10,13 +10,13 @@ import copy
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args, get_type_hints
 
 import torch
 from torch import Tensor, fx
 from torch.nn import functional as F
 
+from isplit.importance.positions import by_channel, grid_of, on_grid
+from isplit.importance.settings import CuiSettings
 from isplit.importance.taps import tapped
 from isplit.types import SplitPoint
 
@@ -31,35 +31,6 @@ MapOf = Callable[[Tensor, Tensor], Tensor]
 
 ScoreOf = Callable[[Tensor, Tensor], Tensor]
 """Features (N, C, X) and alpha (N, C) -> the score of each image (N)."""
-
-
-@dataclass(frozen=True)
-class CuiSettings:
-    """How gradients and features become one number; the defaults are the published code's.
-
-    Attributes:
-        target: whose logit is explained: the true class's (``label``) or the predicted one's.
-        channels: reduction over the channels of alpha * F (I-SPLIT Eq. 2).
-        spatial: reduction over positions, of the gradient (Eq. 1) and of the map (the CUI).
-        accumulate: ``deeper`` adds the maps of deeper points before the ReLU (Eq. 2 as printed).
-        tap: ``point``: the tensor that crosses; ``pre_activation``: before its activation.
-        precision: ``32``: the model as it is; ``bf16``: a copy in bfloat16, channels last.
-    """
-
-    target: Literal["label", "prediction"] = "label"
-    channels: Literal["mean", "sum"] = "mean"
-    spatial: Literal["mean", "sum"] = "mean"
-    accumulate: Literal["none", "deeper"] = "none"
-    tap: Literal["point", "pre_activation"] = "point"
-    precision: Literal["32", "bf16"] = "32"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "precision", str(self.precision))  # 32 typed as a number
-        for key, choices in get_type_hints(type(self)).items():
-            value = getattr(self, key)
-            if value not in get_args(choices):
-                known = ", ".join(get_args(choices))
-                raise ValueError(f"split.cui.{key}={value!r} is not one of {known}")
 
 
 def score_classes(
@@ -139,8 +110,8 @@ class _BatchScores:
 
     def visit(self, position: int, features: Tensor, gradients: Tensor) -> None:
         """Score one point by every map and every score; alpha is Eq. 1."""
-        features_NCX = _by_channel(features, self.points[position])
-        alpha_NC = self._over_positions(_by_channel(gradients, self.points[position]))
+        features_NCX = by_channel(features, self.points[position])
+        alpha_NC = self._over_positions(by_channel(gradients, self.points[position]))
         scores_MN = [score_of(features_NCX, alpha_NC) for score_of in self.scores.values()]
         if self.maps:
             maps_MNX = torch.stack([of(features_NCX, alpha_NC) for of in self.maps.values()])
@@ -152,7 +123,7 @@ class _BatchScores:
         if self.settings.channels == "mean":
             maps = maps / num_channels
         if self.settings.accumulate == "deeper":
-            maps = self._with_deeper(maps, _grid(self.points[position]))
+            maps = self._with_deeper(maps, grid_of(self.points[position]))
         finite_MN = maps.isfinite().all(-1)  # ReLU would turn -inf into 0
         return self._over_positions(F.relu(maps)).masked_fill(~finite_MN, math.nan)
 
@@ -192,45 +163,9 @@ class _BatchScores:
         """The maps (M, N, X) plus those of all deeper points, brought to this point's grid."""
         maps = maps.view(*maps.shape[:2], *grid)
         if self.deeper is not None:
-            maps = maps + _on_grid(self.deeper, grid)
+            maps = maps + on_grid(self.deeper, grid)
         self.deeper = maps
         return maps.flatten(2)
-
-
-def _by_channel(features: Tensor, point: SplitPoint) -> Tensor:
-    """View (N, C, X) of maps (C, H, W) or (H, W, C), token sequences (T, C) and vectors (C)."""
-    match len(point.shape):
-        case 1:
-            return features.unsqueeze(2)
-        case 2:
-            return features.transpose(1, 2)
-        case _ if point.channels_last:
-            return features.flatten(1, -2).transpose(1, 2)
-    return features.flatten(2)
-
-
-def _grid(point: SplitPoint) -> tuple[int, ...]:
-    """Shape of the positions: (H, W), (T,), or (1,) for a vector."""
-    match len(point.shape):
-        case 1:
-            return (1,)
-        case 2:
-            return point.shape[:1]
-        case _ if point.channels_last:
-            return point.shape[:-1]
-    return point.shape[1:]
-
-
-def _on_grid(maps: Tensor, grid: tuple[int, ...]) -> Tensor:
-    """Maps (M, N, ...) that broadcast over ``grid``: nearest neighbour between (H, W) grids.
-
-    Between a grid and a sequence of another length no place corresponds: the mean goes everywhere.
-    """
-    if tuple(maps.shape[2:]) == grid:
-        return maps
-    if maps.dim() == 4 and len(grid) == 2:
-        return F.interpolate(maps, size=list(grid), mode="nearest")
-    return maps.flatten(2).mean(2)[(..., *(None for _ in grid))]
 
 
 def _check_labels(labels: Tensor, num_classes: int) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from isplit.analysis.class_splits import ClassFinding
+from isplit.analysis.class_finding import ClassFinding
 from isplit.files import write_json, write_text
 from isplit.report.class_tables import (
     classes_csv,

@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
-from isplit.analysis.class_splits import ClassFinding, Difference, Retraining, shift
+from isplit.analysis.class_finding import ClassFinding
+from isplit.analysis.class_splits import Difference, Retraining, shift
 from isplit.analysis.findings import as_json
 from isplit.files import csv_text
 from isplit.report.figures.f1 import split_f1

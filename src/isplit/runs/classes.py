@@ -11,8 +11,9 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig
 
 from isplit import config
-from isplit.analysis.class_splits import ClassFinding, Retraining, Trained, compare, shift
-from isplit.analysis.classes import FEWEST_CLASSES, Proposal, Subset, propose
+from isplit.analysis.class_finding import ClassFinding
+from isplit.analysis.class_splits import Retraining, Trained, compare, shift
+from isplit.analysis.classes import Proposal, Subset, propose
 from isplit.analysis.collect import Collection, Run, by_condition, correct_answers
 from isplit.analysis.conditions import condition_of, slug
 from isplit.analysis.findings import Condition
@@ -36,9 +37,8 @@ def classes_study(
     trained on a subset, not for a condition of its own.
 
     Raises:
-        ValueError: a key of ``study`` has a value that cannot be; no condition can be studied.
+        ValueError: no condition can be studied.
     """
-    _check(cfg)
     findings, left_out = [], list(found.left_out)
     conditions = _of_all_classes(found.runs)
     for name, runs in conditions.items():
@@ -53,14 +53,6 @@ def classes_study(
     write_classes(findings, left_out, folder)
     for finding in findings:
         _tell(loggers, finding, f"{finding.condition.slug}/" if len(findings) > 1 else "")
-
-
-def _check(cfg: DictConfig) -> None:
-    if cfg.study.repeats < 1:
-        raise ValueError(f"study.repeats={cfg.study.repeats} must be at least 1")
-    limit = cfg.study.classes_per_subset
-    if limit is not None and limit < FEWEST_CLASSES:
-        raise ValueError(f"study.classes_per_subset={limit} must be at least {FEWEST_CLASSES}")
 
 
 def _of_all_classes(runs: Sequence[Run]) -> dict[str, list[Run]]:

@@ -12,11 +12,11 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from hydra.types import RunMode
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from isplit import config
 from isplit.files import write_text
 from isplit.stages import PREEMPTED, Preempted, preemptible
 from isplit.threads import has_company
@@ -53,7 +53,7 @@ def command(job: Callable[[DictConfig], Any], cfg: DictConfig) -> None:
     """
     speak()
     try:
-        if _in_sweep():
+        if config.in_sweep():
             log.info("job %s", Path(cfg.paths.output).name)
             (Path(cfg.paths.output) / FAILURE).unlink(missing_ok=True)
         with preemptible():
@@ -66,7 +66,7 @@ def command(job: Callable[[DictConfig], Any], cfg: DictConfig) -> None:
         log.error("stopped; %s", GOES_ON)
         sys.exit(INTERRUPTED)
     except Exception as error:
-        if _in_sweep():
+        if config.in_sweep():
             raise _failed(error, Path(cfg.paths.output)) from None
         if os.environ.get("HYDRA_FULL_ERROR") or not isinstance(error, USER_ERRORS):
             raise
@@ -79,7 +79,7 @@ def speak() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     for chatty in ("lightning.pytorch", "lightning.fabric", "hydra", "hydra_plugins"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    if _in_sweep() and has_company(HydraConfig.get().launcher):
+    if has_company(config.launcher()):
         name = Path(HydraConfig.get().runtime.output_dir).name.replace("%", "%%")
         for handler in logging.getLogger().handlers:
             handler.setFormatter(logging.Formatter(f"[{name}] %(message)s"))
@@ -91,10 +91,6 @@ def failure_in(folder: Path) -> str:
         return (folder / FAILURE).read_text(encoding="utf-8").partition("\n\nTraceback")[0].strip()
     except OSError:
         return ""
-
-
-def _in_sweep() -> bool:
-    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
 
 
 def _failed(error: Exception, folder: Path) -> JobError:

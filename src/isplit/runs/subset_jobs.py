@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,15 +14,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from isplit import config
 from isplit.analysis.classes import Subset
-from isplit.analysis.collect import Run, collect
+from isplit.analysis.collect import Run, collect, job_folder
 from isplit.importance import CuiSettings
+from isplit.overrides import key_of, quoted
 from isplit.runs.train import train
 
 RECIPE = ("model", "bottleneck", "stage", "seed")  # with the data, what a training is
 PLACES = ("cache_dir", "root", "memory_gb", "num_workers", "download")  # of the data: not what
 OVERRIDES = Path(".hydra", "overrides.yaml")  # what the user typed, as Hydra leaves it
-PLAIN_WORD = re.compile(r"[A-Za-z_/][\w./-]*")
-OTHER_THAN_TEXT = ("null", "true", "false", "nan", "inf")
 
 
 @dataclass(frozen=True, eq=False)  # told apart by identity: a run has no hash
@@ -87,15 +85,15 @@ class SubsetJob:
         if self.whole.config["data"].get("groups"):
             raise ValueError("data.groups: no command chooses from groups, study.run=true does")
         own = {
-            "data.classes": f"[{','.join(map(_hydra_value, self.subset.classes))}]",
-            "split.layer": _hydra_value(self.label),
+            "data.classes": f"[{','.join(map(quoted, self.subset.classes))}]",
+            "split.layer": quoted(self.label),
             "repeat": str(self.repeat),
-            "hydra.run.dir": _hydra_value(str(folder)),
+            "hydra.run.dir": quoted(str(folder)),
         }
-        job = _job_folder(self.whole.folder)
+        job = job_folder(self.whole.folder)
         if (job / OVERRIDES).is_file():
             words = yaml.safe_load((job / OVERRIDES).read_text(encoding="utf-8"))
-            words = [word for word in words if _key(word) not in own]
+            words = [word for word in words if key_of(word) not in own]
         else:
             words = [f"--config-path={job.absolute()}", "--config-name=config"]
             own |= {"paths.output": own["hydra.run.dir"]}
@@ -150,31 +148,3 @@ def is_part_of(part: Run, whole: Run) -> bool:
 def _members(run: Run, classes: Sequence[str] | None) -> Mapping[str, Any] | None:
     groups = run.config["data"].get("groups")
     return groups and {name: groups.get(name) for name in classes or class_names(run)}
-
-
-def _job_folder(folder: Path) -> Path:
-    """Of the job whose result lies in ``folder``; one of several points has a folder below it."""
-    return folder if (folder / "config.yaml").is_file() else folder.parent
-
-
-def _key(word: str) -> str:
-    """What an override sets.
-
-    >>> _key("+data.classes=[a,b]")
-    'data.classes'
-    """
-    return word.partition("=")[0].lstrip("+~")
-
-
-def _hydra_value(text: str) -> str:
-    r"""Text as Hydra reads it back.
-
-    >>> print(_hydra_value("A"), _hydra_value("school bus"), _hydra_value("true"))
-    A "school bus" "true"
-    >>> print(_hydra_value("1"), _hydra_value('the "big" one'))
-    "1" "the \"big\" one"
-    """
-    if PLAIN_WORD.fullmatch(text) and text.lower() not in OTHER_THAN_TEXT:
-        return text
-    escaped = text.replace('"', r"\"")
-    return f'"{escaped}"'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,10 @@ from isplit.backbones.checkpoint import SUFFIXES
 from isplit.backbones.layout import IMAGENET_PX
 from isplit.graph import split_points, trace
 from isplit.importance import RULES, select
+from isplit.overrides import is_plain
 from isplit.types import Curve, SplitPoint
 
 ANY_NUMBER_OF_CLASSES = 10  # changes the last layer alone
-PLAIN_NAME = re.compile(r"[A-Za-z_][\w.]*")
-OTHER_THAN_TEXT = ("null", "true", "false", "nan", "inf")  # in YAML and on Hydra's command line
 
 
 def points_of(cfg: DictConfig) -> list[SplitPoint]:
@@ -62,9 +60,7 @@ def layer_key(point: SplitPoint) -> str | int:
     >>> layer_key(point), layer_key(replace(point, name="1.0", aliases=()))
     ('block1_pool', 3)
     """
-    reserved = (*OTHER_THAN_TEXT, *RULES)
-    is_plain = PLAIN_NAME.fullmatch(point.label) and point.label.lower() not in reserved
-    return point.label if is_plain else point.index
+    return point.label if is_plain(point.label) and point.label not in RULES else point.index
 
 
 def _untrained(cfg: DictConfig) -> nn.Module:

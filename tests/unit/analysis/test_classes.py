@@ -6,15 +6,8 @@ import numpy as np
 import pytest
 from made_conditions import points_of
 
-from isplit.analysis.class_splits import (
-    Difference,
-    Trained,
-    compare,
-    difference,
-    proposed,
-    shift,
-    verdict,
-)
+from isplit.analysis.class_finding import proposed, verdict
+from isplit.analysis.class_splits import Difference, Trained, compare, difference, shift
 from isplit.analysis.classes import Subset, propose
 from isplit.types import Curve
 

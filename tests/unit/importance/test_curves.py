@@ -10,7 +10,8 @@ from torch import nn
 
 from isplit.graph import split_points, trace
 from isplit.importance import curves
-from isplit.importance.curves import CuiSettings, FromImages, importance_curves
+from isplit.importance.curves import FromImages, importance_curves
+from isplit.importance.settings import CuiSettings
 from isplit.types import Curve, SplitPoint
 
 REDUCTIONS = [

@@ -1,0 +1,44 @@
+"""Who is told what a job does, and by which name they know it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hydra.utils import instantiate
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig
+
+from isplit.config.values import architecture, identity, plain
+from isplit.stages import fingerprint
+from isplit.tracking import wandb_run
+
+
+@contextmanager
+def loggers(cfg: DictConfig, folder: Path, job_type: str = "train") -> Iterator[list[Logger]]:
+    """W&B, if it is not disabled, and the loggers of ``logger.extra``, while a job runs."""
+    keys = plain(cfg.logger)
+    extra = [instantiate(logger) for logger in keys.pop("extra").values()]
+    labels = [architecture(cfg)] if "model" in cfg else []
+    labels += [str(cfg.data.name)] if "data" in cfg else []
+    keys["group"] = keys["group"] or "-".join(labels) or None
+    keys["tags"] = [*keys["tags"], *labels, *_size_tags(cfg)]
+    run_id = job_id(cfg) if keys.pop("resume") and job_type == "train" else None
+    about = keys | {"job_type": job_type, "run_id": run_id}
+    with wandb_run(about.pop("mode"), folder, identity(cfg), **about) as tracker:
+        yield tracker + extra
+
+
+def job_id(cfg: DictConfig) -> str:
+    """What is the same for the same job on the same store, and only then."""
+    return fingerprint(identity(cfg) | {"store": str(Path(cfg.paths.store).resolve())})
+
+
+def _size_tags(cfg: DictConfig) -> list[str]:
+    """How much of the features is sent: ``rate=0.9``, or ``code=256`` elements."""
+    if "bottleneck" not in cfg:
+        return []
+    elements = cfg.bottleneck.code_elements
+    rate = f"rate={cfg.bottleneck.compression_rate}"
+    return [rate if elements is None else f"code={elements}"]

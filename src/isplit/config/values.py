@@ -1,0 +1,62 @@
+"""What a composed config says, as the values and objects that take it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from isplit.bottleneck import RateOf, same_code, same_rate
+from isplit.importance import CuiSettings, Limits
+from isplit.stages import Recipe
+
+NOT_THE_RESULT = ("paths", "logger", "sweep", "hydra")  # groups that decide where, not what
+
+
+def plain(node: Any) -> Any:
+    """A config node as plain dicts, lists and values, interpolations resolved."""
+    if OmegaConf.is_config(node):
+        return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+    return node
+
+
+def identity(cfg: DictConfig) -> dict[str, Any]:
+    """The part of a config that decides what comes out, as JSON values."""
+    groups = [str(group) for group in cfg if group not in NOT_THE_RESULT]
+    return {group: plain(cfg[group]) for group in groups}
+
+
+def architecture(cfg: DictConfig) -> str:
+    """What the model is called: torchvision's name where it was chosen by ``model.arch``."""
+    return str(cfg.model.get("arch") or cfg.model.name)
+
+
+def run_folders(cfg: DictConfig) -> list[Path]:
+    """Where an analysis looks for runs."""
+    folders = plain(cfg.runs)
+    return [Path(f).expanduser() for f in (folders if isinstance(folders, list) else [folders])]
+
+
+def recipe(cfg: DictConfig, stage: str) -> Recipe:
+    """How a stage trains."""
+    keys = plain(cfg.stage[stage])
+    keys.pop("trains", None)
+    return Recipe(**keys)
+
+
+def limits(cfg: DictConfig) -> Limits:
+    """What the chosen split point must keep to."""
+    return Limits(**{name: cfg.split[name] for name in Limits.__dataclass_fields__})
+
+
+def rate_of(cfg: DictConfig) -> RateOf:
+    """The compression rate at each point: the one asked for, or what the size of the code makes."""
+    elements = cfg.bottleneck.code_elements
+    same = same_rate(cfg.bottleneck.compression_rate)
+    return same if elements is None else same_code(elements)
+
+
+def cui_settings(cfg: DictConfig) -> CuiSettings:
+    """The reductions of the CUI."""
+    return CuiSettings(**plain(cfg.split.cui))

@@ -1,0 +1,34 @@
+"""Words of Hydra's command line: ``key=value``, and what a text needs to be one."""
+
+from __future__ import annotations
+
+import re
+
+PLAIN = re.compile(r"[A-Za-z_/][\w./-]*")
+OTHER_THAN_TEXT = ("null", "true", "false", "nan", "inf")  # in YAML and on Hydra's command line
+
+
+def is_plain(text: str) -> bool:
+    """Whether Hydra and YAML read the bare word back as this text."""
+    return bool(PLAIN.fullmatch(text)) and text.lower() not in OTHER_THAN_TEXT
+
+
+def quoted(text: str) -> str:
+    r"""Text as Hydra reads it back.
+
+    >>> print(quoted("A"), quoted("school bus"), quoted("true"))
+    A "school bus" "true"
+    >>> print(quoted("1"), quoted('the "big" one'))
+    "1" "the \"big\" one"
+    """
+    escaped = text.replace('"', r"\"")
+    return text if is_plain(text) else f'"{escaped}"'
+
+
+def key_of(word: str) -> str:
+    """What an override sets.
+
+    >>> key_of("+data.classes=[a,b]")
+    'data.classes'
+    """
+    return word.partition("=")[0].lstrip("+~")
