@@ -1,21 +1,28 @@
 """Tracking never asks: online with a key, offline without; what it writes can be read back."""
 
 import urllib.parse
+from dataclasses import replace
+from functools import partial
 
 import pytest
 import wandb
 from lightning.pytorch.loggers import CSVLogger
+from made_conditions import condition
 from pipeline.jobs import compose_job
+from wandb.plot import line, scatter
 from wandb_files import read_run
 
 from isplit import config
+from isplit.analysis.agreement import agreement
+from isplit.analysis.leaderboard import leaderboard
 from isplit.tracking import (
     EpochLines,
+    Table,
     flat_result,
+    log_agreement,
     log_artifact,
-    log_line,
+    log_charts,
     log_result,
-    log_scatter,
     log_summary,
     log_tables,
     progress_callbacks,
@@ -33,8 +40,11 @@ from isplit.types import (
 )
 
 OF_AGENTS = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_RESUME")
-COLUMNS = ("layer", "rank", "accuracy")
-ROWS = (("block1", 1, 0.9), ("block2", 2, None))
+TABLE = Table(("layer", "rank", "accuracy"), (("block1", 1, 0.9), ("block2", 2, None)))
+CHARTS = {
+    "rank": (TABLE, partial(scatter, x="rank", y="accuracy", title="Rank")),
+    "curve": (TABLE, partial(line, x="rank", y="accuracy", stroke="layer", title="Curve")),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -83,9 +93,8 @@ def test_everything_told_offline_is_read_back(tmp_path):
     report.write_text("<p>whole</p>")
     with wandb_run("offline", tmp_path, {"data": {"name": "letters"}, "seed": 1}, **about) as told:
         log_summary(told, {"agreement/cui": 0.5, "best/layer": "block1"})
-        log_tables(told, {"points": (COLUMNS, ROWS)})
-        log_scatter(told, "rank", COLUMNS, ROWS, x="rank", y="accuracy", title="Rank")
-        log_line(told, "curve", COLUMNS, ROWS, "rank", "accuracy", "Curve", series="layer")
+        log_tables(told, {"points": TABLE})
+        log_charts(told, CHARTS)
         log_artifact(told, report, "report", "analysis")
     run = read_run(tmp_path)
     names = ("project", "display_name", "run_group", "tags", "job_type")
@@ -93,7 +102,7 @@ def test_everything_told_offline_is_read_back(tmp_path):
     assert run.config.items() >= {"data/name": "letters", "seed": 1}.items()
     assert run.history[0]["agreement/cui"] == 0.5
     assert run.summary.items() >= {"agreement/cui": 0.5, "best/layer": "block1"}.items()
-    table = ([*COLUMNS], [[*row] for row in ROWS])
+    table = ([*TABLE.columns], [[*row] for row in TABLE.rows])
     assert run.tables == {"points": table, "rank_table": table, "curve_table": table}
     shown = {name: run.config[f"_wandb.visualize.{name}"] for name in ("rank", "curve")}
     charts = {name: chart["panel_config"] for name, chart in shown.items()}
@@ -102,6 +111,35 @@ def test_everything_told_offline_is_read_back(tmp_path):
     assert charts["curve"]["fieldSettings"]["stroke"] == "layer"
     assert run.artifacts["report"] == {"report.html": "<p>whole</p>"}
     assert run.exit_code == 0
+
+
+def test_an_analysis_tells_its_curves_scores_and_report(tmp_path):
+    accuracies, values = [0.7, 0.9, 0.8, 0.85], {"cui": [1, 4, 2, 3], "depth": [0, 1, 2, 3]}
+    made = condition(accuracies, curves=values, left_untrained=(3,))
+    made = replace(made, agreement=agreement(made, draws=50))
+    board = leaderboard([made, replace(made, name="other", slug="other")])
+    (tmp_path / "report.html").write_text("<p>whole</p>")
+    with wandb_run("offline", tmp_path, {}, job_type="analyze") as told:
+        log_agreement(told, [made], board, tmp_path)
+    run = read_run(tmp_path)
+    columns, rows = run.tables["curves"]
+    assert columns == ["index", "layer", "predictor", "value", "rank", "accuracy"]
+    cui = [row for row in rows if row[2] == "cui"]
+    assert [(row[3], row[4], row[5]) for row in cui] == [
+        (1, 4, 0.7),
+        (4, 1, 0.9),
+        (2, 3, 0.8),
+        (3, 2, None),
+    ]
+    assert run.tables["cui_curve_table"] == (columns, cui)
+    assert run.tables["cui_rank_accuracy_table"] == (columns, cui[:3])
+    fields = run.config["_wandb.visualize.cui_rank_accuracy"]["panel_config"]["fieldSettings"]
+    assert fields == {"x": "rank", "y": "accuracy"}
+    assert run.summary["agreement/cui/spearman"] == pytest.approx(1)
+    assert run.summary["agreement/depth/spearman"] == pytest.approx(0.5)
+    assert run.summary["agreement/verdict"] == made.agreement.verdict
+    assert run.tables["leaderboard"][1][0][:2] == ["cui", pytest.approx(1)]
+    assert run.artifacts["report"] == {"report.html": "<p>whole</p>"}
 
 
 def test_a_run_that_raises_ends_as_failed(tmp_path):
@@ -123,9 +161,8 @@ def test_a_folder_is_an_artifact_of_its_files_and_none_is_refused(tmp_path):
 def test_other_loggers_are_told_the_numbers_only(tmp_path):
     logger = CSVLogger(tmp_path)
     log_summary([logger], {"accuracy": 0.5, "layer": "block1"})
-    log_tables([logger], {"points": (COLUMNS, ROWS)})
-    log_scatter([logger], "s", COLUMNS, ROWS, "rank", "accuracy", "S")
-    log_line([logger], "l", COLUMNS, ROWS, "rank", "accuracy", "L")
+    log_tables([logger], {"points": TABLE})
+    log_charts([logger], CHARTS)
     log_artifact([logger], tmp_path, "a", "analysis")
     (metrics,) = tmp_path.rglob("metrics.csv")
     assert metrics.read_text().splitlines() == ["accuracy,step", "0.5,0"]

@@ -3,11 +3,11 @@
 from isplit.tracking.agreement import log_agreement
 from isplit.tracking.progress import EpochLines, progress_callbacks
 from isplit.tracking.results import (
+    Table,
     flat_result,
     log_artifact,
-    log_line,
+    log_charts,
     log_result,
-    log_scatter,
     log_summary,
     log_tables,
 )
@@ -16,12 +16,12 @@ from isplit.tracking.run import MODES, wandb_mode, wandb_run
 __all__ = [
     "MODES",
     "EpochLines",
+    "Table",
     "flat_result",
     "log_agreement",
     "log_artifact",
-    "log_line",
+    "log_charts",
     "log_result",
-    "log_scatter",
     "log_summary",
     "log_tables",
     "progress_callbacks",

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch.loggers import Logger
+from wandb.plot import line, scatter
 
 from isplit.analysis.findings import Condition, Leaderboard
 from isplit.tracking.results import (
-    Rows,
+    Draw,
+    Table,
     Value,
     log_artifact,
-    log_line,
-    log_scatter,
+    log_charts,
     log_summary,
     log_tables,
 )
 
 COLUMNS = ("index", "layer", "predictor", "value", "rank", "accuracy")
+STANDINGS = ("predictor", "spearman", "lowest", "highest")
 
 
 def log_agreement(
@@ -37,37 +41,33 @@ def log_agreement(
         _log_condition(loggers, condition, prefix)
     if board is not None:
         rows = [[s.predictor, s.mean_spearman, s.lowest, s.highest] for s in board.standings]
-        table = (("predictor", "spearman", "lowest", "highest"), rows)
-        log_tables(loggers, {"leaderboard": table})
+        log_tables(loggers, {"leaderboard": Table(STANDINGS, rows)})
     log_artifact(loggers, folder / "report.html", "report", "report")
 
 
 def _log_condition(loggers: Sequence[Logger], condition: Condition, prefix: str) -> None:
     rows = _rows(condition)
-    log_tables(loggers, {f"{prefix}curves": (COLUMNS, rows)})
     cui = [row for row in rows if row[2] == "cui"]
+    curve = Table(COLUMNS, cui)
+    measured = Table(COLUMNS, [row for row in cui if row[-1] is not None])
     title = "accuracy after splitting and retraining"
-    log_scatter(
-        loggers, f"{prefix}cui_rank_accuracy", COLUMNS, _measured(cui), "rank", "accuracy", title
-    )
-    log_line(loggers, f"{prefix}cui_curve", COLUMNS, cui, "index", "value", "CUI")
-    log_line(
-        loggers, f"{prefix}accuracy_curve", COLUMNS, _measured(cui), "index", "accuracy", title
-    )
+    charts: dict[str, tuple[Table, Draw]] = {
+        "cui_rank_accuracy": (measured, partial(scatter, x="rank", y="accuracy", title=title)),
+        "cui_curve": (curve, partial(line, x="index", y="value", title="CUI")),
+        "accuracy_curve": (measured, partial(line, x="index", y="accuracy", title=title)),
+    }
+    log_tables(loggers, {f"{prefix}curves": Table(COLUMNS, rows)})
+    log_charts(loggers, {prefix + name: chart for name, chart in charts.items()})
     log_summary(loggers, {prefix + name: value for name, value in _scores(condition).items()})
 
 
-def _rows(condition: Condition) -> Rows:
+def _rows(condition: Condition) -> list[list[Any]]:
     accuracy = {r.position: r.accuracy for r in condition.retrained}
     return [
         [point.index, point.label, name, value, curve.rank(position), accuracy.get(position)]
         for name, curve in condition.curves.items()
         for position, (point, value) in enumerate(zip(curve.points, curve.values, strict=True))
     ]
-
-
-def _measured(rows: Rows) -> Rows:
-    return [row for row in rows if row[-1] is not None]
 
 
 def _scores(condition: Condition) -> dict[str, Value]:

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import wandb
 from lightning.pytorch.loggers import Logger, WandbLogger
+from wandb.plot.custom_chart import CustomChart
 
 from isplit.types import SplitResult
 
 Value = str | int | float
-Rows = Sequence[Sequence[Any]]
-"""The rows of a table; a column holds numbers or strings, not both; None where there is nothing."""
+Draw = Callable[[wandb.Table], CustomChart]
+"""One of ``wandb.plot``, with its columns and title."""
 
 SECTIONS = ("split", "curve", "bottleneck", "accuracy", "cost")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A column holds numbers or strings, not both; ``None`` where there is nothing."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+    def logged(self) -> wandb.Table:
+        """As W&B takes it; each logging needs one of its own."""
+        return wandb.Table(columns=list(self.columns), data=[list(row) for row in self.rows])
 
 
 def log_result(loggers: Sequence[Logger], result: SplitResult, prefix: str = "") -> None:
@@ -51,39 +64,16 @@ def log_summary(loggers: Sequence[Logger], flat: Mapping[str, Value]) -> None:
         run.summary.update(dict(flat))
 
 
-def log_tables(loggers: Sequence[Logger], tables: Mapping[str, tuple[Sequence[str], Rows]]) -> None:
-    """Tell W&B tables, each (columns, rows), by name."""
+def log_tables(loggers: Sequence[Logger], tables: Mapping[str, Table]) -> None:
+    """Tell W&B tables by name."""
     for run in _runs(loggers):
-        run.log({name: _table(columns, rows) for name, (columns, rows) in tables.items()})
+        run.log({name: table.logged() for name, table in tables.items()})
 
 
-def log_scatter(
-    loggers: Sequence[Logger],
-    name: str,
-    columns: Sequence[str],
-    rows: Rows,
-    x: str,
-    y: str,
-    title: str,
-) -> None:
-    """Tell W&B a scatter of two columns of a table, which the chart's dots show on hovering."""
+def log_charts(loggers: Sequence[Logger], charts: Mapping[str, tuple[Table, Draw]]) -> None:
+    """Tell W&B charts by name, each with the table that its dots show on hovering."""
     for run in _runs(loggers):
-        run.log({name: wandb.plot.scatter(_table(columns, rows), x, y, title)})
-
-
-def log_line(
-    loggers: Sequence[Logger],
-    name: str,
-    columns: Sequence[str],
-    rows: Rows,
-    x: str,
-    y: str,
-    title: str,
-    series: str | None = None,
-) -> None:
-    """Tell W&B a line of column ``y`` over ``x``; a line for each value of column ``series``."""
-    for run in _runs(loggers):
-        run.log({name: wandb.plot.line(_table(columns, rows), x, y, series, title)})
+        run.log({name: draw(table.logged()) for name, (table, draw) in charts.items()})
 
 
 def log_artifact(loggers: Sequence[Logger], path: Path, name: str, type: str) -> None:
@@ -106,7 +96,3 @@ def log_artifact(loggers: Sequence[Logger], path: Path, name: str, type: str) ->
 def _runs(loggers: Sequence[Logger]) -> Iterator[wandb.Run]:
     """The W&B runs among the loggers."""
     return (logger.experiment for logger in loggers if isinstance(logger, WandbLogger))
-
-
-def _table(columns: Sequence[str], rows: Rows) -> wandb.Table:
-    return wandb.Table(columns=list(columns), data=[list(row) for row in rows])

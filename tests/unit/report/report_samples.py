@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+from made_conditions import trained
 
 from isplit.analysis.agreement import agreement
 from isplit.analysis.findings import Condition, PredictorCost, Retrained
@@ -15,17 +16,7 @@ from isplit.analysis.leaderboard import leaderboard
 from isplit.importance.curves import cut_distil_encode, depth, layer_size
 from isplit.report.drawing import draw_condition, draw_heat_maps, draw_leaderboard
 from isplit.report.page import Extras, write_report
-from isplit.types import (
-    Accuracy,
-    BottleneckResult,
-    ChosenSplit,
-    Cost,
-    Curve,
-    CurveValue,
-    PerClass,
-    SplitPoint,
-    SplitResult,
-)
+from isplit.types import Curve, PerClass, SplitPoint
 
 VGG = [(1, 64), (1, 64), (2, 64), (2, 128), (2, 128), (4, 128), *[(4, 256)] * 3, (8, 256)]
 VGG += [*[(8, 512)] * 3, (16, 512), *[(16, 512)] * 3, (32, 512)]  # (stride, channels)
@@ -147,20 +138,14 @@ def _retrained(point, quality, names, before, repeats, images, rng):
 def _result(point, quality, names, before, images, rng):
     accuracy = float(np.clip(quality + rng.normal(0, 0.006), 0, 1))
     after = tuple(np.clip(np.array(before) + rng.normal(-0.02, 0.03, len(before)), 0, 1).tolist())
-    code = max(1, point.numel // 10)
-    return SplitResult(
-        schema=1,
-        model="vgg16",
-        data="letters",
-        num_classes=len(names),
-        seed=0,
-        split=ChosenSplit(point.name, point.index, point.shape, "user", point.label),
-        curve=CurveValue("cui", 1.0, 1, 18),
-        bottleneck=BottleneckResult(0.9, 0.9, (code,), float(rng.uniform(0.05, 0.4))),
-        accuracy=Accuracy(0.914, accuracy - 0.3 * float(rng.random()), accuracy, images),
+    made = trained(
+        point,
+        accuracy,
+        nmse=float(rng.uniform(0.05, 0.4)),
+        before=accuracy - 0.3 * float(rng.random()),
+        test_images=images,
         per_class=PerClass(names, before, after),
-        cost=Cost(
-            point.head_macs, point.tail_macs, 10**5, 10**5, 99, point.feature_bytes, 4 * code
-        ),
-        stages={},
     )
+    sent = 4 * max(1, point.numel // 10)
+    cost = replace(made.cost, feature_bytes=point.feature_bytes, payload_bytes=sent)
+    return replace(made, cost=cost)

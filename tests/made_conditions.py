@@ -23,18 +23,18 @@ def points_of(sizes):
     )
 
 
-def trained(point, accuracy, nmse=0.25, before=0.5, test_images=TEST_IMAGES):
+def trained(point, accuracy, nmse=0.25, before=0.5, test_images=TEST_IMAGES, per_class=None):
     return SplitResult(
         schema=1,
         model="vgg16",
         data="letters",
-        num_classes=2,
+        num_classes=len(per_class.class_names) if per_class else 2,
         seed=0,
         split=ChosenSplit(point.name, point.index, point.shape, "user", point.label),
         curve=CurveValue("cui", 0.0, 1, 1),
         bottleneck=BottleneckResult(0.9, 0.9, (1, 2, 2), nmse),
         accuracy=Accuracy(0.9, before, accuracy, test_images),
-        per_class=PerClass(("a", "b"), (0.9, 0.9), (accuracy, accuracy)),
+        per_class=per_class or PerClass(("a", "b"), (0.9, 0.9), (accuracy, accuracy)),
         cost=Cost(point.head_macs, point.tail_macs, 5, 6, point.head_params, 16, 16),
         stages={},
     )
