@@ -84,6 +84,7 @@ def test_without_a_leaderboard_the_first_verdict_stands_on_top(analysis, tmp_pat
     one = analysis.conditions[:1]
     text = Parsed(write_report(tmp_path / "report.html", one)).text
     assert text.index(one[0].agreement.verdict) < text.index("first <b>")
+    assert text.count(one[0].agreement.verdict) == 1
     assert "All conditions" not in text
 
 
