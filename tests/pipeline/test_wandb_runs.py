@@ -2,16 +2,20 @@
 
 import json
 import os
+import signal
 import subprocess
+import time
 
 import pytest
 import wandb
-from pipeline.jobs import compose_job
+from pipeline.jobs import compose_job, start_job
 from pipeline.wandb_server import wandb_server
 from wandb_files import WANDB, read_run
 
 from isplit import config, runs
 from isplit.tracking import log_summary, wandb_run
+
+PATIENCE = 300  # seconds; a busy machine needs a minute to import torch
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +94,30 @@ def test_a_run_that_broke_goes_on_where_it_was(server, tmp_path):
     assert run.exit_code == 0
     assert (run.summary["baseline"], run.summary["power"]) == (0.5, 1)
     assert [row["_step"] for row in run.history] == [0, 1]
+
+
+def test_a_job_that_was_killed_goes_on_with_its_run(server, monkeypatch, tmp_path):
+    monkeypatch.setenv("WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL", "1")  # seconds, of usually 15
+    words = ("logger=wandb", "logger.mode=online", "stage.baseline.epochs=30")
+    words += (f"hydra.run.dir={tmp_path / 'job'}",)
+    victim = start_job(tmp_path, *words, start_new_session=True)
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not any(run.history for run in server.runs.values()):
+            assert time.monotonic() < deadline, "it told nothing"
+            assert victim.poll() is None, victim.communicate()[0]
+            time.sleep(0.1)
+    finally:
+        os.killpg(victim.pid, signal.SIGKILL)  # W&B's service of its own too, as a power cut does
+        victim.communicate()
+    ((name, run),) = server.runs.items()
+    assert run.exit_code is None, "it crashed before it could say so"
+    output, _ = start_job(tmp_path, *words).communicate(timeout=PATIENCE)
+    assert "goes on after epoch" in output
+    assert list(server.runs) == [name]
+    assert run.exit_code == 0, output
+    assert_is_result(run.summary, json.loads((tmp_path / "job" / "result.json").read_text()))
+    steps = [row["_step"] for row in run.history]
+    assert steps == sorted(set(steps))
+    accuracies = [row for row in run.history if "baseline/val_accuracy" in row]
+    assert len(accuracies) >= 30, "each epoch was told, one that was interrupted perhaps twice"
