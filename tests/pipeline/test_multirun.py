@@ -1,7 +1,9 @@
 """``python train.py -m``: what is finished is left out, what fails stops nothing else."""
 
 import csv
+import importlib.util
 import json
+import os
 import signal
 import time
 from types import SimpleNamespace
@@ -18,6 +20,9 @@ POINTS = "split.layer=block1_pool,block3_pool,block5_pool"
 MULTIRUN = "hydra.mode=MULTIRUN"  # -m, wherever it stands
 NAMES = ["00-block1_pool", "01-block3_pool", "02-block5_pool"]
 STORED = "[0-9a-f]" * 16
+needs_ray = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="no Ray here: pip install -e .[ray]"
+)
 
 
 def states(folder):
@@ -88,11 +93,12 @@ def test_without_resume_all_run_again(swept):
     assert len(ran) == len(NAMES)
 
 
-def test_several_processes_train_one_baseline_and_end_with_the_same_results(swept, tmp_path):
-    launcher = ("hydra/launcher=processes", "hydra.launcher.n_jobs=2")
-    process = start_job(
-        tmp_path, MULTIRUN, POINTS, *launcher, f"hydra.sweep.dir={tmp_path / 'sweep'}"
-    )
+@pytest.mark.parametrize("launcher", ["processes", pytest.param("ray_here", marks=needs_ray)])
+def test_several_processes_train_one_baseline_and_end_with_the_same_results(
+    launcher, swept, tmp_path
+):
+    where = f"hydra.sweep.dir={tmp_path / 'sweep'}"
+    process = start_job(tmp_path, MULTIRUN, POINTS, f"hydra/launcher={launcher}", where)
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
     assert "[02-block5_pool] " in output
@@ -148,14 +154,16 @@ def test_a_job_with_several_points_has_a_row_for_each(swept):
         assert labels == ["block1_pool", "block3_pool", "block5_pool"]
 
 
-def test_ctrl_c_sums_up_what_there_is(tmp_path):
+@pytest.mark.parametrize("launcher", ["basic", "processes"])
+def test_ctrl_c_sums_up_what_there_is(launcher, tmp_path):
     where = f"hydra.sweep.dir={tmp_path / 'sweep'}"
-    process = start_job(tmp_path, MULTIRUN, POINTS, "stage.baseline.epochs=2000", where)
+    long = ("stage.baseline.epochs=2000", f"hydra/launcher={launcher}")
+    process = start_job(tmp_path, MULTIRUN, POINTS, *long, where, start_new_session=True)
     for _ in range(600):
         if list(tmp_path.glob("store/baseline/*.part/last.ckpt")):
             break
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
     assert "Traceback" not in output

@@ -115,6 +115,8 @@ def test_a_task_killed_and_one_preempted_change_nothing_in_the_end(slurm, tmp_pa
     finally:
         process.send_signal(signal.SIGINT)  # without accounting it waits for the killed task
         output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
     assert sorted(states(first).values()) == ["done", "done", "not finished"], output
     assert starts(first) == [1, 1, 2], "one was preempted and began again"
 

@@ -30,7 +30,7 @@ class SplitSweeper(BasicSweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the jobs that these overrides stand for, and sum up; none if one cannot work."""
-        from isplit.runs.command import speak
+        from isplit.runs.command import INTERRUPTED, speak
         from isplit.sweeps.run import run_sweep
 
         assert self.config is not None
@@ -43,7 +43,10 @@ class SplitSweeper(BasicSweeper):
             sys.exit(1)
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, folder / "multirun.yaml")
-        outcomes = run_sweep(jobs, self._launch, folder, resume=self.config.sweep.resume)
+        try:
+            outcomes = run_sweep(jobs, self._launch, folder, resume=self.config.sweep.resume)
+        except KeyboardInterrupt:  # of a launcher whose jobs are in other processes
+            sys.exit(INTERRUPTED)
         if any(outcome.state not in ("done", "done before") for outcome in outcomes):
             sys.exit(1)
 
