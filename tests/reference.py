@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 
 import torch
@@ -54,11 +55,17 @@ def class_first_mean(values: Tensor, labels: Tensor) -> Tensor:
 
 
 def probe_value(
-    traced: fx.GraphModule, point: SplitPoint, fitted: Tensor, judged: Tensor, channels: int
+    traced: fx.GraphModule,
+    point: SplitPoint,
+    fitted: Tensor,
+    judged: Tensor,
+    channels: int,
+    overlapping: bool = False,
 ) -> Tensor:
     """-KL of the tail on block PCA reconstructions, every BatchNorm normalising what it sees.
 
     For maps that four fits into: blocks by pixel-unshuffling, axes from a full SVD.
+    ``overlapping``: each block decoded from the codes around it too, within what its channel took.
     """
     traced = copy.deepcopy(traced).double()
     for module in traced.modules():
@@ -70,12 +77,35 @@ def probe_value(
         mean = rows.mean(0)
         axes = torch.linalg.svd(rows - mean, full_matrices=False).Vh[:channels]
         features = head(judged.double())
-        back = (_unshuffled(features, side) - mean) @ axes.T @ axes + mean
+        codes = (_unshuffled(features, side) - mean) @ axes.T
         n, c, h, w = features.shape
+        back = codes @ axes + mean
+        if overlapping:
+            grid = (h // side, w // side)
+            seen = _surroundings((rows - mean) @ axes.T, grid)
+            penalty = math.sqrt(0.1 * seen.square().sum(0).mean())
+            wide = torch.cat([seen, penalty * torch.eye(seen.shape[1]).double()])
+            wanted = torch.cat([rows - mean, torch.zeros(seen.shape[1], rows.shape[1]).double()])
+            back = _surroundings(codes, grid) @ torch.linalg.lstsq(wide, wanted).solution + mean
+            for channel in range(c):
+                of_it = slice(channel * side**2, (channel + 1) * side**2)
+                back[:, of_it] = back[:, of_it].clamp(rows[:, of_it].min(), rows[:, of_it].max())
         maps = back.view(n, h // side, w // side, c * side**2).permute(0, 3, 1, 2)
         answer = _recalibrated(tail)(torch.nn.functional.pixel_shuffle(maps, side)).softmax(1)
         reference = traced(judged.double()).softmax(1)
         return -(reference * (reference / answer).log()).sum(1).mean()
+
+
+def _surroundings(codes: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Of each position the codes there and around it, each with a one; zeros beyond the border."""
+    h, w = grid
+    codes = torch.cat([codes, torch.ones(len(codes), 1).double()], dim=1)
+    rows = []
+    for image in codes.view(-1, h, w, codes.shape[1]):
+        wide = torch.zeros(h + 2, w + 2, codes.shape[1]).double()
+        wide[1:-1, 1:-1] = image
+        rows += [wide[i : i + 3, j : j + 3].flatten() for i in range(h) for j in range(w)]
+    return torch.stack(rows)
 
 
 def _unshuffled(maps: Tensor, side: int) -> Tensor:

@@ -9,13 +9,14 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import torch
 from torch import Tensor, fx
 from torch.nn import functional as F
 
 from isplit.bottleneck import DEFAULT_RATE, RateOf
-from isplit.importance.probe import JUDGED_PART, Judge, judged, pca_kl, pca_nmse, probe, walks
+from isplit.importance.probe import Coding, Judge, judged, pca_kl, pca_nmse, probe, walks
 from isplit.importance.scores import (
     Batches,
     ClassMeans,
@@ -75,10 +76,10 @@ def importance_curves(
             progress,
         )
         curves = _averaged(means, (*maps, *scores), tuple(points), class_names)
-    for by_gradient in (False, True):
-        judges = _judges(predictors, by_gradient)
+    for coding in get_args(Coding):
+        judges = _judges(predictors, coding)
         if judges:
-            curves |= _judged(traced, points, batches, rate_of, judges, by_gradient)
+            curves |= _judged(traced, points, batches, rate_of, judges, coding)
     for kind, predictor in predictors.items():
         if isinstance(predictor, FromImages):
             curves[kind] = predictor.curve_of(traced, points, batches, class_names)
@@ -103,10 +104,8 @@ def predictor_cost(kind: str, points: Sequence[SplitPoint], images: int) -> Pred
     match _predictor(kind):
         case FromArchitecture():
             return PredictorCost()
-        case FromReconstruction(_, tail_passes, by_gradient):
-            fitted = (1 - JUDGED_PART) * by_gradient
-            forward = walks(points, tail_passes) + fitted
-            return PredictorCost(images, forward=forward, backward=fitted)
+        case FromReconstruction(_, tail_passes, coding):
+            return PredictorCost(images, *walks(points, tail_passes, coding))
     return PredictorCost(images, forward=1.0, backward=1.0)
 
 
@@ -161,12 +160,12 @@ class FromReconstruction:
 
     Attributes:
         tail_passes: how often it runs the tail on a reconstruction.
-        by_gradient: the code keeps what the answer depends on, at the price of a backward pass.
+        coding: how the bottleneck is made.
     """
 
     judge: Judge
     tail_passes: int = 1
-    by_gradient: bool = False
+    coding: Coding = "blocks"
 
 
 @dataclass(frozen=True)
@@ -193,7 +192,8 @@ PREDICTORS: dict[str, Predictor] = {
     "size": FromArchitecture(layer_size),
     "depth": FromArchitecture(depth),
     "probe": FromReconstruction(probe),
-    "probe_gradient": FromReconstruction(probe, by_gradient=True),
+    "probe_gradient": FromReconstruction(probe, coding="by_gradient"),
+    "probe_overlap": FromReconstruction(probe, coding="overlapping"),
     "pca_kl": FromReconstruction(pca_kl),
     "pca_nmse": FromReconstruction(pca_nmse, tail_passes=0),
 }
@@ -206,11 +206,11 @@ def _predictor(kind: str) -> Predictor:
     return PREDICTORS[kind]
 
 
-def _judges(predictors: Mapping[str, Predictor], by_gradient: bool) -> dict[str, Judge]:
+def _judges(predictors: Mapping[str, Predictor], coding: Coding) -> dict[str, Judge]:
     return {
         kind: p.judge
         for kind, p in predictors.items()
-        if isinstance(p, FromReconstruction) and p.by_gradient == by_gradient
+        if isinstance(p, FromReconstruction) and p.coding == coding
     }
 
 
@@ -220,9 +220,9 @@ def _judged(
     batches: Batches,
     rate_of: RateOf,
     judges: Mapping[str, Judge],
-    by_gradient: bool,
+    coding: Coding,
 ) -> dict[str, Curve]:
-    values, seen = judged(traced, points, batches, rate_of, judges, by_gradient=by_gradient)
+    values, seen = judged(traced, points, batches, rate_of, judges, coding)
     return {kind: Curve(kind, tuple(points), values[kind], num_images=seen) for kind in judges}
 
 

@@ -20,6 +20,8 @@ from isplit.types import SplitPoint
 EXACT_UP_TO = 512  # rows or elements: beyond, the axes are found by a randomised SVD
 OVERSAMPLING, POWER_ITERATIONS = 8, 2  # Halko, Martinsson and Tropp (2011), section 4
 SMALLEST_LENGTH = 1e-6  # of an axis against the longest: shorter ones are rounding noise
+AROUND = 3  # positions of the code, each way, that an overlapping decoder sees
+RIDGE = 0.1  # of the mean square of what it sees
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,11 @@ class Blocks:
         sides = (-(-height // code[1]), -(-width // code[2]))
         return cls(point, height, width, sides, min(code[0], channels * sides[0] * sides[1]))
 
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Positions of the code of a map, downwards and to the right."""
+        return -(-self.height // self.sides[0]), -(-self.width // self.sides[1])
+
     def rows(self, features: Tensor) -> Tensor:
         """Features (N, *point.shape) as rows (R, D); maps that do not fit are continued."""
         if len(self.point.shape) != 3:
@@ -70,10 +77,18 @@ class Blocks:
         if len(self.point.shape) != 3:
             return rows.view(-1, *self.point.shape)
         a, b = self.sides
-        h, w = -(-self.height // a), -(-self.width // b)
+        h, w = self.grid
         blocks = rows.view(-1, h, w, rows.shape[1] // (a * b), a, b).permute(0, 3, 1, 4, 2, 5)
         maps = blocks.reshape(blocks.shape[0], -1, h * a, w * b)[..., : self.height, : self.width]
         return maps.permute(0, 2, 3, 1) if self.point.channels_last else maps.contiguous()
+
+    def around(self, codes: Tensor) -> Tensor:
+        """Codes (R, K) of whole images with those around each, and a one for each that there is."""
+        h, w = self.grid
+        codes = torch.cat([codes, torch.ones_like(codes[:, :1])], dim=1)
+        maps = codes.view(-1, h, w, codes.shape[1]).permute(0, 3, 1, 2)
+        seen = F.unfold(maps, AROUND, padding=AROUND // 2).transpose(1, 2)
+        return seen.reshape(len(codes), -1)
 
 
 @dataclass(frozen=True)
@@ -98,9 +113,54 @@ class LinearCode:
         axes_DK = _principal_axes((rows - mean_D) * scale_D, channels)
         return cls(mean_D, scale_D[:, None] * axes_DK, axes_DK.T / scale_D)
 
+    def encode(self, rows: Tensor) -> Tensor:
+        """The code (R, K) of rows (R, D)."""
+        return (rows - self.mean) @ self.encoder
+
     def reconstruct(self, rows: Tensor) -> Tensor:
         """Rows (R, D) as they come back from the code."""
-        return (rows - self.mean) @ self.encoder @ self.decoder + self.mean
+        return self.encode(rows) @ self.decoder + self.mean
+
+
+@dataclass(frozen=True)
+class OverlappingCode:
+    """A linear code whose blocks are decoded from the codes around them too.
+
+    So does the autoencoder, whose transposed convolutions overlap. Nothing comes back lower or
+    higher than its channel was ever seen: after a ReLU nothing is negative.
+
+    Attributes:
+        code: of the blocks by themselves.
+        decoder: from what ``Blocks.around`` gives to a row; ``None``: there is nothing around.
+        lowest, highest: (D).
+    """
+
+    code: LinearCode
+    blocks: Blocks
+    decoder: Tensor | None
+    lowest: Tensor
+    highest: Tensor
+
+    @classmethod
+    def fit(cls, code: LinearCode, blocks: Blocks, rows: Tensor) -> OverlappingCode:
+        """The decoder by ridge regression on the rows (R, D) of whole images."""
+        decoder = None
+        if blocks.grid != (1, 1):
+            seen = blocks.around(code.encode(rows))
+            squares = seen.T @ seen
+            squares.diagonal().add_(RIDGE * squares.diagonal().mean())
+            decoder = torch.linalg.solve(squares, seen.T @ (rows - code.mean))
+        area = blocks.sides[0] * blocks.sides[1]
+        lowest, highest = rows.view(len(rows), -1, area).aminmax(dim=0)
+        return cls(code, blocks, decoder, _each(lowest.amin(1), area), _each(highest.amax(1), area))
+
+    def reconstruct(self, rows: Tensor) -> Tensor:
+        """Rows (R, D) of whole images as they come back from the code."""
+        if self.decoder is None:
+            back = self.code.reconstruct(rows)
+        else:
+            back = self.blocks.around(self.code.encode(rows)) @ self.decoder + self.code.mean
+        return back.clamp(self.lowest, self.highest)
 
 
 @contextmanager
@@ -130,6 +190,11 @@ def _principal_axes(rows: Tensor, count: int) -> Tensor:
     shortest = SMALLEST_LENGTH * float(lengths[0])
     axes = rows.T @ left.flip(1)[:, :count]
     return axes / lengths.clamp(min=shortest)
+
+
+def _each(values: Tensor, area: int) -> Tensor:
+    """Of each channel (C) as of each element of a block (D)."""
+    return values.repeat_interleave(area)
 
 
 def _chw(point: SplitPoint) -> tuple[int, int, int]:

@@ -1,16 +1,19 @@
 """Predictors that put a closed-form bottleneck in and look what comes out: the probe and its parts.
 
-For all points together: one walk over most of the images fits the linear codes, one over the rest
-reconstructs the features at every point and runs the tail on them. No labels, no training.
+For all points together: one walk over most of the images fits the linear codes (two, where their
+decoders overlap), one over the rest reconstructs the features at every point and runs the tail on
+them. No labels, no training.
 Shape suffixes: N images, K classes, R rows, D elements of a block.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, fx, nn
@@ -19,7 +22,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from isplit.bottleneck import RateOf
 from isplit.graph import stretches
-from isplit.importance.linear_code import Blocks, LinearCode, fixed_draws
+from isplit.importance.linear_code import Blocks, LinearCode, OverlappingCode, fixed_draws
 from isplit.importance.taps import evaluation_mode, tapped
 from isplit.types import SplitPoint
 
@@ -55,6 +58,10 @@ class Seen:
 Judge = Callable[[Seen], Tensor]
 """How good a reconstruction is: a number, the higher the better."""
 
+Coding = Literal["blocks", "by_gradient", "overlapping"]
+"""How the code is made: by the principal axes of the blocks; of what the net's answer depends on in
+them; or with a decoder that sees the codes around each block too."""
+
 
 def probe(seen: Seen) -> Tensor:
     """-KL( softmax(net) || softmax(tail) ), BatchNorms re-estimated on the reconstruction."""
@@ -78,14 +85,9 @@ def judged(
     batches: Iterable[tuple[Tensor, Tensor]],
     rate_of: RateOf,
     judges: Mapping[str, Judge],
-    *,
-    by_gradient: bool = False,
+    coding: Coding = "blocks",
 ) -> tuple[dict[str, tuple[float, ...]], int]:
     """Value of every judge at every point, and the number of images looked at.
-
-    Args:
-        by_gradient: an error of the code counts by how much the net's answer depends on the
-            element, not the same everywhere.
 
     Raises:
         ValueError: fewer than four images.
@@ -99,19 +101,25 @@ def judged(
         )
     pieces = stretches(traced, points)
     blocks = [Blocks.at(point, rate_of(point)) for point in points]
+    to_judge, to_fit = images[:num_judged], images[num_judged:]
     weights: Sequence[Tensor | None] = [None] * len(points)
-    if by_gradient:
-        weights = _sensitivities(traced, blocks, images[num_judged:])
+    if coding == "by_gradient":
+        weights = _sensitivities(traced, blocks, to_fit)
     with evaluation_mode(traced), torch.no_grad():
-        codes = _fitted(pieces, blocks, images[num_judged:], weights)
-        values = _judged(pieces, blocks, codes, images[:num_judged], judges)
+        codes: Sequence[LinearCode | OverlappingCode]
+        codes = plain = _fitted(pieces, blocks, to_fit, weights)
+        if coding == "overlapping":
+            codes = _overlapping(pieces, blocks, to_fit, plain)
+        values = _judged(pieces, blocks, codes, to_judge, judges)
     return values, len(images)
 
 
-def walks(points: Sequence[SplitPoint], tail_passes: int) -> float:
-    """Forward passes of the whole net for each image that ``judged`` comes to."""
+def walks(points: Sequence[SplitPoint], tail_passes: int, coding: Coding) -> tuple[float, float]:
+    """Forward and backward passes of the whole net for each image that ``judged`` comes to."""
     tails = sum(point.tail_macs / (point.head_macs + point.tail_macs) for point in points)
-    return (1 - JUDGED_PART) + JUDGED_PART * (2 + tail_passes * tails)
+    fits = 1 if coding == "blocks" else 2
+    forward = fits * (1 - JUDGED_PART) + JUDGED_PART * (2 + tail_passes * tails)
+    return forward, (1 - JUDGED_PART) * (coding == "by_gradient")
 
 
 def _fitted(
@@ -130,6 +138,25 @@ def _fitted(
     return [
         LinearCode.fit(torch.cat(rows), block.channels, weight)
         for rows, block, weight in zip(kept, blocks, weights, strict=True)
+    ]
+
+
+def _overlapping(
+    pieces: Sequence[nn.Module],
+    blocks: Sequence[Blocks],
+    images: Tensor,
+    codes: Sequence[LinearCode],
+) -> list[OverlappingCode]:
+    """The same codes with decoders that overlap, from all rows of the first images."""
+    kept: list[list[Tensor]] = [[] for _ in blocks]
+    missing = [max(1, FITTED_ROWS // math.prod(block.grid)) for block in blocks]
+    for chunk in _chunks(images):
+        for k, features in enumerate(_stations(pieces, chunk)):
+            kept[k].append(blocks[k].rows(features[: missing[k]]))
+            missing[k] = max(0, missing[k] - len(features))
+    return [
+        OverlappingCode.fit(code, block, torch.cat(rows))
+        for code, block, rows in zip(codes, blocks, kept, strict=True)
     ]
 
 
@@ -154,7 +181,7 @@ def _sensitivities(
 def _judged(
     pieces: Sequence[nn.Module],
     blocks: Sequence[Blocks],
-    codes: Sequence[LinearCode],
+    codes: Sequence[LinearCode | OverlappingCode],
     images: Tensor,
     judges: Mapping[str, Judge],
 ) -> dict[str, tuple[float, ...]]:

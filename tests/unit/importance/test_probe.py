@@ -13,7 +13,7 @@ from isplit.importance import importance_curves, predictor_cost
 from isplit.importance.linear_code import Blocks, LinearCode
 from isplit.types import SplitPoint
 
-PARTS = ("probe", "pca_kl", "pca_nmse", "probe_gradient")
+PARTS = ("probe", "pca_kl", "pca_nmse", "probe_gradient", "probe_overlap")
 RATE = same_rate(0.9)
 
 
@@ -42,13 +42,15 @@ def curves(net, kinds, rate_of=RATE, size=16):
     return importance_curves(traced, points, batches, nets.CLASSES, kinds, rate_of=rate_of)
 
 
-def test_the_probe_equals_its_slow_twin(net):
+@pytest.mark.parametrize("kind", ["probe", "probe_overlap"])
+def test_the_probe_equals_its_slow_twin(kind, net):
     traced, points, images = net
-    curve = curves(net, ["probe"])["probe"]
+    curve = curves(net, [kind])[kind]
     assert len(points) == 3
     for point, value in zip(points, curve.values, strict=True):
-        channels = code_shape(point.shape, 0.9)[0]
-        slow = reference.probe_value(traced, point, images[16:], images[:16], channels)
+        channels, to_fit, to_judge = code_shape(point.shape, 0.9)[0], images[16:], images[:16]
+        overlapping = kind == "probe_overlap"
+        slow = reference.probe_value(traced, point, to_fit, to_judge, channels, overlapping)
         assert value == pytest.approx(float(slow), rel=1e-9)
 
 
@@ -182,6 +184,8 @@ def test_costs_are_counted_from_the_points():
     assert predictor_cost("pca_nmse", points, 8).forward == pytest.approx(0.75 + 0.25 * 2)
     assert predictor_cost("probe", points, 8).forward == pytest.approx(0.75 + 0.25 * 3)
     assert predictor_cost("probe_gradient", points, 8).backward == pytest.approx(0.75)
+    assert predictor_cost("probe_overlap", points, 8).forward == pytest.approx(2 * 0.75 + 0.25 * 3)
+    assert predictor_cost("probe_overlap", points, 8).backward == 0
 
 
 def test_cosine_is_one_where_gradient_and_features_name_the_same_channels():
