@@ -167,7 +167,8 @@ def test_a_command_stands_for_the_training_that_the_study_makes(root, proposed, 
 def test_a_command_uses_the_words_of_the_one_that_made_the_job(root, tmp_path):
     job = tmp_path / "job"
     (job / ".hydra").mkdir(parents=True)
-    (job / "config.yaml").touch()
+    for name in ("config.yaml", "curve.json"):
+        (job / name).touch()
     typed = ["trainer=smoke", "split.layer=peaks", "+logger.extra.a.x=1", "data.classes=[A,B,C,D]"]
     (job / ".hydra" / "overrides.yaml").write_text(json.dumps(typed), encoding="utf-8")
     whole = replace(the_run(root), folder=job / "09-block3_pool")
