@@ -66,7 +66,7 @@ def test_killed_at_a_random_moment_it_ends_with_the_same_result(undisturbed, tmp
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
-    was_through = list(tmp_path.glob("store/jobs/*"))  # then it is reused, as it should be
+    was_through = list(tmp_path.glob("store/jobs/*.json"))  # then it is reused, as it should be
     code, output = run(tmp_path, f"paths.output={tmp_path / 'job'}")
     assert code == 0, output
     ignored = ("seconds", "reused") if was_through else ("seconds",)
