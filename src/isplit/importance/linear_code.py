@@ -151,8 +151,10 @@ class OverlappingCode:
             squares.diagonal().add_(RIDGE * squares.diagonal().mean())
             decoder = torch.linalg.solve(squares, seen.T @ (rows - code.mean))
         area = blocks.sides[0] * blocks.sides[1]
-        lowest, highest = rows.view(len(rows), -1, area).aminmax(dim=0)
-        return cls(code, blocks, decoder, _each(lowest.amin(1), area), _each(highest.amax(1), area))
+        channels = rows.view(len(rows), -1, area)
+        lowest, highest = channels.amin((0, 2)), channels.amax((0, 2))
+        ends = (lowest.repeat_interleave(area), highest.repeat_interleave(area))
+        return cls(code, blocks, decoder, *ends)
 
     def reconstruct(self, rows: Tensor) -> Tensor:
         """Rows (R, D) of whole images as they come back from the code."""
@@ -190,11 +192,6 @@ def _principal_axes(rows: Tensor, count: int) -> Tensor:
     shortest = SMALLEST_LENGTH * float(lengths[0])
     axes = rows.T @ left.flip(1)[:, :count]
     return axes / lengths.clamp(min=shortest)
-
-
-def _each(values: Tensor, area: int) -> Tensor:
-    """Of each channel (C) as of each element of a block (D)."""
-    return values.repeat_interleave(area)
 
 
 def _chw(point: SplitPoint) -> tuple[int, int, int]:

@@ -106,10 +106,9 @@ def judged(
     if coding == "by_gradient":
         weights = _sensitivities(traced, blocks, to_fit)
     with evaluation_mode(traced), torch.no_grad():
-        codes: Sequence[LinearCode | OverlappingCode]
-        codes = plain = _fitted(pieces, blocks, to_fit, weights)
-        if coding == "overlapping":
-            codes = _overlapping(pieces, blocks, to_fit, plain)
+        fitted = _fitted(pieces, blocks, to_fit, weights)
+        overlaps = coding == "overlapping"
+        codes = _overlapping(pieces, blocks, to_fit, fitted) if overlaps else fitted
         values = _judged(pieces, blocks, codes, to_judge, judges)
     return values, len(images)
 
