@@ -6,7 +6,7 @@ For each condition (docs/predictors.md) the ways take turns within each repeat, 
 machine slows all of them, and a ratio is taken within its repeat; the table gives the median over
 repeats and conditions. One CUI pass is a forward and a backward pass over the same images by which
 the CUI of every point is made. Then, once, with nothing cached: the analysis of --analysed images
-against bare forward and backward passes over the very same batches.
+against bare forward and backward passes over the very same batches, turn by turn.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import argparse
 import logging
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
 
 from isplit.analysis.collect import Run, by_condition, collect
 from isplit.analysis.leaderboard import leaderboard
@@ -73,25 +74,42 @@ def _in_cui_passes(
 
 
 def _analysis(cfg: DictConfig, run: Run, options: argparse.Namespace) -> dict[str, Any]:
-    """All that the gradients give for many images, over bare passes over the same batches."""
-    ready = reopened(cfg, run)
-    ours = _way(ready, list(SHARED), options.analysed, "test")
-    net, images = ready.base.traced.eval().requires_grad_(False), 0
+    """All that the gradients give for many images, over bare passes over the same batches.
 
-    def bare() -> None:
-        nonlocal images
-        images = 0
-        first = net.get_submodule(ready.base.points[0].name)
-        hook = first.register_forward_hook(lambda m, i, out: out.detach().requires_grad_())
-        for batch, labels in _batches(ready, options.analysed, "test"):
-            net(batch).gather(1, labels[:, None]).sum().backward()
-            images += len(batch)
+    The bare pass of every batch comes just before ours, so that a busy machine slows both; both
+    count the reading of the batch.
+    """
+    ready = reopened(cfg, run)
+    net, names = ready.base.traced.eval().requires_grad_(False), ready.bench.data.class_names
+    points = ready.base.points
+    first = net.get_submodule(points[0].name)
+    reading = bare = 0.0
+    images = 0
+
+    def bare_pass(batch: Tensor, labels: Tensor) -> None:
+        hook = first.register_forward_hook(lambda module, given, out: out.detach().requires_grad_())
+        net(batch).gather(1, labels[:, None]).sum().backward()
         hook.remove()
 
-    bare()
-    found = [_seconds(ours) / _seconds(bare) for _ in range(options.repeats)]
+    def batches() -> Iterator[tuple[Tensor, Tensor]]:
+        nonlocal reading, bare, images
+        reading, bare, images, start = 0.0, 0.0, 0, time.perf_counter()
+        for batch, labels in _batches(ready, options.analysed, "test"):
+            read = time.perf_counter()
+            bare_pass(batch, labels)
+            done = time.perf_counter()
+            reading, bare, images = reading + read - start, bare + done - read, images + len(batch)
+            yield batch, labels
+            start = time.perf_counter()
+
+    def ratio() -> float:
+        ours = _seconds(lambda: importance_curves(net, points, batches(), names, SHARED)) - bare
+        return ours / (reading + bare)
+
+    ratio()  # warm up
+    found = [ratio() for _ in range(options.repeats)]
     return {
-        "points": len(ready.base.points),
+        "points": len(points),
         "images": images,
         "ratio": statistics.median(found),
         "lowest": min(found),

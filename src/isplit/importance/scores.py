@@ -124,8 +124,8 @@ class _BatchScores:
             maps = maps / num_channels
         if self.settings.accumulate == "deeper":
             maps = self._with_deeper(maps, grid_of(self.points[position]))
-        finite_MN = maps.isfinite().all(-1)  # ReLU would turn -inf into 0
-        return self._over_positions(F.relu(maps)).masked_fill(~finite_MN, math.nan)
+        bottomless_MN = maps.amin(-1) == -math.inf  # ReLU would turn that into 0
+        return self._over_positions(F.relu(maps)).masked_fill(bottomless_MN, math.nan)
 
     def take(self) -> Tensor:
         """Scores (M, P, N) of the batch, float64 on the host; forgets them.
