@@ -189,7 +189,7 @@ class Standing:
         mean_regret: accuracy lost by the pick, mean over the conditions; ``mean_regret_top3``
             by the best of three.
         share_of_ceiling: its mean rank correlation with the accuracies of single trainings over
-            the leaderboard's ceiling; ``None`` where there is none.
+            the ceiling, both over the conditions with repeats; ``None`` where there are none.
     """
 
     predictor: str

@@ -27,22 +27,21 @@ def leaderboard(conditions: Sequence[Condition]) -> Leaderboard:
     is a bootstrap over these: conditions that share a data set or a baseline are drawn as if they
     did not, so it is a little narrow. The ceiling is the square root of the mean rank correlation
     of two trainings; it bounds agreement with *single* trainings, so shares of it are taken from
-    ``PredictorScore.spearman_one_training``.
+    ``PredictorScore.spearman_one_training``, over the conditions that have two trainings: those
+    where chance decides little are easy for a predictor too.
     """
     known = [(c, c.agreement) for c in conditions if c.agreement is not None]
     names = dict.fromkeys(name for _, found in known for name in found.predictors)
     spearman = {name: tuple(_spearman(found, name) for _, found in known) for name in names}
     repeats = [r for _, f in known if (r := f.noise.repeat_spearman) is not None]
-    repeat = float(np.mean(repeats)) if repeats else None
-    ceiling = None if repeat is None else math.sqrt(max(0.0, repeat))
-    standings = [_standing(name, known, spearman, ceiling) for name in names]
+    standings = [_standing(name, known, spearman) for name in names]
     board = Leaderboard(
         conditions=tuple(c.name for c, _ in known),
         standings=tuple(sorted(standings, key=lambda s: (-s.conditions, -_or_last(s)))),
         spearman=spearman,
         repeat_conditions=len(repeats),
-        repeat_spearman=repeat,
-        ceiling=ceiling,
+        repeat_spearman=float(np.mean(repeats)) if repeats else None,
+        ceiling=_ceiling(repeats),
         left_out=tuple(c.name for c in conditions if c.agreement is None),
     )
     return replace(board, verdict=leaderboard_verdict(board))
@@ -64,7 +63,6 @@ def _standing(
     name: str,
     known: Sequence[tuple[Condition, Agreement]],
     spearman: dict[str, tuple[float, ...]],
-    ceiling: float | None,
 ) -> Standing:
     """One predictor over the conditions that have a rank correlation for it."""
     rho_K = np.array(spearman[name])
@@ -73,7 +71,6 @@ def _standing(
     nowhere = (math.nan,) * len(known)
     above_K = rho_K - np.array(spearman.get("cui", nowhere))
     above_K = above_K[~np.isnan(above_K)]
-    one_training = _mean(np.array([s.spearman_one_training for s in scores]))
     return Standing(
         predictor=name,
         conditions=len(there),
@@ -88,8 +85,24 @@ def _standing(
         against_cui=len(above_K),
         mean_regret=_mean(np.array([s.regret for s in scores])),
         mean_regret_top3=_mean(np.array([s.regret_top3 for s in scores])),
-        share_of_ceiling=one_training / ceiling if ceiling and scores else None,
+        share_of_ceiling=_share_of_ceiling([known[k][1] for k in there], name),
     )
+
+
+def _share_of_ceiling(found: Sequence[Agreement], name: str) -> float | None:
+    """Mean agreement with one training over its bound, both over the repeated conditions."""
+    repeated = [
+        (f.predictors[name].spearman_one_training, repeat)
+        for f in found
+        if (repeat := f.noise.repeat_spearman) is not None
+    ]
+    ceiling = _ceiling([repeat for _, repeat in repeated])
+    return _mean(np.array([reached for reached, _ in repeated])) / ceiling if ceiling else None
+
+
+def _ceiling(repeats: Sequence[float]) -> float | None:
+    """What a perfect predictor would come to, from rank correlations of two trainings."""
+    return math.sqrt(max(0.0, float(np.mean(repeats)))) if repeats else None
 
 
 def _spearman(found: Agreement, name: str) -> float:
