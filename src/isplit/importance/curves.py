@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import get_args
 
 import torch
 from torch import Tensor, fx
 from torch.nn import functional as F
 
 from isplit.bottleneck import DEFAULT_RATE, RateOf
-from isplit.importance.probe import Coding, Judge, judged, pca_kl, pca_nmse, probe, walks
+from isplit.importance.probe import PLAIN, Coding, Judge, judged, pca_kl, pca_nmse, probe, walks
 from isplit.importance.scores import (
     Batches,
     ClassMeans,
@@ -76,10 +75,14 @@ def importance_curves(
             progress,
         )
         curves = _averaged(means, (*maps, *scores), tuple(points), class_names)
-    for coding in get_args(Coding):
-        judges = _judges(predictors, coding)
-        if judges:
-            curves |= _judged(traced, points, batches, rate_of, judges, coding)
+    judges = {
+        kind: (p.judge, p.coding)
+        for kind, p in predictors.items()
+        if isinstance(p, FromReconstruction)
+    }
+    if judges:
+        values, seen = judged(traced, points, batches, rate_of, judges)
+        curves |= {k: Curve(k, tuple(points), values[k], num_images=seen) for k in judges}
     for kind, predictor in predictors.items():
         if isinstance(predictor, FromImages):
             curves[kind] = predictor.curve_of(traced, points, batches, class_names)
@@ -165,7 +168,7 @@ class FromReconstruction:
 
     judge: Judge
     tail_passes: int = 1
-    coding: Coding = "blocks"
+    coding: Coding = PLAIN
 
 
 @dataclass(frozen=True)
@@ -192,8 +195,8 @@ PREDICTORS: dict[str, Predictor] = {
     "size": FromArchitecture(layer_size),
     "depth": FromArchitecture(depth),
     "probe": FromReconstruction(probe),
-    "probe_gradient": FromReconstruction(probe, coding="by_gradient"),
-    "probe_overlap": FromReconstruction(probe, coding="overlapping"),
+    "probe_gradient": FromReconstruction(probe, coding=Coding(by_gradient=True)),
+    "probe_overlap": FromReconstruction(probe, coding=Coding(overlapping=True)),
     "pca_kl": FromReconstruction(pca_kl),
     "pca_nmse": FromReconstruction(pca_nmse, tail_passes=0),
 }
@@ -204,26 +207,6 @@ def _predictor(kind: str) -> Predictor:
     if kind not in PREDICTORS:
         raise ValueError(f"split.kind={kind!r} is not one of {', '.join(PREDICTORS)}")
     return PREDICTORS[kind]
-
-
-def _judges(predictors: Mapping[str, Predictor], coding: Coding) -> dict[str, Judge]:
-    return {
-        kind: p.judge
-        for kind, p in predictors.items()
-        if isinstance(p, FromReconstruction) and p.coding == coding
-    }
-
-
-def _judged(
-    traced: fx.GraphModule,
-    points: Sequence[SplitPoint],
-    batches: Batches,
-    rate_of: RateOf,
-    judges: Mapping[str, Judge],
-    coding: Coding,
-) -> dict[str, Curve]:
-    values, seen = judged(traced, points, batches, rate_of, judges, coding)
-    return {kind: Curve(kind, tuple(points), values[kind], num_images=seen) for kind in judges}
 
 
 def _averaged(

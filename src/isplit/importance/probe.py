@@ -1,8 +1,7 @@
 """Predictors that put a closed-form bottleneck in and look what comes out: the probe and its parts.
 
-For all points together: one walk over most of the images fits the linear codes (two, where their
-decoders overlap), one over the rest reconstructs the features at every point and runs the tail on
-them. No labels, no training.
+For all points together: one walk over most of the images fits the linear codes, one over the rest
+reconstructs the features at every point and runs the tail on them. No labels, no training.
 Shape suffixes: N images, K classes, R rows, D elements of a block.
 """
 
@@ -13,7 +12,6 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, fx, nn
@@ -55,12 +53,25 @@ class Seen:
         return logits
 
 
+Code = LinearCode | OverlappingCode
 Judge = Callable[[Seen], Tensor]
 """How good a reconstruction is: a number, the higher the better."""
 
-Coding = Literal["blocks", "by_gradient", "overlapping"]
-"""How the code is made: by the principal axes of the blocks; of what the net's answer depends on in
-them; or with a decoder that sees the codes around each block too."""
+
+@dataclass(frozen=True)
+class Coding:
+    """How a code is made from the blocks.
+
+    Attributes:
+        by_gradient: it keeps what the net's answer depends on, in place of what varies most.
+        overlapping: each block is decoded from the codes around it too.
+    """
+
+    by_gradient: bool = False
+    overlapping: bool = False
+
+
+PLAIN = Coding()
 
 
 def probe(seen: Seen) -> Tensor:
@@ -84,8 +95,7 @@ def judged(
     points: Sequence[SplitPoint],
     batches: Iterable[tuple[Tensor, Tensor]],
     rate_of: RateOf,
-    judges: Mapping[str, Judge],
-    coding: Coding = "blocks",
+    judges: Mapping[str, tuple[Judge, Coding]],
 ) -> tuple[dict[str, tuple[float, ...]], int]:
     """Value of every judge at every point, and the number of images looked at.
 
@@ -102,13 +112,12 @@ def judged(
     pieces = stretches(traced, points)
     blocks = [Blocks.at(point, rate_of(point)) for point in points]
     to_judge, to_fit = images[:num_judged], images[num_judged:]
-    weights: Sequence[Tensor | None] = [None] * len(points)
-    if coding == "by_gradient":
-        weights = _sensitivities(traced, blocks, to_fit)
+    codings = dict.fromkeys(coding for _, coding in judges.values())
+    weights: dict[bool, Sequence[Tensor | None]] = {False: [None] * len(points)}
+    if any(coding.by_gradient for coding in codings):
+        weights[True] = _sensitivities(traced, blocks, to_fit)
     with evaluation_mode(traced), torch.no_grad():
-        fitted = _fitted(pieces, blocks, to_fit, weights)
-        overlaps = coding == "overlapping"
-        codes = _overlapping(pieces, blocks, to_fit, fitted) if overlaps else fitted
+        codes = _fitted(pieces, blocks, to_fit, weights, codings)
         values = _judged(pieces, blocks, codes, to_judge, judges)
     return values, len(images)
 
@@ -116,47 +125,51 @@ def judged(
 def walks(points: Sequence[SplitPoint], tail_passes: int, coding: Coding) -> tuple[float, float]:
     """Forward and backward passes of the whole net for each image that ``judged`` comes to."""
     tails = sum(point.tail_macs / (point.head_macs + point.tail_macs) for point in points)
-    fits = 1 if coding == "blocks" else 2
+    fits = 1 + coding.by_gradient
     forward = fits * (1 - JUDGED_PART) + JUDGED_PART * (2 + tail_passes * tails)
-    return forward, (1 - JUDGED_PART) * (coding == "by_gradient")
+    return forward, (1 - JUDGED_PART) * coding.by_gradient
 
 
 def _fitted(
     pieces: Sequence[nn.Module],
     blocks: Sequence[Blocks],
     images: Tensor,
-    weights: Sequence[Tensor | None],
-) -> list[LinearCode]:
-    """The linear code of every point, from rows spread evenly over the images."""
-    kept: list[list[Tensor]] = [[] for _ in blocks]
-    for chunk in _chunks(images):
-        for features, block, rows in zip(_stations(pieces, chunk), blocks, kept, strict=True):
-            every = block.rows(features)
-            wanted = max(1, FITTED_ROWS * len(chunk) // len(images))
-            rows.append(every[:: -(-len(every) // wanted)])
-    return [
-        LinearCode.fit(torch.cat(rows), block.channels, weight)
-        for rows, block, weight in zip(kept, blocks, weights, strict=True)
-    ]
+    weights: Mapping[bool, Sequence[Tensor | None]],
+    codings: Iterable[Coding],
+) -> dict[Coding, list[Code]]:
+    """The code of every point in each coding; ``weights``: of the elements, by gradient or not."""
+    codes: dict[Coding, list[Code]] = {coding: [] for coding in codings}
+    overlap = any(coding.overlapping for coding in codes)
+    spread, whole = _rows(pieces, blocks, images, FITTED_ROWS if overlap else 0)
+    for k, block in enumerate(blocks):
+        linear = {
+            by_gradient: LinearCode.fit(spread[k], block.channels, weights[by_gradient][k])
+            for by_gradient in {coding.by_gradient for coding in codes}
+        }
+        for coding, of_points in codes.items():
+            code = linear[coding.by_gradient]
+            if coding.overlapping:
+                of_points.append(OverlappingCode.fit(code, block, whole[k]))
+            else:
+                of_points.append(code)
+    return codes
 
 
-def _overlapping(
-    pieces: Sequence[nn.Module],
-    blocks: Sequence[Blocks],
-    images: Tensor,
-    codes: Sequence[LinearCode],
-) -> list[OverlappingCode]:
-    """The same codes with decoders that overlap, from all rows of the first images."""
-    kept: list[list[Tensor]] = [[] for _ in blocks]
-    missing = [max(1, FITTED_ROWS // math.prod(block.grid)) for block in blocks]
+def _rows(
+    pieces: Sequence[nn.Module], blocks: Sequence[Blocks], images: Tensor, in_whole_images: int
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Some rows of every point, spread evenly over the images, and some of whole images."""
+    spread: list[list[Tensor]] = [[] for _ in blocks]
+    whole: list[list[Tensor]] = [[] for _ in blocks]
+    missing = [-(-in_whole_images // math.prod(block.grid)) for block in blocks]
     for chunk in _chunks(images):
+        wanted = max(1, FITTED_ROWS * len(chunk) // len(images))
         for k, features in enumerate(_stations(pieces, chunk)):
-            kept[k].append(blocks[k].rows(features[: missing[k]]))
+            rows = blocks[k].rows(features)
+            spread[k].append(rows[:: -(-len(rows) // wanted)])
+            whole[k].append(blocks[k].rows(features[: missing[k]]))
             missing[k] = max(0, missing[k] - len(features))
-    return [
-        OverlappingCode.fit(code, block, torch.cat(rows))
-        for code, block, rows in zip(codes, blocks, kept, strict=True)
-    ]
+    return [torch.cat(rows) for rows in spread], [torch.cat(rows) for rows in whole]
 
 
 def _sensitivities(
@@ -180,21 +193,23 @@ def _sensitivities(
 def _judged(
     pieces: Sequence[nn.Module],
     blocks: Sequence[Blocks],
-    codes: Sequence[LinearCode | OverlappingCode],
+    codes: Mapping[Coding, Sequence[Code]],
     images: Tensor,
-    judges: Mapping[str, Judge],
+    judges: Mapping[str, tuple[Judge, Coding]],
 ) -> dict[str, tuple[float, ...]]:
-    sums = torch.zeros(len(judges), len(blocks), dtype=torch.float64)
+    sums = {name: [0.0] * len(blocks) for name in judges}
     for chunk in _chunks(images):
         reference = nn.Sequential(*pieces)(chunk)
-        for position, features in enumerate(_stations(pieces, chunk)):
-            rows = codes[position].reconstruct(blocks[position].rows(features))
-            tail = nn.Sequential(*pieces[position + 1 :])
-            seen = Seen(features, blocks[position].features(rows), reference, tail)
-            for number, judge in enumerate(judges.values()):
-                sums[number, position] += len(chunk) * float(judge(seen))
-    means = (sums / len(images)).tolist()
-    return {name: tuple(row) for name, row in zip(judges, means, strict=True)}
+        for k, features in enumerate(_stations(pieces, chunk)):
+            tail = nn.Sequential(*pieces[k + 1 :])
+            rows = blocks[k].rows(features)
+            for coding, of_points in codes.items():
+                back = blocks[k].features(of_points[k].reconstruct(rows))
+                seen = Seen(features, back, reference, tail)
+                for name, (judge, own) in judges.items():
+                    if own == coding:
+                        sums[name][k] += len(chunk) * float(judge(seen))
+    return {name: tuple(total / len(images) for total in row) for name, row in sums.items()}
 
 
 def _stations(pieces: Sequence[nn.Module], images: Tensor) -> Iterator[Tensor]:
