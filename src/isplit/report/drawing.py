@@ -93,7 +93,7 @@ HEAT_MAPS_CAPTION = (
 LEADERBOARD_CAPTION = (
     "Spearman rank correlation of each predictor with the measured accuracy: its mean over the "
     "conditions (in brackets: how many), the range, and each condition by itself. The noise "
-    "ceiling is the mean that a perfect predictor would come to, from repeated trainings."
+    "ceiling is the mean that a perfect predictor would come to against single trainings."
 )
 
 

@@ -114,7 +114,7 @@ def test_the_leaderboard_has_a_row_for_each_predictor_and_the_ceiling(few, many)
     figure = leaderboard_figure(board)
     texts = words(figure)
     assert {f"{s.predictor}  ({s.conditions})" for s in board.standings} <= set(texts)
-    assert f"noise ceiling: {board.ceiling:.2f}" in texts
+    assert f"noise ceiling of one training: {board.ceiling:.2f}" in texts
     assert keys(figure) == {f"predictor-{row}" for row in range(len(board.standings))}
     assert leaderboard_figure(replace(board, standings=())) is None
     without = replace(board, ceiling=None)

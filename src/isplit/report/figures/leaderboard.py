@@ -32,7 +32,7 @@ def leaderboard_figure(leaderboard: Leaderboard) -> Figure | None:
         axes.plot([s.mean_spearman], [row], "o", mfc=fill, mec=DARK, mew=1.6, ms=7, zorder=3)
         target(axes, f"predictor-{row}", s.mean_spearman, row)
     if leaderboard.ceiling is not None:
-        name = f"noise ceiling: {leaderboard.ceiling:.2f}"
+        name = f"noise ceiling of one training: {leaderboard.ceiling:.2f}"
         axes.axvline(leaderboard.ceiling, color=ACCENT, linestyle="--", label=name)
     axes.axvline(0, color="black", linewidth=0.8)
     names = [f"{s.predictor}  ({s.conditions})" for s in standings]
