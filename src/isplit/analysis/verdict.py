@@ -162,8 +162,8 @@ def _lead(board: Leaderboard, cheap: list[Standing]) -> str:
         repeated, of = board.repeat_conditions, len(board.conditions)
         where = "" if repeated == of else f", over the {repeated} of {of} trained more than once"
         sentence += (
-            f", {best.share_of_ceiling:.2f} of what noise leaves to any "
-            f"({board.ceiling:.2f}{where})"
+            f", against single trainings {best.share_of_ceiling:.2f} of what their noise leaves to "
+            f"any ({board.ceiling:.2f}{where})"
         )
     if others:
         sentence += f"; next comes {called(others[0].predictor)} ({_mean(others[0])})"

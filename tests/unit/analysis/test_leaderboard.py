@@ -96,7 +96,7 @@ def test_without_repeats_there_is_no_ceiling():
     lone = leaderboard([compared("a", 1), compared("b", 2)])
     assert (lone.ceiling, lone.repeat_spearman, lone.repeat_conditions) == (None, None, 0)
     assert standing(lone, "cui").share_of_ceiling is None
-    assert "what noise leaves" not in lone.verdict
+    assert "their noise leaves" not in lone.verdict
 
 
 def test_repeats_that_contradict_each_other_leave_no_share():
@@ -130,9 +130,9 @@ def test_the_verdict_names_the_leader_without_training_and_whether_cui_beats_dep
     low, high = probe.mean_spearman_ci95
     assert board.verdict.startswith(
         "N=3 conditions: probe leads the predictors without training with a mean rho of "
-        f"{probe.mean_spearman:.2f} [{low:.2f}, {high:.2f}], {probe.share_of_ceiling:.2f} of what "
-        f"noise leaves to any ({board.ceiling:.2f}, over the 2 of 3 trained more than once); "
-        "next comes"
+        f"{probe.mean_spearman:.2f} [{low:.2f}, {high:.2f}], against single trainings "
+        f"{probe.share_of_ceiling:.2f} of what their noise leaves to any ({board.ceiling:.2f}, "
+        "over the 2 of 3 trained more than once); next comes"
     )
     assert f"above CUI in {probe.beats_cui} of 3." in board.verdict
     pairs = zip(board.spearman["cui"], board.spearman["depth"], strict=True)
