@@ -14,6 +14,7 @@ import numpy as np
 from isplit.analysis.correlation import NOTHING, Floats, interval, resamples
 from isplit.analysis.findings import Agreement, Condition, Interval, Leaderboard, Standing
 from isplit.analysis.findings import as_json as as_json
+from isplit.analysis.noise import ceiling
 from isplit.analysis.verdict import leaderboard_verdict
 from isplit.files import csv_text
 
@@ -33,15 +34,16 @@ def leaderboard(conditions: Sequence[Condition]) -> Leaderboard:
     known = [(c, c.agreement) for c in conditions if c.agreement is not None]
     names = dict.fromkeys(name for _, found in known for name in found.predictors)
     spearman = {name: tuple(_spearman(found, name) for _, found in known) for name in names}
-    repeats = [r for _, f in known if (r := f.noise.repeat_spearman) is not None]
+    repeated = [found for _, found in known if found.noise.repeat_spearman is not None]
+    repeat = _repeat_spearman(repeated)
     standings = [_standing(name, known, spearman) for name in names]
     board = Leaderboard(
         conditions=tuple(c.name for c, _ in known),
         standings=tuple(sorted(standings, key=lambda s: (-s.conditions, -_or_last(s)))),
         spearman=spearman,
-        repeat_conditions=len(repeats),
-        repeat_spearman=float(np.mean(repeats)) if repeats else None,
-        ceiling=_ceiling(repeats),
+        repeat_conditions=len(repeated),
+        repeat_spearman=repeat,
+        ceiling=ceiling(repeat),
         left_out=tuple(c.name for c in conditions if c.agreement is None),
     )
     return replace(board, verdict=leaderboard_verdict(board))
@@ -91,18 +93,16 @@ def _standing(
 
 def _share_of_ceiling(found: Sequence[Agreement], name: str) -> float | None:
     """Mean agreement with one training over its bound, both over the repeated conditions."""
-    repeated = [
-        (f.predictors[name].spearman_one_training, repeat)
-        for f in found
-        if (repeat := f.noise.repeat_spearman) is not None
-    ]
-    ceiling = _ceiling([repeat for _, repeat in repeated])
-    return _mean(np.array([reached for reached, _ in repeated])) / ceiling if ceiling else None
+    repeated = [f for f in found if f.noise.repeat_spearman is not None]
+    bound = ceiling(_repeat_spearman(repeated))
+    reached = _mean(np.array([f.predictors[name].spearman_one_training for f in repeated]))
+    return reached / bound if bound else None
 
 
-def _ceiling(repeats: Sequence[float]) -> float | None:
-    """What a perfect predictor would come to, from rank correlations of two trainings."""
-    return math.sqrt(max(0.0, float(np.mean(repeats)))) if repeats else None
+def _repeat_spearman(found: Sequence[Agreement]) -> float | None:
+    """Mean rank correlation of two trainings over the conditions that have it."""
+    repeats = [r for f in found if (r := f.noise.repeat_spearman) is not None]
+    return float(np.mean(repeats)) if repeats else None
 
 
 def _spearman(found: Agreement, name: str) -> float:

@@ -59,10 +59,19 @@ def noise(condition: Condition) -> Noise:
         training_error=_training_error(condition.retrained),
         separable=float(np.mean(difference_Q > STANDARD_ERRORS * error_Q)),
         repeat_spearman=repeat,
-        ceiling=None if repeat is None else math.sqrt(max(0.0, repeat)),
+        ceiling=ceiling(repeat),
         difference_error=math.sqrt(float(np.mean(error_Q**2))),
         difference_error_from=source,
     )
+
+
+def ceiling(repeat_spearman: float | None) -> float | None:
+    """The rank correlation that a perfect predictor would be expected to reach with one training.
+
+    Args:
+        repeat_spearman: mean rank correlation of two trainings; ``None``: there are no two.
+    """
+    return None if repeat_spearman is None else math.sqrt(max(0.0, repeat_spearman))
 
 
 def subset_accuracies(
