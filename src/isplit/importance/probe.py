@@ -166,8 +166,9 @@ def _rows(
         wanted = max(1, FITTED_ROWS * len(chunk) // len(images))
         for k, features in enumerate(_stations(pieces, chunk)):
             rows = blocks[k].rows(features)
-            spread[k].append(rows[:: -(-len(rows) // wanted)])
-            whole[k].append(blocks[k].rows(features[: missing[k]]))
+            first = missing[k] * len(rows) // len(features)
+            spread[k].append(rows[:: -(-len(rows) // wanted)].clone())  # a view would keep them all
+            whole[k].append(rows[:first].clone())
             missing[k] = max(0, missing[k] - len(features))
     return [torch.cat(rows) for rows in spread], [torch.cat(rows) for rows in whole]
 

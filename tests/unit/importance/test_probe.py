@@ -185,6 +185,7 @@ def test_costs_are_counted_from_the_points():
     assert predictor_cost("probe", points, 8).forward == pytest.approx(0.75 + 0.25 * 3)
     assert predictor_cost("probe_gradient", points, 8).backward == pytest.approx(0.75)
     assert predictor_cost("probe_overlap", points, 8) == predictor_cost("probe", points, 8)
+    assert predictor_cost("probe_overlap", points, 8).backward == 0
 
 
 def test_cosine_is_one_where_gradient_and_features_name_the_same_channels():
