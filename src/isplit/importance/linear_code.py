@@ -6,6 +6,7 @@ of the code.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ OVERSAMPLING, POWER_ITERATIONS = 8, 2  # Halko, Martinsson and Tropp (2011), sec
 SMALLEST_LENGTH = 1e-6  # of an axis against the longest: shorter ones are rounding noise
 AROUND = 3  # positions of the code, each way, that an overlapping decoder sees
 RIDGE = 0.1  # of the mean square of what it sees
+REGRESSORS_AT_MOST = 4608  # of an overlapping decoder: their products take 85 MB; more: no overlap
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,17 @@ class Blocks:
         channels, height, width = _chw(point)
         sides = (-(-height // code[1]), -(-width // code[2]))
         return cls(point, height, width, sides, min(code[0], channels * sides[0] * sides[1]))
+
+    @property
+    def elements(self) -> int:
+        """D, of each row."""
+        own = self.point.shape[-1] if len(self.point.shape) != 3 else _chw(self.point)[0]
+        return own * math.prod(self.sides)
+
+    @property
+    def per_image(self) -> int:
+        """Rows of one image."""
+        return math.prod(self.grid if len(self.point.shape) == 3 else self.point.shape[:-1])
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -131,7 +144,8 @@ class OverlappingCode:
 
     Attributes:
         code: of the blocks by themselves.
-        decoder: from what ``Blocks.around`` gives to a row; ``None``: there is nothing around.
+        decoder: from what ``Blocks.around`` gives to a row; ``None``: there is nothing around, or
+            too much of it.
         lowest, highest: (D).
     """
 
@@ -145,7 +159,8 @@ class OverlappingCode:
     def fit(cls, code: LinearCode, blocks: Blocks, rows: Tensor) -> OverlappingCode:
         """The decoder by ridge regression on the rows (R, D) of whole images."""
         decoder = None
-        if blocks.grid != (1, 1):
+        regressors = AROUND**2 * (code.encoder.shape[1] + 1)
+        if blocks.grid != (1, 1) and regressors <= REGRESSORS_AT_MOST:
             seen = blocks.around(code.encode(rows))
             squares = seen.T @ seen
             squares.diagonal().add_(RIDGE * squares.diagonal().mean())

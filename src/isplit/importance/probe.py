@@ -26,7 +26,10 @@ from isplit.types import SplitPoint
 
 JUDGED_PART = 0.25  # of the images: the code is judged on them, and fitted on the others
 JUDGED_TOGETHER = 128  # images whose statistics a BatchNorm takes at once
+FEWEST_TOGETHER = 16
+PIXELS_TOGETHER = JUDGED_TOGETHER * 128 * 128  # larger images: fewer of them at once
 FITTED_ROWS = 4096  # about, for the code of one point
+FITTED_ELEMENTS = 2**25  # of these rows together: 128 MiB a point
 SMALLEST_WEIGHT = 1e-3  # of the mean one: no element may count for nothing
 
 
@@ -99,19 +102,23 @@ def judged(
 ) -> tuple[dict[str, tuple[float, ...]], int]:
     """Value of every judge at every point, and the number of images looked at.
 
+    The batches are walked through several times and never kept, so memory does not grow with the
+    number of images.
+
     Raises:
         ValueError: fewer than four images.
     """
     own = next(itertools.chain(traced.parameters(), traced.buffers()))
-    images = torch.cat([images for images, _ in batches]).to(own.device, own.dtype)
-    num_judged = round(JUDGED_PART * len(images))
+    if iter(batches) is batches:  # can be walked through only once
+        batches = list(batches)
+    count = _count(batches)
+    num_judged = round(JUDGED_PART * count)
     if num_judged < 1:
-        raise ValueError(
-            f"split.images: {len(images)} images are too few for a probe, 512 are usual"
-        )
+        raise ValueError(f"split.images: {count} images are too few for a probe, 512 are usual")
     pieces = stretches(traced, points)
     blocks = [Blocks.at(point, rate_of(point)) for point in points]
-    to_judge, to_fit = images[:num_judged], images[num_judged:]
+    to_judge = _Images(batches, own, 0, num_judged)
+    to_fit = _Images(batches, own, num_judged, count)
     codings = dict.fromkeys(coding for _, coding in judges.values())
     weights: dict[bool, Sequence[Tensor | None]] = {False: [None] * len(points)}
     if any(coding.by_gradient for coding in codings):
@@ -119,7 +126,7 @@ def judged(
     with evaluation_mode(traced), torch.no_grad():
         codes = _fitted(pieces, blocks, to_fit, weights, codings)
         values = _judged(pieces, blocks, codes, to_judge, judges)
-    return values, len(images)
+    return values, count
 
 
 def walks(points: Sequence[SplitPoint], tail_passes: int, coding: Coding) -> tuple[float, float]:
@@ -133,14 +140,14 @@ def walks(points: Sequence[SplitPoint], tail_passes: int, coding: Coding) -> tup
 def _fitted(
     pieces: Sequence[nn.Module],
     blocks: Sequence[Blocks],
-    images: Tensor,
+    images: _Images,
     weights: Mapping[bool, Sequence[Tensor | None]],
     codings: Iterable[Coding],
 ) -> dict[Coding, list[Code]]:
     """The code of every point in each coding; ``weights``: of the elements, by gradient or not."""
     codes: dict[Coding, list[Code]] = {coding: [] for coding in codings}
     overlap = any(coding.overlapping for coding in codes)
-    spread, whole = _rows(pieces, blocks, images, FITTED_ROWS if overlap else 0)
+    spread, whole = _rows(pieces, blocks, images, overlap)
     for k, block in enumerate(blocks):
         linear = {
             by_gradient: LinearCode.fit(spread[k], block.channels, weights[by_gradient][k])
@@ -156,16 +163,17 @@ def _fitted(
 
 
 def _rows(
-    pieces: Sequence[nn.Module], blocks: Sequence[Blocks], images: Tensor, in_whole_images: int
+    pieces: Sequence[nn.Module], blocks: Sequence[Blocks], images: _Images, overlap: bool
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """Some rows of every point, spread evenly over the images, and some of whole images."""
+    """Some rows of every point, spread evenly over the images; and, if asked, of whole images."""
     spread: list[list[Tensor]] = [[] for _ in blocks]
     whole: list[list[Tensor]] = [[] for _ in blocks]
-    missing = [-(-in_whole_images // math.prod(block.grid)) for block in blocks]
-    for chunk in _chunks(images):
-        wanted = max(1, FITTED_ROWS * len(chunk) // len(images))
+    most = [min(FITTED_ROWS, FITTED_ELEMENTS // block.elements) for block in blocks]
+    missing = [-(-most[k] // block.per_image) * overlap for k, block in enumerate(blocks)]
+    for chunk in images:
         for k, features in enumerate(_stations(pieces, chunk)):
             rows = blocks[k].rows(features)
+            wanted = max(1, most[k] * len(chunk) // len(images))
             first = missing[k] * len(rows) // len(features)
             spread[k].append(rows[:: -(-len(rows) // wanted)].clone())  # a view would keep them all
             whole[k].append(rows[:first].clone())
@@ -174,7 +182,7 @@ def _rows(
 
 
 def _sensitivities(
-    traced: fx.GraphModule, blocks: Sequence[Blocks], images: Tensor
+    traced: fx.GraphModule, blocks: Sequence[Blocks], images: _Images
 ) -> list[Tensor]:
     """Mean square of d log p(y) / d element, y drawn from the net's answer: (D) for every point."""
     sums: list[Tensor] = [torch.zeros(())] * len(blocks)
@@ -184,7 +192,7 @@ def _sensitivities(
         sums[position] = sums[position] + squares_RD.mean(0) * len(gradients) / len(images)
 
     with tapped(traced, [block.point for block in blocks], visit) as model, fixed_draws():
-        for chunk in _chunks(images):
+        for chunk in images:
             log_p = model(chunk).log_softmax(1)
             drawn = torch.multinomial(log_p.detach().exp(), num_samples=1)
             torch.autograd.backward(log_p.gather(1, drawn).sum())
@@ -195,11 +203,11 @@ def _judged(
     pieces: Sequence[nn.Module],
     blocks: Sequence[Blocks],
     codes: Mapping[Coding, Sequence[Code]],
-    images: Tensor,
+    images: _Images,
     judges: Mapping[str, tuple[Judge, Coding]],
 ) -> dict[str, tuple[float, ...]]:
     sums = {name: [0.0] * len(blocks) for name in judges}
-    for chunk in _chunks(images):
+    for chunk in images:
         reference = nn.Sequential(*pieces)(chunk)
         for k, features in enumerate(_stations(pieces, chunk)):
             tail = nn.Sequential(*pieces[k + 1 :])
@@ -221,9 +229,50 @@ def _stations(pieces: Sequence[nn.Module], images: Tensor) -> Iterator[Tensor]:
         yield features
 
 
-def _chunks(images: Tensor) -> tuple[Tensor, ...]:
-    """Parts of about equal size: a BatchNorm has nothing to estimate from one image."""
-    return images.chunk(-(-len(images) // JUDGED_TOGETHER))
+@dataclass(frozen=True)
+class _Images:
+    """Images ``begin`` to ``end`` of all batches, read again at each walk.
+
+    A walk gives parts of about equal size: a BatchNorm has nothing to estimate from one image.
+
+    Attributes:
+        like: a tensor of the device and type that the net works with.
+    """
+
+    batches: Iterable[tuple[Tensor, Tensor]]
+    like: Tensor
+    begin: int
+    end: int
+
+    def __len__(self) -> int:
+        return self.end - self.begin
+
+    def __iter__(self) -> Iterator[Tensor]:
+        kept, position, size = None, 0, 0
+        for images, _ in self.batches:
+            own = images[max(0, self.begin - position) : max(0, self.end - position)]
+            position += len(images)
+            kept = own if kept is None else torch.cat([kept, own])
+            size = size or self._together(images)
+            while len(kept) >= size:
+                yield kept[:size].to(self.like.device, self.like.dtype)
+                kept = kept[size:]
+            if position >= self.end:
+                break
+        if kept is not None and len(kept):
+            yield kept.to(self.like.device, self.like.dtype)
+
+    def _together(self, images: Tensor) -> int:
+        """Images in each part."""
+        pixels = math.prod(images.shape[2:])
+        most = min(JUDGED_TOGETHER, max(FEWEST_TOGETHER, PIXELS_TOGETHER // pixels))
+        return -(-len(self) // -(-len(self) // most))
+
+
+def _count(batches: Iterable[tuple[Tensor, Tensor]]) -> int:
+    """How many images there are; a loader knows, other batches are walked through."""
+    sampler = getattr(batches, "sampler", None)
+    return sum(len(images) for images, _ in batches) if sampler is None else len(sampler)
 
 
 def _divergence(reference: Tensor, logits: Tensor) -> Tensor:

@@ -21,6 +21,8 @@ from isplit.importance import depends_on_rate, importance_curves, select
 from isplit.stages import Made, Store, Stored, Team, Workbench, seeded
 from isplit.types import Curve, SplitPoint
 
+CURVE_BATCH = 64  # images
+
 
 @dataclass(frozen=True)
 class Base:
@@ -41,7 +43,8 @@ def workbench(
     data = config.build_data(cfg)
     engine = config.engine(cfg, loggers, team)
     memory = int(cfg.stage.feature_memory_gb * 2**30)
-    return Workbench(data, store, engine, cfg.seed, memory)
+    batch = cfg.stage.get("evaluation_batch_size", "auto")  # older runs have none
+    return Workbench(data, store, engine, cfg.seed, memory, batch)
 
 
 def open_baseline(cfg: DictConfig, bench: Workbench) -> Base:
@@ -95,11 +98,12 @@ def curves_of(
     """Curves that share what passes they can, computed or from the store."""
     settings, rate_of = config.cui_settings(cfg), config.rate_of(cfg)
     classes = config.plain(cfg.split.classes)
+    batch_size = bench.at_once(cfg.split.batch_size, CURVE_BATCH)
 
     def make(folder: Path) -> Made:
         batches = bench.data.loader(
             "validation",
-            cfg.split.batch_size,
+            batch_size,
             shuffle=True,  # else a batch may hold one class, and BatchNorms see a strange world
             images=cfg.split.images,
             classes=classes,
@@ -119,7 +123,7 @@ def curves_of(
         "baseline": base.stored.fingerprint,
         "points": [point.node for point in base.points],
         "images": cfg.split.images,
-        "batch_size": cfg.split.batch_size,
+        "batch_size": batch_size,
         "classes": classes,
         "seed": cfg.seed,
     }

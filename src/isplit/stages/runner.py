@@ -24,13 +24,15 @@ from isplit.stages.autoencoder import Autoencoder
 from isplit.stages.classifier import Classifier
 from isplit.stages.features import compute_features
 from isplit.stages.fit import Batches, Engine, History, fit
+from isplit.stages.memory import say_if_too_large
 from isplit.stages.recipe import Recipe
 from isplit.stages.store import Made, Store, Stored
 from isplit.types import Evaluation, SplitPoint
 
 log = logging.getLogger(__name__)
 
-EVALUATION_BATCH = 250  # images
+EVALUATION_BATCH = 250  # images of up to USUAL_SIZE pixels a side
+USUAL_SIZE = 64
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Workbench:
         seed: of everything random in the job.
         feature_memory_bytes: features of the frozen head are kept in memory up to this size, on
             disk beyond it.
+        evaluation_batch: images at once where nothing is trained, or ``auto``.
     """
 
     data: ImageData
@@ -48,6 +51,12 @@ class Workbench:
     engine: Engine
     seed: int
     feature_memory_bytes: int = 2 * 2**30
+    evaluation_batch: int | str = "auto"
+
+    def at_once(self, asked: int | str, usual: int) -> int:
+        """Images at once: as asked; ``auto``: ``usual`` of small images, fewer of larger ones."""
+        fitting = usual * USUAL_SIZE**2 // self.data.image_size**2
+        return max(1, min(usual, fitting)) if asked == "auto" else int(asked)
 
     def training_images(self, recipe: Recipe) -> Batches:
         """This process's part of batches that depend on seed and epoch alone."""
@@ -64,7 +73,7 @@ class Workbench:
 
     def images(self, split: str) -> Batches:
         """A split in its order, as it is."""
-        return self.data.loader(split, EVALUATION_BATCH)
+        return self.data.loader(split, self.at_once(self.evaluation_batch, EVALUATION_BATCH))
 
     def test(self, net: nn.Module) -> dict[str, Any]:
         """Evaluation on the test split, as JSON values."""
@@ -158,6 +167,8 @@ def _fit(bench: Workbench, stage: Classifier, folder: Path) -> History:
         trainable = [p.requires_grad for p in module.parameters()]
         module.train(any(trainable) or not trainable)
     train = bench.training_images(stage.recipe)
+    own_part = stage.recipe.batch_size // bench.engine.team.size
+    say_if_too_large(stage.name, stage.net, bench.data.image_size, own_part, bench.engine.device)
     return fit(stage, train, bench.images("validation"), folder, bench.engine, bench.seed)
 
 
@@ -180,7 +191,10 @@ def _kept_features(
     """Batches of features in the very order in which the images would come; None: no room."""
     images = {
         "train": bench.data.loader(
-            "train", EVALUATION_BATCH, images=recipe.images, seed=bench.seed
+            "train",
+            bench.at_once(bench.evaluation_batch, EVALUATION_BATCH),
+            images=recipe.images,
+            seed=bench.seed,
         ),
         "validation": bench.images("validation"),
     }

@@ -10,6 +10,7 @@ from torch import nn
 from isplit.bottleneck import code_shape, same_rate
 from isplit.graph import split_points, trace
 from isplit.importance import importance_curves, predictor_cost
+from isplit.importance import probe as probes
 from isplit.importance.linear_code import Blocks, LinearCode
 from isplit.types import SplitPoint
 
@@ -201,3 +202,44 @@ def test_cosine_is_one_where_gradient_and_features_name_the_same_channels():
     assert len(points) > 0
     assert curve.values == pytest.approx([1.0] * len(points))
     assert set(curve.per_class) == {nets.CLASSES[0]}
+
+
+def test_batches_of_any_size_and_those_that_come_once_give_the_same_values(net):
+    traced, points, images = net
+    kinds = ("probe", "probe_gradient", "probe_overlap")
+
+    def values(batches):
+        found = importance_curves(traced, points, batches, nets.CLASSES, kinds, rate_of=RATE)
+        return {kind: (curve.values, curve.num_images) for kind, curve in found.items()}
+
+    batches = [(part, torch.zeros(len(part), dtype=torch.int64)) for part in images.split(16)]
+    uneven = [(part, torch.zeros(len(part), dtype=torch.int64)) for part in images.split(7)]
+    assert values(batches) == values(uneven) == values(iter(batches))
+
+
+def test_large_images_are_judged_few_at_a_time():
+    batches = [(torch.zeros(50, 3, 512, 512), torch.zeros(50))] * 2
+    parts = list(probes._Images(batches, torch.zeros(()), 10, 90))
+    assert [len(part) for part in parts] == [16] * 5
+    small = [(torch.zeros(150, 3, 4, 4), torch.zeros(150))] * 2
+    assert [len(part) for part in probes._Images(small, torch.zeros(()), 0, 290)] == [97, 97, 96]
+
+
+def test_the_rows_of_a_code_are_bounded_where_blocks_are_large(monkeypatch, net):
+    seen = []
+    fit = LinearCode.fit
+    monkeypatch.setattr(
+        probes.LinearCode, "fit", lambda rows, *rest: seen.append(rows.shape) or fit(rows, *rest)
+    )
+    monkeypatch.setattr(probes, "FITTED_ELEMENTS", 1000)
+    curves(net, ["probe"])
+    assert all(rows * elements <= 1000 + 48 * elements for rows, elements in seen)  # one an image
+
+
+def test_too_many_codes_around_are_not_decoded_from(monkeypatch, net):
+    from isplit.importance import linear_code
+
+    monkeypatch.setattr(linear_code, "REGRESSORS_AT_MOST", 1)
+    overlapping, plain = (curves(net, [kind])[kind] for kind in ("probe_overlap", "probe"))
+    assert overlapping.values == pytest.approx(plain.values, rel=0.5)
+    assert all(math.isfinite(value) for value in overlapping.values)
