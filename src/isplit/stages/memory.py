@@ -75,4 +75,4 @@ def free_bytes(device: torch.device) -> int | None:
 
 def id_of(tensor: Tensor) -> int:
     """The same for tensors that share memory."""
-    return tensor.untyped_storage()._cdata
+    return int(tensor.untyped_storage()._cdata)
