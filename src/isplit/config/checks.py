@@ -10,9 +10,14 @@ from omegaconf import DictConfig
 from isplit.analysis.classes import FEWEST_CLASSES
 from isplit.config.values import cui_settings, plain, rate_of
 from isplit.importance import PREDICTORS, CuiSettings
-from isplit.stages import LOSSES, OPTIMIZERS, SCHEDULES
+from isplit.stages import LOSSES, OPTIMIZERS, RECONSTRUCTIONS, SCHEDULES, TAUGHT
 
 STAGES = ("baseline", "autoencoder", "finetune")
+STAGE_LOSSES = {
+    "baseline": [loss for loss in LOSSES if loss not in TAUGHT],
+    "autoencoder": RECONSTRUCTIONS,
+    "finetune": LOSSES,
+}
 STRATEGIES = ("auto", "ddp")
 TRAINS = ("auto", "all", "classifier", "nothing")
 
@@ -27,14 +32,9 @@ def check(cfg: DictConfig) -> None:
         training = cfg.stage[stage]
         _one_of(f"stage.{stage}.optimizer", training.optimizer, OPTIMIZERS)
         _one_of(f"stage.{stage}.schedule", training.schedule, SCHEDULES)
-        _one_of(f"stage.{stage}.loss", training.loss, LOSSES)
+        _one_of(f"stage.{stage}.loss", training.loss, STAGE_LOSSES[stage])
         _at_least(f"stage.{stage}.epochs", training.epochs, 1 if stage == "autoencoder" else 0)
         _at_least(f"stage.{stage}.batch_size", training.batch_size, 1)
-    if cfg.stage.autoencoder.loss != "mse":
-        raise ValueError(
-            f"stage.autoencoder.loss={cfg.stage.autoencoder.loss!r} must be mse: features are no "
-            "class scores (I-SPLIT Eq. 3)"
-        )
     _one_of("stage.baseline.trains", cfg.stage.baseline.trains, TRAINS)
     _one_of("trainer.strategy", cfg.trainer.strategy, STRATEGIES)
     if cfg.trainer.threads != "auto":

@@ -2,7 +2,14 @@
 
 from isplit.stages.fit import Engine
 from isplit.stages.preemption import PREEMPTED, Preempted, preemptible
-from isplit.stages.recipe import LOSSES, OPTIMIZERS, SCHEDULES, Recipe
+from isplit.stages.recipe import (
+    LOSSES,
+    OPTIMIZERS,
+    RECONSTRUCTIONS,
+    SCHEDULES,
+    TAUGHT,
+    Recipe,
+)
 from isplit.stages.runner import Workbench, autoencoder, baseline, finetune, tested
 from isplit.stages.seeds import derived_seed, seeded
 from isplit.stages.store import Made, Store, Stored, fingerprint
@@ -12,7 +19,9 @@ __all__ = [
     "LOSSES",
     "OPTIMIZERS",
     "PREEMPTED",
+    "RECONSTRUCTIONS",
     "SCHEDULES",
+    "TAUGHT",
     "Engine",
     "Made",
     "Preempted",

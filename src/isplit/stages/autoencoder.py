@@ -1,37 +1,46 @@
-"""The Lightning module that trains the bottleneck alone on the features of the frozen head."""
+"""The Lightning module that trains the bottleneck alone, between the frozen head and tail."""
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchmetrics import SumMetric
+from torchmetrics import MeanMetric, SumMetric
 
 from isplit.stages.fit import Stage
-from isplit.stages.recipe import Recipe
+from isplit.stages.recipe import Recipe, divergence
+
+NMSE, DIVERGENCE = "autoencoder/val_nmse", "autoencoder/val_divergence"
 
 
 class Autoencoder(Stage):
-    """Trains a bottleneck to give back its input (I-SPLIT Eq. 3); the head stays as it is.
+    """Trains a bottleneck to give back its input (I-SPLIT Eq. 3); head and tail stay as they are.
 
-    Batches are images where ``head`` is given, else features that were computed before. The head
-    is in evaluation mode and receives no gradients, so neither its weights nor its BatchNorm
-    statistics move. The best epoch is the one of least NMSE, the squared error of the validation
-    features over their squared norm.
+    Batches are images where ``head`` is given, else features that were computed before. Head and
+    tail are in evaluation mode and their weights receive no gradients, so neither these nor their
+    BatchNorm statistics move. The loss ``mse`` is Eq. 3. ``distill`` is the NMSE of the batch plus
+    the divergence of the tail's answers on the reconstruction from those on the features; it needs
+    no labels. NMSE is the squared error of the features over their squared norm. The best epoch is
+    the one of least NMSE, for ``distill`` of least divergence on the validation images.
     """
 
     name = "autoencoder"
-    monitor = "autoencoder/val_nmse"
     mode = "min"
 
-    def __init__(self, bottleneck: nn.Module, recipe: Recipe, head: nn.Module | None) -> None:
+    def __init__(
+        self, bottleneck: nn.Module, recipe: Recipe, head: nn.Module | None, tail: nn.Module
+    ) -> None:
         super().__init__()
         self.recipe = recipe
+        self.distils = recipe.loss == "distill"
+        self.monitor = DIVERGENCE if self.distils else NMSE
         self.bottleneck = bottleneck
         self._head = (head.eval(),) if head is not None else ()  # a tuple: no part of this module
-        self.error = SumMetric()
-        self.energy = SumMetric()
+        self._tail = (_frozen(tail),) if self.distils else ()
+        self.error, self.energy = SumMetric(), SumMetric()
+        self.divergence = MeanMetric()
 
     def features(self, batch: Tensor) -> Tensor:
         """Features of a batch of images, or the batch itself where it holds features already."""
@@ -41,30 +50,50 @@ class Autoencoder(Stage):
         return batch
 
     def on_fit_start(self) -> None:
-        """Bring the head to the device of the bottleneck."""
-        for head in self._head:
-            head.to(self.device)
+        """Bring head and tail to the device of the bottleneck."""
+        for frozen in (*self._head, *self._tail):
+            frozen.to(self.device)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
-        """Mean squared error between features and their reconstruction."""
+        """Mean squared error between features and their reconstruction, or NMSE and divergence."""
         features = self.features(batch[0])
-        loss = nn.functional.mse_loss(self.bottleneck(features), features)
+        back = self.bottleneck(features)
+        loss = nn.functional.mse_loss(back, features)
+        for tail in self._tail:
+            loss = loss / features.square().mean() + _divergence(tail, features, back)
         self.log_loss(loss)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
-        """Add up squared error and squared norm."""
+        """Add up squared error, squared norm and divergence."""
         features = self.features(batch[0])
-        self.error.update((self.bottleneck(features) - features).square().sum())
+        back = self.bottleneck(features)
+        self.error.update((back - features).square().sum())
         self.energy.update(features.square().sum())
+        for tail in self._tail:
+            self.divergence.update(_divergence(tail, features, back), len(features))
 
     def on_validation_epoch_end(self) -> None:
-        """NMSE of the epoch."""
-        self.log(self.monitor, self.error.compute() / self.energy.compute(), prog_bar=True)
-        self.error.reset()
-        self.energy.reset()
+        """NMSE and divergence of the epoch."""
+        self.log(NMSE, self.error.compute() / self.energy.compute(), prog_bar=True)
+        if self.distils:
+            self.log(DIVERGENCE, self.divergence.compute(), prog_bar=True)
+        for metric in (self.error, self.energy, self.divergence):
+            metric.reset()
 
     def configure_optimizers(self) -> Any:
         """The recipe's optimizer over the bottleneck."""
         steps = int(self.trainer.estimated_stepping_batches)
         return self.recipe.optimize(self.bottleneck.parameters(), steps)
+
+
+def _frozen(module: nn.Module) -> nn.Module:
+    """A copy whose weights need no gradient; those of the module itself are trained later."""
+    return copy.deepcopy(module).eval().requires_grad_(False)
+
+
+def _divergence(tail: nn.Module, features: Tensor, back: Tensor) -> Tensor:
+    """Of the tail's answers on what came back from those on the features."""
+    with torch.no_grad():
+        wanted = tail(features)
+    return divergence(tail(back), wanted)

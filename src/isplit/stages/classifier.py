@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy
 
@@ -15,13 +16,22 @@ class Classifier(Stage):
     """Trains all of ``net`` that wants gradients on labelled images.
 
     The split model's fine-tuning (I-SPLIT Eq. 4) and the unsplit model's training differ only in
-    the net; the best epoch is the one of highest validation accuracy.
+    the net; the best epoch is the one of highest validation accuracy. Losses that distil compare
+    with the answers of ``teacher``, which stays as it is.
     """
 
     mode = "max"
 
-    def __init__(self, name: str, net: nn.Module, num_classes: int, recipe: Recipe) -> None:
+    def __init__(
+        self,
+        name: str,
+        net: nn.Module,
+        num_classes: int,
+        recipe: Recipe,
+        teacher: nn.Module | None = None,
+    ) -> None:
         super().__init__()
+        self._frozen = (teacher.eval(),) if teacher is not None else ()
         self.name = name
         self.monitor = f"{name}/val_accuracy"
         self.recipe = recipe
@@ -32,7 +42,7 @@ class Classifier(Stage):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
         """Loss of a batch of images (N,3,S,S) and labels (N,)."""
         images, labels = batch
-        loss = self.loss(self.net(images), labels)
+        loss = self.loss(self.net(images), labels, self._teaching(images))
         self.log_loss(loss)
         return loss
 
@@ -41,8 +51,17 @@ class Classifier(Stage):
         images, labels = batch
         logits = self.net(images)
         self.accuracy(logits, labels)
-        self.log(f"{self.name}/val_loss", self.loss(logits, labels), batch_size=len(labels))
+        loss = self.loss(logits, labels, self._teaching(images))
+        self.log(f"{self.name}/val_loss", loss, batch_size=len(labels))
         self.log(self.monitor, self.accuracy, prog_bar=True, batch_size=len(labels))
+
+    @torch.no_grad()
+    def _teaching(self, images: Tensor) -> Tensor:
+        """Logits of the teacher; empty without one."""
+        for teacher in self._frozen:
+            answers: Tensor = teacher(images)
+            return answers
+        return images.new_empty(0)
 
     def configure_optimizers(self) -> Any:
         """The recipe's optimizer over what is trainable."""

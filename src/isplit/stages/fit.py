@@ -6,6 +6,7 @@ written at the end of each epoch: a resumed stage ends with the same bits as an 
 
 from __future__ import annotations
 
+import copy
 import logging
 import pickle
 from collections.abc import Callable
@@ -86,7 +87,9 @@ Batches = DataLoader[Any]
 def fit(
     stage: Stage, train: Batches, validation: Batches, folder: Path, engine: Engine, seed: int
 ) -> History:
-    """Train a stage; it ends with the weights of its best epoch by validation.
+    """Train a stage; it ends with the best weights by validation: of an epoch, or from before.
+
+    The first row of the history, epoch -1, is the validation before the first step.
 
     Args:
         folder: keeps ``last.ckpt`` and ``best.ckpt``; with those of an interrupted training in it,
@@ -102,12 +105,23 @@ def fit(
     history = EpochHistory()
     with quiet():
         trainer = _trainer(stage, history, folder, engine, seed)
+        before = copy.deepcopy(stage.state_dict())
         checkpoint = _resumable(folder, stage)
+        if checkpoint is None:
+            (metrics,) = trainer.validate(trained, validation, verbose=False)
+            history.rows.append({"epoch": -1, **metrics})
         trainer.fit(trained, train, validation, ckpt_path=checkpoint, weights_only=True)
     best = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)
-    stage.load_state_dict(best["state_dict"])
+    better = _training_helped(stage, history.rows)
+    stage.load_state_dict(best["state_dict"] if better else before)
     stage.cpu()
     return history.rows
+
+
+def _training_helped(stage: Stage, rows: History) -> bool:
+    """Whether the best epoch is better than what there was before the first step."""
+    before, *after = (row[stage.monitor] for row in rows)
+    return max(after) > before if stage.mode == "max" else min(after) < before
 
 
 class SeedEpoch(Callback):
@@ -171,6 +185,7 @@ def _trainer(
         callbacks=callbacks,
         default_root_dir=folder,
         num_sanity_val_steps=0,
+        inference_mode=False,  # metrics of the first validation go on in training
         log_every_n_steps=1,
         use_distributed_sampler=False,
         deterministic="warn" if engine.device.type == "cuda" else None,

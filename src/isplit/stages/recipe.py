@@ -8,8 +8,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler, OneCycleLR
+
+TEMPERATURE = 2.0  # softens answers that are nearly certain
 
 Parameters = Iterable[nn.Parameter]
 
@@ -35,7 +38,8 @@ class Recipe:
         epochs: passes over the training images; 0 leaves the stage as it begins.
         patience: epochs without a better validation value after which it stops; None: never.
         images: size of a fixed, class-balanced subset to train on; None: all.
-        loss: of a classifier stage, ``cross_entropy`` or ``mse`` (I-SPLIT Eq. 4 as printed).
+        loss: what is made small, one of ``LOSSES`` for a classifier, of ``RECONSTRUCTIONS`` for
+            the autoencoder.
     """
 
     epochs: int
@@ -59,13 +63,38 @@ class Recipe:
         }
 
 
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Logits (N, K), labels (N,), logits of the unsplit net (N, K) -> a number."""
+
+
 def squared_error(logits: Tensor, labels: Tensor) -> Tensor:
     """Mean over images of the squared distance to the one-hot label (I-SPLIT Eq. 4 as printed)."""
-    one_hot = nn.functional.one_hot(labels, logits.shape[1]).to(logits)
+    one_hot = F.one_hot(labels, logits.shape[1]).to(logits)
     return (logits - one_hot).square().sum(1).mean()
 
 
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "cross_entropy": nn.functional.cross_entropy,
-    "mse": squared_error,
+def divergence(logits: Tensor, teacher: Tensor) -> Tensor:
+    """KL( softmax(teacher) || softmax(logits) ) at ``TEMPERATURE``, mean over the images.
+
+    Times the squared temperature, so that its gradient keeps its size (Hinton, Vinyals and Dean
+    2015, section 2).
+    """
+    p, q = ((x / TEMPERATURE).log_softmax(1) for x in (teacher, logits))
+    return TEMPERATURE**2 * F.kl_div(q, p, reduction="batchmean", log_target=True)
+
+
+LOSSES: dict[str, Loss] = {
+    "cross_entropy": lambda logits, labels, teacher: F.cross_entropy(logits, labels),
+    "mse": lambda logits, labels, teacher: squared_error(logits, labels),
+    "distill": lambda logits, labels, teacher: divergence(logits, teacher),
+    "both": lambda logits, labels, teacher: (
+        F.cross_entropy(logits, labels) + divergence(logits, teacher)
+    ),
 }
+"""Of a classifier; the unsplit net itself has no teacher, so its losses are the first two."""
+
+TAUGHT = ("distill", "both")
+"""Losses that need the answers of the unsplit net."""
+
+RECONSTRUCTIONS = ("mse", "distill")
+"""Of the autoencoder: Eq. 3 alone, or with the divergence of the answers added."""

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,12 +21,12 @@ from torch.utils.data import DataLoader
 from isplit.data import ImageData
 from isplit.evaluate import evaluate
 from isplit.model import SplitModel
-from isplit.stages.autoencoder import Autoencoder
+from isplit.stages.autoencoder import DIVERGENCE, NMSE, Autoencoder
 from isplit.stages.classifier import Classifier
 from isplit.stages.features import compute_features
 from isplit.stages.fit import Batches, Engine, History, fit
 from isplit.stages.memory import say_if_too_large
-from isplit.stages.recipe import Recipe
+from isplit.stages.recipe import TAUGHT, Recipe
 from isplit.stages.store import Made, Store, Stored
 from isplit.types import Evaluation, SplitPoint
 
@@ -126,7 +127,7 @@ def autoencoder(
 
     def make(folder: Path) -> Made:
         history = _fit_bottleneck(bench, split, point, recipe, folder)
-        nmse = min(row[Autoencoder.monitor] for row in history)
+        nmse = best_row(history, recipe)[NMSE]
         facts = {"history": history, "nmse": nmse, "test": bench.test(split)}
         return Made(split.bottleneck.state_dict(), facts)
 
@@ -146,7 +147,9 @@ def finetune(bench: Workbench, split: SplitModel, autoencoder: Stored, recipe: R
     """The split model trained end to end; Eq. 4 or cross-entropy, as the recipe says."""
 
     def make(folder: Path) -> Made:
-        stage = Classifier("finetune", split, bench.data.num_classes, recipe)
+        teacher = copy.deepcopy(nn.Sequential(split.head, split.tail))
+        teaches = teacher.requires_grad_(False) if recipe.loss in TAUGHT else None
+        stage = Classifier("finetune", split, bench.data.num_classes, recipe, teaches)
         history = _fit(bench, stage, folder)
         return Made(split.state_dict(), {"history": history, "test": bench.test(split)})
 
@@ -175,12 +178,12 @@ def _fit(bench: Workbench, stage: Classifier, folder: Path) -> History:
 def _fit_bottleneck(
     bench: Workbench, split: SplitModel, point: SplitPoint, recipe: Recipe, folder: Path
 ) -> History:
-    stage = Autoencoder(split.bottleneck.train(), recipe, split.head)
+    stage = Autoencoder(split.bottleneck.train(), recipe, split.head, split.tail)
     train, validation = bench.training_images(recipe), bench.images("validation")
     if not bench.data.augmented:
         kept = _kept_features(bench, split.head, point, recipe, folder)
         if kept is not None:
-            stage = Autoencoder(split.bottleneck, recipe, head=None)
+            stage = Autoencoder(split.bottleneck, recipe, None, split.tail)
             train, validation = kept
     return fit(stage, train, validation, folder, bench.engine, bench.seed)
 
@@ -223,6 +226,12 @@ def _kept_features(
         for split in images
     )
     return train, validation
+
+
+def best_row(history: History, recipe: Recipe) -> dict[str, float]:
+    """The validation of the bottleneck that an autoencoder's training ended with."""
+    monitor = DIVERGENCE if recipe.loss == "distill" else NMSE
+    return min(history, key=lambda row: row[monitor])
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -4,6 +4,7 @@ import copy
 import os
 import signal
 from collections import OrderedDict
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from isplit.data import build_data
 from isplit.graph import split_at, split_points, trace
 from isplit.model import SplitModel
 from isplit.stages import Engine, Preempted, Recipe, Store, Workbench, preemptible, seeded
-from isplit.stages.recipe import squared_error
+from isplit.stages.recipe import divergence, squared_error
 
 RECIPE = Recipe(epochs=3, learning_rate=2e-3, batch_size=32)
 
@@ -122,7 +123,7 @@ def trained(data, tmp_path_factory):
 def test_the_baseline_learns_and_keeps_its_best_epoch(trained):
     _, stored = trained
     history = [row["baseline/val_accuracy"] for row in stored.made.facts["history"]]
-    assert len(history) == RECIPE.epochs
+    assert len(history) == 1 + RECIPE.epochs  # the first is before any step
     assert stored.made.facts["test"]["accuracy"] > 0.45  # a third by chance
 
 
@@ -175,7 +176,7 @@ def test_patience_ends_a_stage_that_gets_no_better(data, tmp_path):
     net = tiny_net()
     net.norm.momentum = 0.0  # nothing at all moves
     stored = stages.baseline(bench(data, tmp_path), net, {}, recipe)
-    assert len(stored.made.facts["history"]) == 3
+    assert len(stored.made.facts["history"]) == 1 + 3
 
 
 def test_what_wants_no_gradient_stays_bit_identical_in_the_baseline(data, tmp_path):
@@ -223,6 +224,45 @@ def test_finetuning_moves_all_parts(data, tmp_path, trained):
     parts = {name: bits(part) for name, part in split.named_children()}
     stages.finetune(work, split, encoded, RECIPE)
     assert all(not same(bits(part), parts[name]) for name, part in split.named_children())
+
+
+def test_a_training_that_makes_it_worse_is_not_kept(data, tmp_path, trained):
+    split, point = split_net(trained[0])
+    work = bench(data, tmp_path)
+    encoded = stages.autoencoder(work, split, point, trained[1], RECIPE)
+    before = bits(split)
+    destroying = replace(RECIPE, learning_rate=30.0, schedule="constant")
+    tuned = stages.finetune(work, split, encoded, destroying)
+    first, *after = (row["finetune/val_accuracy"] for row in tuned.made.facts["history"])
+    assert max(after) <= first
+    assert same(bits(split), before)
+
+
+def test_distillation_brings_the_answers_nearer_than_the_features_alone(data, tmp_path, trained):
+    images = next(iter(data.loader("validation", 99)))[0]
+    found = {}
+    for loss in ("mse", "distill"):
+        split, point = split_net(trained[0])
+        recipe = replace(RECIPE, loss=loss, epochs=8)
+        head, tail = bits(split.head), bits(split.tail)
+        stages.autoencoder(bench(data, tmp_path), split, point, trained[1], recipe)
+        assert same(bits(split.head), head)
+        assert same(bits(split.tail), tail)
+        split.eval()
+        with torch.no_grad():
+            found[loss] = float(divergence(split(images), split.tail(split.head(images))))
+    assert found["distill"] < found["mse"]
+
+
+def test_finetuning_after_distillation_moves_all_parts(data, tmp_path, trained):
+    split, point = split_net(trained[0])
+    work, recipe = bench(data, tmp_path), replace(RECIPE, loss="distill")
+    encoded = stages.autoencoder(work, split, point, trained[1], recipe)
+    parts = {name: bits(part) for name, part in split.named_children()}
+    tuned = stages.finetune(work, split, encoded, recipe)
+    rows = [row["finetune/val_accuracy"] for row in tuned.made.facts["history"]]
+    moved = [not same(bits(part), parts[name]) for name, part in split.named_children()]
+    assert moved == [max(rows[1:]) > rows[0]] * 3
 
 
 def test_a_squared_error_is_the_papers_fourth_equation():
