@@ -1,6 +1,5 @@
-"""From a composed Hydra config to the objects of a job; what contradicts itself is refused here."""
+"""From a composed and checked config (``isplit.keys``) to the objects of a job."""
 
-from isplit.config.checks import check, check_study
 from isplit.config.data import build_data
 from isplit.config.logger import job_id, loggers
 from isplit.config.model import baseline_recipe, build_model, model_description, model_keys
@@ -21,8 +20,6 @@ __all__ = [
     "baseline_recipe",
     "build_data",
     "build_model",
-    "check",
-    "check_study",
     "cui_settings",
     "engine",
     "identity",

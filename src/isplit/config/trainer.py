@@ -16,7 +16,6 @@ from hydra.types import RunMode
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
-from isplit.config.checks import STAGES
 from isplit.config.values import plain
 from isplit.stages import Engine, Team, teamed
 from isplit.threads import cores, has_company, share_of
@@ -35,7 +34,7 @@ def team(cfg: DictConfig) -> Iterator[tuple[Team, DictConfig]]:
     trainer = cfg.trainer
     devices = (trainer.accelerator, plain(trainer.devices), trainer.strategy, trainer.num_nodes)
     with teamed(*devices, may_start=not in_sweep()) as team:
-        for stage in STAGES:
+        for stage in ("baseline", "autoencoder", "finetune"):
             _divisible(f"stage.{stage}.batch_size", cfg.stage[stage].batch_size, team)
         if team.leads:
             yield team, cfg

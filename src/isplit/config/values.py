@@ -5,20 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from isplit.bottleneck import RateOf, same_code, same_rate
 from isplit.importance import CuiSettings, Limits
+from isplit.keys import plain as plain
 from isplit.stages import Recipe
 
 NOT_THE_RESULT = ("paths", "logger", "sweep", "hydra")  # groups that decide where, not what
-
-
-def plain(node: Any) -> Any:
-    """A config node as plain dicts, lists and values, interpolations resolved."""
-    if OmegaConf.is_config(node):
-        return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
-    return node
 
 
 def identity(cfg: DictConfig) -> dict[str, Any]:
