@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(str(error))
     path = given.output or FOLDER / f"{document['name']}.yaml"
     write_text(path, text_of(document, words, path))
-    print(f"{path}: {_size(document)}; now: wandb sweep {path}")  # noqa: T201
+    print(f"{path}: {_size(document)}; now: wandb sweep {path}")
     return 0
 
 
