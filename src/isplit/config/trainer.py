@@ -29,9 +29,10 @@ def team(cfg: DictConfig) -> Iterator[tuple[Team, DictConfig]]:
     The leader has the config as it is. What the others would write and say is thrown away.
 
     Raises:
-        ValueError: a batch cannot be divided among them.
+        ValueError: a batch cannot be divided among them; there is no such accelerator.
     """
     trainer = cfg.trainer
+    _refuse_absent(trainer.accelerator)
     devices = (trainer.accelerator, plain(trainer.devices), trainer.strategy, trainer.num_nodes)
     with teamed(*devices, may_start=not in_sweep()) as team:
         for stage in ("baseline", "autoencoder", "finetune"):
@@ -89,6 +90,14 @@ def launcher() -> dict[str, Any]:
     if in_sweep():
         return dict(plain(HydraConfig.get().launcher))
     return {}
+
+
+def _refuse_absent(accelerator: str) -> None:
+    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    there = {"auto": True, "cpu": True, "gpu": any(found.values()), **found}
+    if not there[accelerator]:
+        here = ", ".join(kind for kind, is_there in there.items() if is_there)
+        raise ValueError(f"trainer.accelerator={accelerator} is not on this machine; {here} are")
 
 
 def _divisible(key: str, batch_size: int, team: Team) -> None:

@@ -59,7 +59,8 @@ def keys_of(raw: Mapping[str, Any]) -> Keys:
         if node and isinstance(node, dict):
             names, place = set(node) - {"hydra"}, 1 if group else 0
             known = [option.keys for option in options(group).values() if option.keys]
-            keys |= min(known, key=lambda has: len({k.split(".")[place] for k in has} ^ names))
+            unlike = [len({key.split(".")[place] for key in has} ^ names) for has in known]
+            keys |= known[unlike.index(min(unlike))]
     return keys
 
 
@@ -98,5 +99,5 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
         yield f"model.arch={arch} is for model=torchvision, not for model.name={name}"
     if width != 1 and not net.startswith("vgg"):
         yield f"model.width={width} is for VGG, {net} has only width 1"
-    if None not in (lowest, highest) and lowest > highest:
+    if lowest is not None and highest is not None and lowest > highest:
         yield f"split.min_depth={lowest} is above split.max_depth={highest}"

@@ -68,9 +68,9 @@ def every_key() -> dict[str, str]:
 
 def _keys_of(name: str, texts: dict[str, str], group: str) -> dict[str, str]:
     """The keys of one file and of those among its defaults that lie beside it."""
-    if texts[name].startswith(OTHERS_KEYS):
-        return {}
     root = yaml.compose(texts[name], Loader=yaml.CSafeLoader)
+    if texts[name].startswith(OTHERS_KEYS) or not isinstance(root, yaml.MappingNode):
+        return {}
     defaults = yaml.safe_load(texts[name]).get("defaults", [])
     bases = [base for base in defaults if base in texts] if group else []
     keys = {key: says for base in bases for key, says in _keys_of(base, texts, group).items()}

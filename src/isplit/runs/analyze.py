@@ -46,7 +46,7 @@ def analyze(cfg: DictConfig) -> None:
     if not found.runs:
         where = ", ".join(map(str, config.run_folders(cfg)))
         raise ValueError(f"runs={where} has no finished run: python train.py makes one")
-    log.info("%d runs", len(found.runs))
+    log.info("%d runs, results in %s", len(found.runs), folder)
     with config.loggers(cfg, folder, "analyze") as loggers:
         write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
         STUDIES[cfg.study.name](cfg, found, folder, loggers)
