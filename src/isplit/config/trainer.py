@@ -61,7 +61,6 @@ def engine(cfg: DictConfig, loggers: Iterable[Logger], team: Team | None = None)
     use_threads(threads, team.size // cfg.trainer.num_nodes)
     if progress == "auto" and has_company(launcher()):
         progress = "lines"
-    progress_callbacks(progress)  # an unknown kind is refused before anything runs
     return Engine(
         loggers=tuple(loggers),
         callbacks=lambda stage: progress_callbacks(progress),

@@ -48,6 +48,7 @@ def one_line(words: Sequence[str] = ()) -> Iterator[None]:
 def _explained(error: Exception, words: str) -> str:
     key = getattr(error.__cause__ or error, "full_key", None) or ""
     text = " ".join(str(error).partition("\n    full_key")[0].split())
+    text = text.rpartition("raised while resolving interpolation: ")[2]
     match error:
         case MissingConfigException(missing_cfg_file=str(file), options=[*found]):
             group, _, option = file.rpartition("/")

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from isplit.keys.words import did_you_mean, spoken
+from isplit.keys.words import below, did_you_mean, spoken
 
 Keys = Mapping[str, str]
 """What is said of every key, by its dotted path."""
@@ -32,9 +32,9 @@ KINDS: dict[str, tuple[type, ...]] = {
     "mapping": (dict,),
 }
 INDEX = "whole number from 0 up"
-COUNT = re.compile(r"(?P<number>\d+(\.\d+)?(e\+?\d+)?) ?(?P<unit>[kMG]?)(?P<binary>i?)B?")
+COUNT = re.compile(r"(?P<number>\d+(\.\d+)?(e\+?\d+)?) ?(?P<unit>[kKMG]?)(?P<binary>i?)B?")
 PERCENT = re.compile(r"\d+(\.\d+)?%")
-POWER = {"": 0, "k": 1, "M": 2, "G": 3}
+POWER = {"": 0, "k": 1, "K": 1, "M": 2, "G": 3}
 LARGEST = sys.float_info.max  # infinity and what is no number are none
 MISFIT = object()
 
@@ -138,6 +138,5 @@ def _in_quotes(wanted: Sequence[str], value: Any) -> str:
 def _spelled(term: str, keys: Keys) -> str:
     """The term; one that refers to another key or group with what that takes or holds."""
     other = term.rpartition(" ")[2]
-    below = [key.removeprefix(f"{other}.") for key in keys if key.startswith(f"{other}.")]
-    held = below or terms(keys.get(other, ""))
+    held = terms(keys.get(other, "")) or (below(other, keys) if "." in other else [])
     return f"{term} ({', '.join(held)})" if held else term

@@ -31,15 +31,19 @@ def did_you_mean(word: str, choices: Sequence[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
+def below(group: str, keys: Iterable[str]) -> list[str]:
+    """The keys that a group holds, without its name."""
+    return [key.removeprefix(f"{group}.") for key in keys if key.startswith(f"{group}.")]
+
+
 def no_key(key: str, keys: Iterable[str]) -> str:
     """That there is no such key, and which one may have been meant.
 
     >>> no_key("split.layr", ["split.layer", "seed"])
     'is no key; did you mean split.layer?'
     """
-    below = [known for known in keys if known.startswith(f"{key}.")]
-    if below:
-        return f"is no key but a group of them: {', '.join(below)}"
+    if held := below(key, keys):
+        return f"is no key but holds some: {', '.join(held)}"
     same = [known for known in keys if known.endswith(f".{key.rpartition('.')[2]}")]
     leaves = {known.rpartition(".")[2]: known for known in keys}
     close = get_close_matches(key, [*keys, *leaves], n=1)
