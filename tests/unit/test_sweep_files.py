@@ -134,7 +134,7 @@ def test_intervals_are_drawn_from():
         ([*TINY, "seed=interval(0,1)"], {}, r"seed: a grid has no intervals"),
         ([*TINY, "data.root=null,x"], {}, r"data\.root=null cannot vary in a W&B sweep"),
         ([*TINY, "data.root='a,b',c"], {}, r"data\.root='a,b' cannot vary"),
-        ([*TINY, "+logger.extra.a=1,2"], {}, r"\+logger\.extra\.a=1 cannot vary"),
+        ([*TINY, "++seed=1,2"], {}, r"\+\+seed=1 cannot vary"),
         ([*TINY, "split.layer=conv99"], {}, r"split\.layer='conv99' is neither"),
     ],
 )

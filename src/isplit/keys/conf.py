@@ -38,7 +38,7 @@ def conf_folder() -> Path:
     """The folder ``conf``: beside the script that runs, in the wheel, or in the checkout."""
     package = Path(__file__).parents[1]
     places = (Path(sys.argv[0]).absolute().parent, package, package.parents[1])
-    return next(place / "conf" for place in places if (place / "conf" / "train.yaml").is_file())
+    return next(place / "conf" for place in places if (place / "conf" / "analyze.yaml").is_file())
 
 
 @cache

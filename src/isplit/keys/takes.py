@@ -29,9 +29,10 @@ KINDS: dict[str, tuple[type, ...]] = {
     "text": (str,),
     "path": (str,),
     "name": (str, int),
+    "index": (int,),
     "mapping": (dict,),
 }
-INDEX = "whole number from 0 up"
+WORD = re.compile(r"\[\]|[\w+-]+(\.[\w+-]+)*")
 COUNT = re.compile(r"(?P<number>\d+(\.\d+)?(e\+?\d+)?) ?(?P<unit>[kKMG]?)(?P<binary>i?)B?")
 PERCENT = re.compile(r"\d+(\.\d+)?%")
 POWER = {"": 0, "k": 1, "K": 1, "M": 2, "G": 3}
@@ -46,8 +47,9 @@ def terms(says: str) -> list[str]:
     (['auto', 'whole number from 1 up'], [])
     """
     found = says.partition(": ")[0].split(" | ")
-    described = [t for t in found if t in (*KINDS, "index") or _is_compound(t)]
-    words = [t for t in found if t not in described and " " not in t]
+    forms = (BOUNDED, SEVERAL)
+    described = [t for t in found if t in KINDS or any(form.fullmatch(t) for form in forms)]
+    words = [t for t in found if t not in described and WORD.fullmatch(t)]
     known = len(described) + len(words) == len(found) and (described or len(words) > 1)
     return found if known else []
 
@@ -72,10 +74,6 @@ def taken(says: str, value: Any, keys: Keys) -> Any:
     return found
 
 
-def _is_compound(term: str) -> bool:
-    return bool(BOUNDED.fullmatch(term) or SEVERAL.fullmatch(term))
-
-
 def _first(wanted: Iterable[str], value: Any, beside: Sequence[str], keys: Keys) -> Any:
     found = (_as(term, value, beside, keys) for term in wanted)
     return next((one for one in found if one is not MISFIT), MISFIT)
@@ -83,15 +81,14 @@ def _first(wanted: Iterable[str], value: Any, beside: Sequence[str], keys: Keys)
 
 def _as(term: str, value: Any, beside: Sequence[str], keys: Keys) -> Any:
     """The value as one of the things that a key takes; ``MISFIT`` where it is none."""
-    term = INDEX if term == "index" else term
     if several := SEVERAL.fullmatch(term):
         inner = PLURAL.sub(r"\1", several["inner"])
         wanted = [t for t in beside if t != term] if inner == "these" else [inner]
         long = len(value) if isinstance(value, list) else 0
-        items = [_first(wanted, one, (), keys) for one in value] if long else [MISFIT]
-        return (
-            MISFIT if MISFIT in items or several["count"] not in ("list of", str(long)) else items
-        )
+        if not long or several["count"] not in ("list of", str(long)):
+            return MISFIT
+        items = [_first(wanted, one, (), keys) for one in value]
+        return MISFIT if MISFIT in items else items
     if bounded := BOUNDED.fullmatch(term):
         return _number(value, bounded)
     if term in KINDS:
