@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import InterpolationResolutionError
 
 from isplit.keys.compose import one_line
 from isplit.keys.conf import every_key, groups, options
@@ -22,16 +21,20 @@ def checked(cfg: DictConfig) -> DictConfig:
             contradicts another.
     """
     raw: Any = OmegaConf.to_container(cfg, resolve=False)
-    keys = keys_of(raw)
-    others = every_key()
+    keys, others = keys_of(raw), every_key()
     values: dict[str, Any] = {}
     wrong: dict[str, str] = {}
+    unresolved = []
     result = cfg.copy()
-    for key, typed in _resolved(cfg, raw, keys):
+    for key, _ in given(raw, keys):
         try:
-            if key not in keys:
-                raise ValueError(no_key(key, keys))
-            value = values[key] = taken(keys[key], typed, others)
+            with one_line():
+                typed = plain(OmegaConf.select(cfg, key, throw_on_missing=True))
+        except ValueError as error:
+            unresolved += [] if "HydraConfig was not set" in str(error) else [str(error)]
+            continue  # Hydra's own values are known when a job runs
+        try:
+            value = values[key] = _taken(key, typed, keys, others)
         except ValueError as error:
             wrong[key] = f"{key}={spoken(typed)} {error}"
             continue
@@ -39,7 +42,7 @@ def checked(cfg: DictConfig) -> DictConfig:
             OmegaConf.update(result, key, value)
     copies = [key for key, value in given(raw, keys) if str(value)[2:-1] in wrong]
     lines = [line for key, line in wrong.items() if key not in copies]
-    if lines := lines or list(_contradictions(values)):
+    if lines := lines or unresolved or list(_contradictions(values)):
         raise ValueError("\n".join(lines))
     return result
 
@@ -74,17 +77,10 @@ def given(raw: Mapping[str, Any], keys: Keys, above: str = "") -> Iterator[tuple
             yield path, value
 
 
-def _resolved(cfg: DictConfig, raw: Mapping[str, Any], keys: Keys) -> Iterator[tuple[str, Any]]:
-    """Key and value, interpolations resolved, but for those that Hydra knows when a job runs."""
-    for key, _ in given(raw, keys):
-        with one_line():
-            try:
-                value = plain(OmegaConf.select(cfg, key, throw_on_missing=True))
-            except InterpolationResolutionError as error:
-                if "HydraConfig was not set" in str(error):
-                    continue
-                raise
-        yield key, value
+def _taken(key: str, value: Any, keys: Keys, others: Keys) -> Any:
+    if key not in keys:
+        raise ValueError(no_key(key, keys))
+    return taken(keys[key], value, others)
 
 
 def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
