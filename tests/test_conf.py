@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from omegaconf import OmegaConf
@@ -10,7 +11,7 @@ from pipeline.jobs import ROOT, compose_job
 from isplit import __main__ as command
 from isplit.analysis.classes import FEWEST_CLASSES
 from isplit.backbones.build import BACKBONES, STEMS
-from isplit.config import cui_settings, limits
+from isplit.config import cui_settings, curve_rate_of, limits, not_compressed
 from isplit.data.album import FITS
 from isplit.data.augment import AUGMENTATIONS
 from isplit.graph.points import GRANULARITIES
@@ -22,6 +23,7 @@ from isplit.keys.takes import taken, terms
 from isplit.runs.analyze import STUDIES
 from isplit.stages import LOSSES, OPTIMIZERS, SCHEDULES
 from isplit.tracking.run import MODES
+from isplit.types import SplitPoint
 
 GROUPS = ("data", "model", "split", "bottleneck", "stage", "trainer", "logger", "experiment")
 NEEDED = {
@@ -115,6 +117,16 @@ def test_a_value_reaches_the_program_as_it_was_meant(word, key, value, tmp_path)
 def test_limits_are_whole_numbers(tmp_path):
     cfg = checked(compose_job(tmp_path, "split.max_code_bytes=4kB", "split.max_head_macs=2e7"))
     assert (limits(cfg).max_code_bytes, limits(cfg).max_head_macs) == (4000, 20_000_000)
+
+
+def test_a_code_as_large_as_the_features_keeps_all_but_one_in_a_curve(tmp_path):
+    cfg = checked(compose_job(tmp_path, "bottleneck.code_elements=64"))
+    large = SplitPoint(0, "a", (8, 4, 4), "a", 0, 0, 0)
+    small = replace(large, name="b", shape=(4, 4, 4))
+    assert (curve_rate_of(cfg)(large), curve_rate_of(cfg)(small)) == (0.5, 1 / 64)
+    assert not_compressed(cfg, [large]) == []
+    (line,) = not_compressed(cfg, [large, small])
+    assert line == "left out, with no more features than bottleneck.code_elements=64: b (64)"
 
 
 WHOLE = "is no whole number from 0 up to 4294967295"

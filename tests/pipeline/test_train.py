@@ -193,7 +193,7 @@ def test_any_lightning_logger_is_told(tmp_path):
         ("data.name=cifar", r"data='cifar' is none of letters"),
         ("data.classes=[A,Z]", r"'Z'.*A, B, C"),
         ("split.classes=[Z]", r"'Z' is none of the classes"),
-        ("seed=-1", r"^seed=-1 is no whole number from 0 up$"),
+        ("seed=-1", r"^seed=-1 is no whole number from 0 up to 4294967295$"),
     ],
 )
 def test_bad_input_is_refused_with_key_value_and_choices(job, override, message):
@@ -205,6 +205,22 @@ def test_bad_input_is_refused_with_key_value_and_choices(job, override, message)
         runs.train(cfg)
     assert set((root / "store" / "baseline").rglob("*")) <= before, "refused after training"
     assert not (root / "bad" / "result.json").exists()
+
+
+def test_points_that_a_code_would_not_compress_are_left_out_with_a_line(tmp_path, caplog):
+    words = ("bottleneck.code_elements=64", "split=probe", "split.layer=auto", "split.min_depth=16")
+    few = ("stage.baseline.epochs=0", "stage.autoencoder.epochs=1", "stage.finetune.epochs=0")
+    (result,) = runs.train(compose_job(tmp_path, *words, *few))
+    assert result.split.layer == "features.40"  # block5_conv3; block5_pool has 64 features
+    line = "left out, with no more features than bottleneck.code_elements=64: block5_pool (64)"
+    assert line in caplog.messages
+    curve = json.loads((tmp_path / "job" / "curve.json").read_text())
+    assert len(curve["points"]) == 18
+    message = (
+        r"split\.layer='block5_pool' is excluded: bottleneck\.code_elements=64 compresses noth"
+    )
+    with pytest.raises(ValueError, match=message):
+        runs.train(compose_job(tmp_path, *words[:1], "split.layer=block5_pool", *few))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
