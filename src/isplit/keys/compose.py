@@ -16,7 +16,7 @@ from isplit.keys.conf import every_key
 from isplit.keys.words import did_you_mean, no_key
 
 
-def composed(name: str, words: Sequence[str], folder: Path) -> DictConfig:
+def composed(name: str, words: Sequence[str], folder: str | Path) -> DictConfig:
     """The config ``name`` of a folder with these overrides.
 
     Raises:
