@@ -211,7 +211,7 @@ def test_points_that_a_code_would_not_compress_are_left_out_with_a_line(tmp_path
     words = ("bottleneck.code_elements=64", "split=probe", "split.layer=auto", "split.min_depth=16")
     few = ("stage.baseline.epochs=0", "stage.autoencoder.epochs=1", "stage.finetune.epochs=0")
     (result,) = runs.train(compose_job(tmp_path, *words, *few))
-    assert result.split.layer == "features.40"  # block5_conv3; block5_pool has 64 features
+    assert result.split.index == 16  # block5_conv3; block5_pool, the last, has 64 features
     line = "left out, with no more features than bottleneck.code_elements=64: block5_pool (64)"
     assert line in caplog.messages
     curve = json.loads((tmp_path / "job" / "curve.json").read_text())
