@@ -1,11 +1,35 @@
-"""Every option of every group composes, and every file of choices is reachable."""
+"""The keys of conf/: every option composes, every key says what it takes, no other is let in."""
+
+import subprocess
+import sys
+from dataclasses import replace
 
 import pytest
 from omegaconf import OmegaConf
 from pipeline.jobs import ROOT, compose_job
 
+from isplit import __main__ as command
+from isplit.analysis.classes import FEWEST_CLASSES
+from isplit.backbones.build import BACKBONES, STEMS
+from isplit.config import cui_settings, curve_rate_of, limits, not_compressed
+from isplit.data.album import FITS
+from isplit.data.augment import AUGMENTATIONS
+from isplit.graph.points import GRANULARITIES
+from isplit.importance import PREDICTORS, RULES
+from isplit.keys import checked, composed, conf_folder
+from isplit.keys.check import given, keys_of
+from isplit.keys.conf import every_key, groups, options
+from isplit.keys.takes import taken, terms
+from isplit.runs.analyze import STUDIES
+from isplit.stages import LOSSES, OPTIMIZERS, SCHEDULES
+from isplit.tracking.run import MODES
+from isplit.types import SplitPoint
+
 GROUPS = ("data", "model", "split", "bottleneck", "stage", "trainer", "logger", "experiment")
-NEEDED = {"model=custom": ("model.net._target_=cases.Residual",)}
+NEEDED = {
+    "model=custom": ("model.net._target_=cases.Residual",),
+    "model=torchvision": ("model.arch=alexnet",),
+}
 OPTIONS = [
     f"{group}={path.stem}"
     for group in GROUPS
@@ -15,6 +39,376 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_an_option_composes_and_resolves(option, tmp_path):
+def test_an_option_composes_and_keeps_to_what_its_keys_take(option, tmp_path):
     cfg = compose_job(tmp_path, option, "data.root=somewhere", *NEEDED.get(option, ()))
+    assert checked(cfg) == cfg
     assert OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_study_keeps_to_what_its_keys_take(study):
+    cfg = composed("analyze", [f"study={study}"], conf_folder())
+    assert checked(cfg) == cfg
+
+
+def test_every_key_says_what_it_takes_and_what_it_is_for():
+    silent = {key: says for key, says in every_key().items() if not terms(says)}
+    assert set(silent) == {"stage.autoencoder.loss"}  # has one value, which another check holds
+    words_alone = [key for key, says in every_key().items() if ": " not in says]
+    assert set(words_alone) <= {"model.name", *(f"stage.{s}.optimizer" for s in STAGES)}
+
+
+STAGES = ("baseline", "autoencoder", "finetune")
+TABLES = {
+    "split.kind": PREDICTORS,
+    "split.granularity": GRANULARITIES,
+    "model.name": BACKBONES,
+    "model.stem": STEMS,
+    "data.fit": FITS,
+    "data.augment": AUGMENTATIONS,
+    "logger.mode": MODES,
+    "study.name": STUDIES,
+    "stage.baseline.optimizer": OPTIMIZERS,
+    "stage.baseline.schedule": SCHEDULES,
+    "stage.baseline.loss": LOSSES,
+}
+
+
+@pytest.mark.parametrize("key", TABLES)
+def test_the_words_are_those_of_the_program(key):
+    file = "_base" if key.startswith("model") else None  # custom nets have any name
+    says = options("model")["vgg16"].keys[key] if file else every_key()[key]
+    assert set(terms(says)) == set(TABLES[key])
+
+
+def test_rules_and_bounds_are_those_of_the_program(tmp_path):
+    assert terms(every_key()["split.layer"])[: len(RULES)] == list(RULES)
+    assert terms(every_key()["study.classes_per_subset"])[1].split()[3] == str(FEWEST_CLASSES)
+    cfg = compose_job(tmp_path)
+    assert cui_settings(checked(cfg)).precision == "32"
+
+
+@pytest.mark.parametrize(
+    ("word", "key", "value"),
+    [
+        ("bottleneck.compression_rate=90%", "bottleneck.compression_rate", 0.9),
+        ("bottleneck.compression_rate=98.4%", "bottleneck.compression_rate", 0.984),
+        ("split.max_code_bytes=4kB", "split.max_code_bytes", 4000),
+        ("split.max_code_bytes=4KiB", "split.max_code_bytes", 4096),
+        ("split.max_feature_bytes=1.5 MB", "split.max_feature_bytes", 1_500_000),
+        ("split.max_head_macs=20M", "split.max_head_macs", 20_000_000),
+        ("split.max_head_macs=20e6", "split.max_head_macs", 20_000_000),
+        ("split.max_head_macs=200", "split.max_head_macs", 200),
+        ("split.cui.precision=32", "split.cui.precision", "32"),
+        ("split.layer=[auto,3,block1_pool]", "split.layer", ["auto", 3, "block1_pool"]),
+        ("data.mean=0.5", "data.mean", 0.5),
+        ("stage.finetune.weight_decay=0", "stage.finetune.weight_decay", 0),
+        ("trainer.devices=[0,1]", "trainer.devices", [0, 1]),
+        ("data.classes=[A,2]", "data.classes", ["A", 2]),
+        ("logger.name='5'", "logger.name", "5"),
+    ],
+)
+def test_a_value_reaches_the_program_as_it_was_meant(word, key, value, tmp_path):
+    found = OmegaConf.select(checked(compose_job(tmp_path, word)), key)
+    assert found == value
+    assert type(found) is type(value) or OmegaConf.is_list(found)
+
+
+def test_limits_are_whole_numbers(tmp_path):
+    cfg = checked(compose_job(tmp_path, "split.max_code_bytes=4kB", "split.max_head_macs=2e7"))
+    assert (limits(cfg).max_code_bytes, limits(cfg).max_head_macs) == (4000, 20_000_000)
+
+
+def test_a_code_as_large_as_the_features_keeps_all_but_one_in_a_curve(tmp_path):
+    cfg = checked(compose_job(tmp_path, "bottleneck.code_elements=64"))
+    large = SplitPoint(0, "a", (8, 4, 4), "a", 0, 0, 0)
+    small = replace(large, name="b", shape=(4, 4, 4))
+    assert (curve_rate_of(cfg)(large), curve_rate_of(cfg)(small)) == (0.5, 1 / 64)
+    assert not_compressed(cfg, [large]) == []
+    (line,) = not_compressed(cfg, [large, small])
+    assert line == "left out, with no more features than bottleneck.code_elements=64: b (64)"
+
+
+WHOLE = "is no whole number from 0 up to 4294967295"
+BELOW_1 = "is no number above 0 below 1"
+LAYER = "is none of auto, peaks, all, name, index, list of these"
+OPTIMIZER = "is none of adamw, adam, sgd"
+KINDS = ", ".join(terms(every_key()["split.kind"]))
+IN_QUOTES = "as a text it stands in quotes:"
+REFUSED = [  # the overrides, and the line that is all that is printed
+    ("seed=abc", f"seed=abc {WHOLE}"),
+    ("seed=-1", f"seed=-1 {WHOLE}"),
+    ("seed=1.5", f"seed=1.5 {WHOLE}"),
+    ("seed=null", f"seed=null {WHOLE}"),
+    ("seed=true", f"seed=true {WHOLE}"),
+    ("seed=[1]", f"seed=[1] {WHOLE}"),
+    ("seed={a:1}", f"seed={{a: 1}} {WHOLE}"),
+    ("seed=", f"seed='' {WHOLE}"),
+    ("seed=1e3", f"seed=1000.0 {WHOLE}"),
+    ("seed=18446744073709551616", f"seed=18446744073709551616 {WHOLE}"),
+    ("repeat=-1", "repeat=-1 is no whole number from 0 up"),
+    ("bottleneck.compression_rate=1", f"bottleneck.compression_rate=1 {BELOW_1}"),
+    ("bottleneck.compression_rate=0", f"bottleneck.compression_rate=0 {BELOW_1}"),
+    ("bottleneck.compression_rate=90", f"bottleneck.compression_rate=90 {BELOW_1}"),
+    ("bottleneck.compression_rate=100%", f"bottleneck.compression_rate=100% {BELOW_1}"),
+    ("bottleneck.compression_rate=nan", f"bottleneck.compression_rate=nan {BELOW_1}"),
+    (
+        "bottleneck.code_elements=0",
+        "bottleneck.code_elements=0 is none of null, whole number from 1 up",
+    ),
+    (
+        "bottleneck.code_elements=64.5",
+        "bottleneck.code_elements=64.5 is none of null, whole number from 1 up",
+    ),
+    ("split.max_code_bytes=4kg", "split.max_code_bytes=4kg is none of null, count from 1 up"),
+    ("split.max_code_bytes=-4", "split.max_code_bytes=-4 is none of null, count from 1 up"),
+    ("split.max_code_bytes=0.1", "split.max_code_bytes=0.1 is none of null, count from 1 up"),
+    ("split.max_head_macs=2.5", "split.max_head_macs=2.5 is none of null, count from 1 up"),
+    ("split.max_head_macs=inf", "split.max_head_macs=inf is none of null, count from 1 up"),
+    ("split.min_depth=-1", "split.min_depth=-1 is none of null, whole number from 0 up"),
+    ("split.layer=5.5", f"split.layer=5.5 {LAYER}; {IN_QUOTES} \"'5.5'\""),
+    ("split.layer=[]", f"split.layer=[] {LAYER}"),
+    ("split.layer=null", f"split.layer=null {LAYER}"),
+    ("split.layer=true", f"split.layer=true {LAYER}; {IN_QUOTES} \"'true'\""),
+    ("split.layer=[auto,null]", f"split.layer=[auto, null] {LAYER}"),
+    ("split.layer=-1", f"split.layer=-1 {LAYER}; {IN_QUOTES} \"'-1'\""),
+    ("stage.finetune.learning_rate=-1", "stage.finetune.learning_rate=-1 is no number above 0"),
+    ("stage.finetune.learning_rate=inf", "stage.finetune.learning_rate=inf is no number above 0"),
+    ("stage.finetune.learning_rate=fast", "stage.finetune.learning_rate=fast is no number above 0"),
+    ("stage.baseline.epochs=-1", "stage.baseline.epochs=-1 is no whole number from 0 up"),
+    ("stage.baseline.epochs=2.5", "stage.baseline.epochs=2.5 is no whole number from 0 up"),
+    ("stage.autoencoder.epochs=0", "stage.autoencoder.epochs=0 is no whole number from 1 up"),
+    ("stage.baseline.batch_size=0", "stage.baseline.batch_size=0 is no whole number from 1 up"),
+    (
+        "stage.baseline.batch_size=[32]",
+        "stage.baseline.batch_size=[32] is no whole number from 1 up",
+    ),
+    (
+        "stage.baseline.patience=0",
+        "stage.baseline.patience=0 is none of null, whole number from 1 up",
+    ),
+    (
+        "stage.finetune.optimizer=adamv",
+        f"stage.finetune.optimizer=adamv {OPTIMIZER}; did you mean adam?",
+    ),
+    ("stage.finetune.optimizer=null", f"stage.finetune.optimizer=null {OPTIMIZER}"),
+    (
+        "stage.finetune.optimizer=[adam]",
+        f"stage.finetune.optimizer=[adam] {OPTIMIZER}; did you mean adam?",
+    ),
+    (
+        "stage.baseline.trains=half",
+        "stage.baseline.trains=half is none of auto, all, classifier, nothing",
+    ),
+    (
+        "stage.autoencoder.loss=cross_entropy",
+        "stage.autoencoder.loss must be mse: features are no class scores (I-SPLIT Eq. 3)",
+    ),
+    ("split.images=-5", "split.images=-5 is none of null, whole number from 4 up"),
+    ("split.images=many", "split.images=many is none of null, whole number from 4 up"),
+    ("split.kind=prob", f"split.kind=prob is none of {KINDS}; did you mean probe?"),
+    (
+        "split.cui.channels=median",
+        "split.cui.channels=median is none of mean, sum; did you mean mean?",
+    ),
+    ("data.image_size=7", "data.image_size=7 is no whole number from 8 to 4096"),
+    ("data.mean=[1,2]", "data.mean=[1, 2] is none of number, 3 numbers"),
+    ("data.std=0", "data.std=0 is none of number above 0, 3 numbers above 0"),
+    ("data.std=[1,1,0]", "data.std=[1, 1, 0] is none of number above 0, 3 numbers above 0"),
+    ("data.download=yes", "data.download=yes is none of true, false"),
+    ("data.download=1", "data.download=1 is none of true, false"),
+    ("data.difficulty=2", "data.difficulty=2 is no number from 0 to 1"),
+    ("data.classes=A", "data.classes=A is none of null, list of names"),
+    (
+        "data.classes=[no,true]",
+        f"data.classes=[no, true] is none of null, list of names; {IN_QUOTES} \"'true'\"",
+    ),
+    ("data.groups=[A,B]", "data.groups=[A, B] is none of null, mapping"),
+    ("data.root=5", f"data.root=5 is none of null, path; {IN_QUOTES} \"'5'\""),
+    ("model.batch_norm=1", "model.batch_norm=1 is none of true, false"),
+    ("model.dropout=1", "model.dropout=1 is none of null, number from 0 below 1"),
+    ("trainer.threads=0", "trainer.threads=0 is none of auto, whole number from 1 up"),
+    (
+        "trainer.accelerator=tpu",
+        "trainer.accelerator=tpu is none of auto, cpu, gpu, cuda, mps; did you mean gpu?",
+    ),
+    (
+        "trainer.devices=0",
+        "trainer.devices=0 is none of auto, whole number from 1 up, list of whole numbers",
+    ),
+    ("trainer.progress=dots", "trainer.progress=dots is none of auto, bar, lines, none"),
+    (
+        "logger.mode=onlin",
+        "logger.mode=onlin is none of auto, online, offline, disabled; did you mean online?",
+    ),
+    ("logger.tags=a", "logger.tags=a is none of [], list of texts"),
+    ("sweep.resume=2", "sweep.resume=2 is none of true, false"),
+    ("paths.root=null", "paths.root=null is no path"),
+    ("split.layr=", "split.layr is no key; did you mean split.layer?"),
+    ("+split.layr=3", "split.layr=3 is no key; did you mean split.layer?"),
+    ("layer=3", "layer is no key; did you mean split.layer?"),
+    ("zzz=3", "zzz is no key"),
+    ("split.layer.a=3", "split.layer.a is no key; did you mean split.layer?"),
+    (
+        "split.cui=5",
+        "split.cui=5 is no key but holds some: "
+        "target, channels, spatial, accumulate, tap, precision",
+    ),
+    (
+        "stage.baseline=null",
+        "stage.baseline=null is no key but holds some: trains, epochs, learning_rate, batch_size, "
+        "optimizer, weight_decay, schedule, loss, patience, images, gradient_clip",
+    ),
+    (
+        "model=resnet51",
+        "model=resnet51 is none of custom, mobilenet_v3_small, resnet152, resnet18, resnet50, "
+        "torchvision, vgg16, vgg16_small, vgg16_tiny; did you mean resnet50?",
+    ),
+    ("experiment=dmo", "experiment=dmo is none of demo, every_point; did you mean demo?"),
+    ("split=5", "split=5: Config group override must be a string or a list. Got int"),
+    ("~seed", "~seed: a key can be changed, not taken away"),
+    ("seed=0,1", "seed=0,1 has several values: -m makes a job of each, [a,b] is a list"),
+    (
+        "seed=range(1,3)",
+        "seed=range(1,3) has several values: -m makes a job of each, [a,b] is a list",
+    ),
+    ("seed", "seed: cannot be read as key=value (text in quotes may help)"),
+    ("seed=[1", "seed=[1: cannot be read as key=value (text in quotes may help)"),
+    ("data.root=${nothing}", "data.root: Interpolation key 'nothing' not found"),
+    (
+        "data.root=${oc.env:NO_SUCH_VARIABLE}",
+        "data.root: \"Environment variable 'NO_SUCH_VARIABLE' not found\"",
+    ),
+    ("model=custom", "model.net._target_ is not given: it has no value by itself"),
+    (
+        "model=torchvision",
+        "model.arch=null: model=torchvision needs torchvision's name of the architecture",
+    ),
+    ("model.arch=alexnet", "model.arch=alexnet is for model=torchvision, not for model.name=vgg16"),
+    ("model=resnet18 model.width=0.5", "model.width=0.5 is for VGG, resnet18 has only width 1"),
+    ("split.min_depth=5 split.max_depth=3", "split.min_depth=5 is above split.max_depth=3"),
+    ("data=folder +data.difficulty=0.5", "data.difficulty=0.5 is no key; did you mean data.fit?"),
+    ("-m seed=0 split.layr=1", "split.layr is no key; did you mean split.layer?"),
+    ("analyze threads=0", "threads=0 is none of auto, whole number from 1 up"),
+    ("analyze study.images=1", "study.images=1 is none of null, whole number from 4 up"),
+    (
+        "analyze study.predictors=[cam]",
+        f"study.predictors=[cam] is none of [], list of split.kind ({KINDS})",
+    ),
+    (
+        "analyze study.reductions=[{tapp:point}]",
+        "study.reductions=[{tapp: point}] is none of [], list of split.cui "
+        "(target, channels, spatial, accumulate, tap, precision)",
+    ),
+    ("analyze study.heat_maps=-1", "study.heat_maps=-1 is no whole number from 0 up"),
+    ("analyze runs=[]", "runs=[] is none of path, list of paths"),
+    ("analyze study=classs", "study=classs is none of agreement, classes; did you mean classes?"),
+    ("analyze study=classes study.repeats=0", "study.repeats=0 is no whole number from 1 up"),
+    ("analyze seed=1", "seed is no key; did you mean data.seed?"),
+]
+
+
+@pytest.fixture(autouse=True)
+def nothing_starts(monkeypatch):
+    """A line that is let through fails its test instead of beginning to train."""
+    monkeypatch.setattr(command, "_run_hydra", lambda *_: pytest.fail("it was let through"))
+
+
+@pytest.mark.parametrize(("words", "line"), REFUSED, ids=[words for words, _ in REFUSED])
+def test_a_mistake_is_one_line(words, line, capsys):
+    arguments = words.split(" ") if words.startswith("analyze") else ["train", *words.split(" ")]
+    assert command.main(arguments) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == f"error: {line}\n"
+
+
+def test_several_mistakes_are_a_line_each(capsys):
+    assert command.main(["train", "seed=-1", "split.images=0", "stage.baseline.epochs=x"]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 3
+
+
+WRONG = (-1, 1.5, True, None, "no such thing", "", float("nan"), [], [None], {"a": 1}, [[1]])
+
+
+@pytest.mark.parametrize("job", ["train", "analyze"])
+def test_any_key_takes_what_it_says_or_says_what_it_takes(job):
+    keys = every_key()
+    raw = OmegaConf.to_container(composed(job, [], conf_folder()), resolve=False)
+    for key, _ in given(raw, keys_of(raw)):
+        for value in WRONG:
+            kind, said = outcome(keys[key], value, keys)
+            assert kind is type(value) or said.startswith(("is no ", "is none of ")), key
+            assert "\n" not in said
+
+
+def outcome(says, value, keys):
+    """The kind of value that a key makes of this one; else what it says."""
+    try:
+        return type(taken(says, value, keys)), ""
+    except ValueError as error:
+        return None, str(error)
+
+
+@pytest.mark.parametrize("job", ["train", "analyze"])
+def test_help_has_every_key_and_choice_and_nothing_private(job, capsys):
+    assert command.main([job, "--help"]) == 0
+    said = capsys.readouterr().out
+    raw = OmegaConf.to_container(composed(job, [], conf_folder()), resolve=False)
+    keys = keys_of(raw)
+    for key, _ in given(raw, keys):
+        assert f"  {key}=" in said
+        assert keys[key] in said
+    for group in groups():
+        if group in raw:
+            for name, option in options(group).items():
+                assert len(options(group)) == 1 or f"{group}={name} " in said
+                assert len(options(group)) == 1 or option.title in said
+    assert "_base" not in said
+    assert all(len(line) < 250 for line in said.splitlines())
+
+
+def test_help_shows_the_config_that_the_command_would_have(capsys):
+    assert command.main(["train", "model=resnet50", "seed=3", "-h"]) == 0
+    said = capsys.readouterr().out
+    assert "  model.name=resnet50  #" in said
+    assert "  seed=3  # whole number from 0 up" in said
+
+
+def test_files_of_ones_own_keep_to_the_keys_too(tmp_path, capsys):
+    (tmp_path / "experiment").mkdir()
+    mine = tmp_path / "experiment" / "mine.yaml"
+    mine.write_text("# @package _global_\nsplit: {layr: 5, images: few}\n")
+    words = ["train", f"hydra.searchpath=[file://{tmp_path}]", "experiment=mine"]
+    assert command.main(words) == 1
+    assert capsys.readouterr().err == (
+        "error: split.images=few is none of null, whole number from 4 up\n"
+        "split.layr=5 is no key; did you mean split.layer?\n"
+    )
+
+
+def test_a_refusal_imports_nothing_heavy(tmp_path):
+    heavy = ("torch", "lightning", "wandb", "numpy", "matplotlib")
+    program = (
+        "import sys\nfrom isplit.__main__ import main\n"
+        "status = main(['train', 'seed=-1'])\n"
+        f"print(status, [name for name in {heavy} if name in sys.modules])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
+    assert ran.stdout == "1 []\n"
+    assert ran.stderr.startswith("error: seed=-1 is no whole number")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("words", [[], ["trian"], ["--help"]])
+def test_the_command_says_what_there_is(words, capsys):
+    assert command.main(words) == (0 if words == ["--help"] else 2)
+    said = capsys.readouterr()
+    assert "isplit points MODEL" in said.out + said.err
+
+
+def test_the_points_of_a_model_are_those_of_the_graph(capsys):
+    assert command.main(["points", "vgg11", "--image-size", "32"]) == 0
+    assert "vgg11: 13 split points at 32 px" in capsys.readouterr().out

@@ -6,7 +6,7 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[1] / "src" / "isplit"
 
 LEVELS = [
-    {"types", "files", "threads", "overrides"},
+    {"types", "files", "threads", "overrides", "keys"},
     {"graph", "bottleneck", "data"},
     {"backbones", "model", "importance", "evaluate"},
     {"stages", "artifact", "analysis"},
@@ -15,6 +15,7 @@ LEVELS = [
     {"config"},
     {"runs"},
     {"sweeps"},
+    {"__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 

@@ -119,7 +119,7 @@ def same_code(elements: int) -> RateOf:
         if point.numel <= elements:
             raise ValueError(
                 f"bottleneck.code_elements={elements} compresses nothing at {point.label}, whose "
-                f"features have {point.numel} elements: fewer, or keep out by split.max_depth"
+                f"features have {point.numel} elements"
             )
         return 1 - elements / point.numel
 

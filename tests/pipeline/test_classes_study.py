@@ -212,8 +212,6 @@ def test_repeats_are_counted(root, tried, undrawn):
 @pytest.mark.parametrize(
     ("mistake", "message"),
     [
-        ("study.repeats=0", r"study\.repeats=0 must be at least 1"),
-        ("study.classes_per_subset=1", r"study\.classes_per_subset=1 must be at least 2"),
         ("study.among=[conv9,3]", r"study\.among='conv9' is no split point: block1_conv1"),
         ("study.among=[block3_pool,9]", r"study\.among=.* must name at least two split points"),
     ],

@@ -273,8 +273,3 @@ def test_the_environments_wish_to_resume_stands(tmp_path, another_environment):
 
 def test_progress_is_lines_where_there_is_no_terminal():
     assert [type(c) for c in progress_callbacks("auto")] == [EpochLines]
-
-
-def test_an_unknown_kind_of_progress_is_refused():
-    with pytest.raises(ValueError, match=r"trainer\.progress='dots' is none of auto, bar, lines"):
-        progress_callbacks("dots")

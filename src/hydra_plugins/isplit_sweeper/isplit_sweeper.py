@@ -30,17 +30,17 @@ class SplitSweeper(BasicSweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the jobs that these overrides stand for, and sum up; none if one cannot work."""
-        from isplit.runs.command import INTERRUPTED, speak
-        from isplit.sweeps.run import run_sweep
-
         assert self.config is not None
-        speak()
         folder = Path(self.config.hydra.sweep.dir).absolute()
         try:
             jobs = self.jobs(arguments)
         except ValueError as error:
             log.error("error: %s", error)
             sys.exit(1)
+        from isplit.runs.command import INTERRUPTED, speak
+        from isplit.sweeps.run import run_sweep
+
+        speak()
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, folder / "multirun.yaml")
         try:
@@ -56,20 +56,24 @@ class SplitSweeper(BasicSweeper):
         Raises:
             ValueError: a job cannot work.
         """
-        from isplit.sweeps.jobs import jobs_of
-
         assert self.hydra_context is not None
         parser = OverridesParser.create(self.hydra_context.config_loader)
         overrides = parser.parse_overrides([*self._parse_config(), *arguments])
         (commands,) = self.split_arguments(overrides, max_batch_size=None)
-        return jobs_of(commands, self._compose)
+        configs = {tuple(words): self._compose(words) for words in commands}
+        from isplit.sweeps.jobs import jobs_of  # torch comes with it: refuse what can be before
+
+        return jobs_of(commands, lambda words: configs[tuple(words)])
 
     def _compose(self, overrides: Sequence[str]) -> DictConfig:
+        from isplit.keys import checked, one_line
+
         assert self.hydra_context is not None
         assert self.config is not None
         loader = self.hydra_context.config_loader
-        cfg = loader.load_sweep_config(self.config, list(overrides))
-        return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+        with one_line(overrides):
+            cfg = loader.load_sweep_config(self.config, list(overrides))
+        return checked(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"]))
 
     def _launch(self, jobs: Sequence[Job]) -> list[str]:
         """What stopped each job; empty for those that came to their end."""

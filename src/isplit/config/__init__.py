@@ -1,6 +1,5 @@
-"""From a composed Hydra config to the objects of a job; what contradicts itself is refused here."""
+"""From a composed and checked config (``isplit.keys``) to the objects of a job."""
 
-from isplit.config.checks import check, check_study
 from isplit.config.data import build_data
 from isplit.config.logger import job_id, loggers
 from isplit.config.model import baseline_recipe, build_model, model_description, model_keys
@@ -8,8 +7,10 @@ from isplit.config.trainer import engine, in_sweep, launcher, team, use_threads
 from isplit.config.values import (
     architecture,
     cui_settings,
+    curve_rate_of,
     identity,
     limits,
+    not_compressed,
     plain,
     rate_of,
     recipe,
@@ -21,9 +22,8 @@ __all__ = [
     "baseline_recipe",
     "build_data",
     "build_model",
-    "check",
-    "check_study",
     "cui_settings",
+    "curve_rate_of",
     "engine",
     "identity",
     "in_sweep",
@@ -33,6 +33,7 @@ __all__ = [
     "loggers",
     "model_description",
     "model_keys",
+    "not_compressed",
     "plain",
     "rate_of",
     "recipe",

@@ -16,7 +16,6 @@ from hydra.types import RunMode
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
-from isplit.config.checks import STAGES
 from isplit.config.values import plain
 from isplit.stages import Engine, Team, teamed
 from isplit.threads import cores, has_company, share_of
@@ -30,12 +29,13 @@ def team(cfg: DictConfig) -> Iterator[tuple[Team, DictConfig]]:
     The leader has the config as it is. What the others would write and say is thrown away.
 
     Raises:
-        ValueError: a batch cannot be divided among them.
+        ValueError: a batch cannot be divided among them; there is no such accelerator.
     """
     trainer = cfg.trainer
+    _refuse_absent(trainer.accelerator)
     devices = (trainer.accelerator, plain(trainer.devices), trainer.strategy, trainer.num_nodes)
     with teamed(*devices, may_start=not in_sweep()) as team:
-        for stage in STAGES:
+        for stage in ("baseline", "autoencoder", "finetune"):
             _divisible(f"stage.{stage}.batch_size", cfg.stage[stage].batch_size, team)
         if team.leads:
             yield team, cfg
@@ -61,7 +61,6 @@ def engine(cfg: DictConfig, loggers: Iterable[Logger], team: Team | None = None)
     use_threads(threads, team.size // cfg.trainer.num_nodes)
     if progress == "auto" and has_company(launcher()):
         progress = "lines"
-    progress_callbacks(progress)  # an unknown kind is refused before anything runs
     return Engine(
         loggers=tuple(loggers),
         callbacks=lambda stage: progress_callbacks(progress),
@@ -90,6 +89,14 @@ def launcher() -> dict[str, Any]:
     if in_sweep():
         return dict(plain(HydraConfig.get().launcher))
     return {}
+
+
+def _refuse_absent(accelerator: str) -> None:
+    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    there = {"auto": True, "cpu": True, "gpu": any(found.values()), **found}
+    if not there[accelerator]:
+        here = ", ".join(kind for kind, is_there in there.items() if is_there)
+        raise ValueError(f"trainer.accelerator={accelerator} is not on this machine; {here} are")
 
 
 def _divisible(key: str, batch_size: int, team: Team) -> None:

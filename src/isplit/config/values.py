@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from isplit.bottleneck import RateOf, same_code, same_rate
 from isplit.importance import CuiSettings, Limits
+from isplit.keys import plain as plain
 from isplit.stages import Recipe
+from isplit.types import SplitPoint
 
 NOT_THE_RESULT = ("paths", "logger", "sweep", "hydra")  # groups that decide where, not what
-
-
-def plain(node: Any) -> Any:
-    """A config node as plain dicts, lists and values, interpolations resolved."""
-    if OmegaConf.is_config(node):
-        return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
-    return node
 
 
 def identity(cfg: DictConfig) -> dict[str, Any]:
@@ -55,6 +51,20 @@ def rate_of(cfg: DictConfig) -> RateOf:
     elements = cfg.bottleneck.code_elements
     same = same_rate(cfg.bottleneck.compression_rate)
     return same if elements is None else same_code(elements)
+
+
+def curve_rate_of(cfg: DictConfig) -> RateOf:
+    """The same for a curve: a code as large as the features keeps all of them but one."""
+    elements, rate = cfg.bottleneck.code_elements or 0, rate_of(cfg)
+    return lambda point: rate(point) if point.numel > elements else 1 / point.numel
+
+
+def not_compressed(cfg: DictConfig, points: Sequence[SplitPoint]) -> list[str]:
+    """A line on the points whose features are no more than the code would be; none without any."""
+    elements = cfg.bottleneck.code_elements or 0
+    labels = [f"{point.label} ({point.numel})" for point in points if point.numel <= elements]
+    what = f"left out, with no more features than bottleneck.code_elements={elements}: "
+    return [what + ", ".join(labels)] if labels else []
 
 
 def cui_settings(cfg: DictConfig) -> CuiSettings:

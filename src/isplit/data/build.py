@@ -46,7 +46,7 @@ def build_data(
     download: bool,
     num_workers: int,
     cache_dir: Path | str,
-    seed: int,
+    seed: int | None,
     groups: Mapping[str, Sequence[str | int]] | None = None,
     fit: str = "stretch",
     memory_gb: float = 2.0,
@@ -54,6 +54,7 @@ def build_data(
 ) -> ImageData:
     """The data set of this name; the arguments are the keys of ``conf/data/<name>.yaml``.
 
+    No ``seed`` is the seed 0: the same choice of images every time.
     ``own`` are the keys that only this set has (letters: difficulty, train_images, test_images).
 
     Raises:
@@ -61,6 +62,7 @@ def build_data(
             more than ``max_corrupt`` files that are no images.
         FileNotFoundError: the set is not at ``root``; the message says what to do.
     """
+    seed = _whole(0 if seed is None else seed)
     _refuse_wrong_numbers(image_size, max_corrupt, memory_gb)
     augmentation.refuse_unknown(augment)
     preparation = Preparation(_channels("mean", mean), _channels("std", std), augment)
@@ -160,6 +162,12 @@ def _channels(key: str, value: float | Sequence[float]) -> tuple[float, float, f
     if len(numbers) != 3 or (key == "std" and min(numbers) <= 0):
         raise ValueError(f"data.{key}={value} is neither one nor three (positive std) numbers")
     return (numbers[0], numbers[1], numbers[2])
+
+
+def _whole(seed: int) -> int:
+    if type(seed) is not int or seed < 0:
+        raise ValueError(f"data.seed={seed!r} is no whole number from 0 up")
+    return seed
 
 
 def _refuse_wrong_numbers(image_size: int, max_corrupt: int, memory_gb: float) -> None:

@@ -32,6 +32,10 @@ class Limits:
 
     def violations(self, point: SplitPoint, rate_of: RateOf) -> list[str]:
         """The limits that exclude ``point``, each with the numbers; empty if it is admissible."""
+        try:
+            rate_of(point)
+        except ValueError as error:
+            return [str(error)]
         found = []
         for limit in fields(self):
             bound = getattr(self, limit.name)

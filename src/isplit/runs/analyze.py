@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from isplit import config
 from isplit.analysis.collect import Collection, collect
 from isplit.files import write_text
+from isplit.keys import checked
 from isplit.runs.agreement import agreement_study
 from isplit.runs.classes import classes_study
 
@@ -37,7 +38,7 @@ def analyze(cfg: DictConfig) -> None:
         ValueError: no finished run below ``cfg.runs``.
         FileNotFoundError: a folder of ``cfg.runs`` is not there.
     """
-    config.check_study(cfg, STUDIES)
+    cfg = checked(cfg)
     folder = Path(cfg.paths.output)
     found = collect(config.run_folders(cfg))
     for line in found.left_out:
@@ -45,7 +46,7 @@ def analyze(cfg: DictConfig) -> None:
     if not found.runs:
         where = ", ".join(map(str, config.run_folders(cfg)))
         raise ValueError(f"runs={where} has no finished run: python train.py makes one")
-    log.info("%d runs", len(found.runs))
+    log.info("%d runs, results in %s", len(found.runs), folder)
     with config.loggers(cfg, folder, "analyze") as loggers:
         write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
         STUDIES[cfg.study.name](cfg, found, folder, loggers)

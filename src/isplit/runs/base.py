@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from isplit.graph import split_points, trace
 from isplit.importance import depends_on_rate, importance_curves, select
 from isplit.stages import Made, Store, Stored, Team, Workbench, seeded
 from isplit.types import Curve, SplitPoint
+
+log = logging.getLogger(__name__)
 
 CURVE_BATCH = 64  # images
 
@@ -84,6 +87,8 @@ def _untrained(
     size = bench.data.image_size
     traced = trace(net, torch.zeros(2, 3, size, size))
     points = friendly_names(config.architecture(cfg), split_points(traced, cfg.split.granularity))
+    for line in config.not_compressed(cfg, points):
+        log.warning("%s", line)
     return keys, net, traced, points
 
 
@@ -96,7 +101,7 @@ def curves_of(
     cfg: DictConfig, bench: Workbench, base: Base, kinds: Sequence[str]
 ) -> dict[str, Curve]:
     """Curves that share what passes they can, computed or from the store."""
-    settings, rate_of = config.cui_settings(cfg), config.rate_of(cfg)
+    settings, rate_of = config.cui_settings(cfg), config.curve_rate_of(cfg)
     classes = config.plain(cfg.split.classes)
     batch_size = bench.at_once(cfg.split.batch_size, CURVE_BATCH)
 

@@ -70,7 +70,7 @@ def command(job: Callable[[DictConfig], Any], cfg: DictConfig) -> None:
             raise _failed(error, Path(cfg.paths.output)) from None
         if os.environ.get("HYDRA_FULL_ERROR") or not isinstance(error, USER_ERRORS):
             raise
-        log.error("error: %s\n(HYDRA_FULL_ERROR=1 shows where)", error)
+        log.error("error: %s (HYDRA_FULL_ERROR=1 shows where)", error)
         sys.exit(1)
 
 

@@ -79,6 +79,7 @@ def curves_and_costs(cfg: DictConfig, run: Run, ready: Reopened | str) -> Found:
     missing = []
     if isinstance(ready, Reopened):
         curves = dict(_computed(cfg, ready))
+        missing = config.not_compressed(ready.job, ready.base.points)
     else:
         curves = {run.curve.kind: run.curve} | architecture_curves(run.curve.points, kinds)
         missing = [f"no {', '.join(k for k in kinds if k not in curves)} here: {ready}"]

@@ -25,6 +25,7 @@ from isplit.bottleneck import make_bottleneck
 from isplit.files import write_text
 from isplit.graph import split_at
 from isplit.importance import RULES
+from isplit.keys import checked
 from isplit.model import SplitModel
 from isplit.outputs import conclude, split_result, write_curve, write_split
 from isplit.runs.base import Base, curve_of, open_baseline, selected, workbench
@@ -41,7 +42,7 @@ def train(cfg: DictConfig) -> list[SplitResult]:
     Everything lands in ``paths.output``: a result in the folder itself, or, when there are
     several, each in a folder named after its point. ``result.json`` comes last.
     """
-    config.check(cfg)
+    cfg = checked(cfg)
     with config.team(cfg) as (team, own):
         return _train(own, team)
 
@@ -49,6 +50,7 @@ def train(cfg: DictConfig) -> list[SplitResult]:
 def _train(cfg: DictConfig, team: Team) -> list[SplitResult]:
     """As one of the processes that run the job; mostly the only one."""
     folder = Path(cfg.paths.output)
+    log.info("%s on %s, results in %s", config.architecture(cfg), cfg.data.name, folder)
     with _sole_job_in(folder), config.loggers(cfg, folder) as loggers:
         write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
         bench = workbench(cfg, loggers, team)

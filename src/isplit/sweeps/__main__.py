@@ -4,7 +4,7 @@ python -m isplit.sweeps make model=resnet18 data=letters seed=0,1
 python -m isplit.sweeps make model=vgg16_small --method bayes --hyperband 3
                              'bottleneck.compression_rate=interval(0.8,0.99)'
 
-The overrides are those of python train.py -m. To be called where conf/ is.
+The overrides are those of python train.py -m.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
-from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 
 from isplit.files import write_text
+from isplit.keys import composed, conf_folder
 from isplit.sweeps.sweep_file import METHODS, Document, runs_of, sweep_file
 
-CONF = Path("conf")
 FOLDER = Path("sweeps")
 LINE = 110  # characters
 
@@ -32,15 +31,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = _parser()
     given = parser.parse_intermixed_args(words)
-    if not CONF.is_dir():
-        parser.error(f"there is no {CONF}/ here: call it from the folder of train.py")
     try:
         document = _document(given)
     except (ValueError, HydraException) as error:
         parser.error(str(error))
     path = given.output or FOLDER / f"{document['name']}.yaml"
     write_text(path, text_of(document, words, path))
-    print(f"{path}: {_size(document)}; now: wandb sweep {path}")  # noqa: T201
+    print(f"{path}: {_size(document)}; now: wandb sweep {path}")
     return 0
 
 
@@ -55,15 +52,14 @@ def text_of(document: Document, words: Sequence[str], path: Path) -> str:
 
 
 def _document(given: argparse.Namespace) -> Document:
-    with initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
-        return sweep_file(
-            given.overrides,
-            lambda overrides: compose("train", list(overrides)),
-            name=given.output and given.output.stem,
-            method=given.method,
-            metric=given.metric,
-            hyperband=given.hyperband,
-        )
+    return sweep_file(
+        given.overrides,
+        lambda overrides: composed("train", overrides, conf_folder()),
+        name=given.output and given.output.stem,
+        method=given.method,
+        metric=given.metric,
+        hyperband=given.hyperband,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

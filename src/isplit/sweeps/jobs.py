@@ -14,6 +14,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from isplit import config
+from isplit.keys import checked
 from isplit.stages import Store, fingerprint
 from isplit.sweeps.points import layer_key, points_asked, points_of
 from isplit.types import SplitPoint
@@ -115,7 +116,7 @@ def _expanded(
     command: tuple[str, ...], cfg: DictConfig, points: dict[str, list[SplitPoint]]
 ) -> Iterator[Job]:
     """The jobs of one command; ``points`` remembers those of each model."""
-    config.check(cfg)
+    cfg = checked(cfg)
     model = json.dumps([config.plain(cfg.model), cfg.data.image_size, cfg.split.granularity])
     if model not in points:
         points[model] = points_of(cfg)

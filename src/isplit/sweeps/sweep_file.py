@@ -92,7 +92,7 @@ def _jobs(words: Sequence[str], compose: Compose) -> tuple[dict[str, IntervalSwe
     intervals = {key: v for key, v in values.items() if isinstance(v, IntervalSweep)}
     listed = [one for one in overrides if one.get_key_element() not in intervals]
     (commands,) = BasicSweeper.split_arguments(listed, max_batch_size=None)
-    somewhere = [f"{key}={interval.start}" for key, interval in intervals.items()]
+    somewhere = [f"{key}={interval.start:g}" for key, interval in intervals.items()]
     return intervals, jobs_of([[*command, *somewhere] for command in commands], compose)
 
 

@@ -16,21 +16,15 @@ def progress_callbacks(progress: str) -> list[Callback]:
 
     Args:
         progress: ``auto``, ``bar``, ``lines`` or ``none``.
-
-    Raises:
-        ValueError: unknown kind of progress.
     """
     if progress == "auto":
         progress = "bar" if sys.stderr.isatty() and sys.stdout.isatty() else "lines"
-    kinds: dict[str, type[Callback] | None] = {
-        "bar": RichProgressBar,
-        "lines": EpochLines,
-        "none": None,
+    kinds: dict[str, list[type[Callback]]] = {
+        "bar": [RichProgressBar],
+        "lines": [EpochLines],
+        "none": [],
     }
-    if progress not in kinds:
-        raise ValueError(f"trainer.progress={progress!r} is none of auto, {', '.join(kinds)}")
-    kind = kinds[progress]
-    return [kind()] if kind is not None else []
+    return [kind() for kind in kinds[progress]]
 
 
 class EpochLines(Callback):

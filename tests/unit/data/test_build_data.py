@@ -40,10 +40,15 @@ def test_a_home_folder_is_found(keys, tmp_path, monkeypatch):
     assert build_data("folder", **{**keys, "root": "~/set"}).size("test") == 12
 
 
+def test_no_seed_is_always_the_same(build):
+    assert build(seed=None).fingerprint == build(seed=0).fingerprint != build(seed=1).fingerprint
+
+
 @pytest.mark.parametrize(
     ("key", "value", "text"),
     [
         ("image_size", 4, r"data\.image_size=4 is not in 8\.\.4096"),
+        *(("seed", s, r"data\.seed=.* is no whole number from 0 up") for s in (-1, 1.5, "a", True)),
         ("max_corrupt", -1, r"data\.max_corrupt=-1 is negative"),
         ("memory_gb", -1.0, r"data\.memory_gb=-1\.0 is negative"),
         ("augment", "mixup", r"data\.augment='mixup' is none of"),

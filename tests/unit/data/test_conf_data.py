@@ -45,13 +45,6 @@ def test_seed_and_folders_come_from_the_outside(file):
     assert config["root"] is None or config["root"].startswith("DATA/")
 
 
-@pytest.mark.parametrize("path", sorted((CONF / "data").glob("*.yaml")), ids=lambda p: p.stem)
-def test_every_key_says_what_its_values_are(path):
-    lines = [line for line in path.read_text().splitlines() if ":" in line and line[0] not in "# "]
-    plain = ("defaults:", "name:", "cache_dir:", "image_size: ", "root: null")
-    assert [line for line in lines if "#" not in line and not line.startswith(plain)] == []
-
-
 def test_letters_build_from_their_file(tmp_path):
     config = keys("letters", "data.train_images=40", "data.test_images=20", "data.classes=[A,C]")
     data = build_data(**{**config, "cache_dir": str(tmp_path)})

@@ -1,5 +1,6 @@
 import pytest
 
+from isplit.bottleneck import same_code
 from isplit.importance.select import Limits, select
 from isplit.types import Curve, SplitPoint
 
@@ -96,6 +97,18 @@ def test_a_named_point_outside_a_limit_is_refused_with_the_numbers():
     message = r"split.layer='layer5' is excluded: split.max_head_macs=500 but it has 600"
     with pytest.raises(ValueError, match=message):
         chosen(TWO_PEAKS, "layer5", max_head_macs=500)
+
+
+def test_points_that_are_not_compressed_are_not_chosen():
+    # features of 64, 32, 64, 32, 16 and 16 maps of 4 x 4
+    rate_of = same_code(16 * 16)
+    assert [p.index for p in select(NO_PEAK, "all", rate_of=rate_of)] == [0, 1, 2, 3]
+    assert [p.index for p in select(NO_PEAK, "auto", rate_of=rate_of)] == [3]
+    message = (
+        r"split\.layer=5 is excluded: bottleneck\.code_elements=256 compresses nothing at layer5"
+    )
+    with pytest.raises(ValueError, match=message):
+        select(NO_PEAK, 5, rate_of=rate_of)
 
 
 def test_nothing_left_says_which_limit_excluded_which_point():

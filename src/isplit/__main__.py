@@ -1,0 +1,80 @@
+"""The command ``isplit``.
+
+isplit train [key=value ...]      choose a split point, train the bottleneck, say what it costs
+isplit analyze [key=value ...]    what the runs of train say together
+isplit points MODEL               the split points of a classifier of torchvision
+
+train --help and analyze --help list every key.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra import version
+from hydra._internal.utils import _run_hydra, get_args_parser
+from omegaconf import DictConfig
+
+from isplit.keys import checked, composed, conf_folder, help_of, single
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; the exit status."""
+    match list(sys.argv[1:] if arguments is None else arguments):
+        case ["train" | "analyze" as job, *words]:
+            return _hydra(job, words)
+        case ["points", *words]:
+            from isplit.graph.__main__ import main as points
+
+            return points(words)
+        case [*words]:
+            asked = words in (["-h"], ["--help"])
+            print(__doc__, file=sys.stdout if asked else sys.stderr)
+            return 0 if asked else 2
+
+
+def train(cfg: DictConfig) -> None:
+    """Run one job."""
+    from isplit import runs
+
+    runs.command(runs.train, cfg)
+
+
+def analyze(cfg: DictConfig) -> None:
+    """Run one analysis."""
+    from isplit import runs
+
+    runs.command(runs.analyze, cfg)
+
+
+def _hydra(job: str, words: list[str]) -> int:
+    """The command as Hydra runs it; what cannot work is refused before, and before torch is there.
+
+    Hydra's own entry reads the words from ``sys.argv``, which the processes that Lightning starts
+    need as it is.
+    """
+    version.setbase("1.3")
+    parser = get_args_parser()
+    given = parser.parse_args(words)
+    given.config_path = str(Path(given.config_path or conf_folder()).absolute())
+    asks_hydra = given.hydra_help or given.info or given.shell_completion
+    try:
+        words = single(given.overrides) if given.multirun else given.overrides
+        cfg = None if asks_hydra else composed(given.config_name or job, words, given.config_path)
+        if cfg is not None and given.help:
+            print(help_of(job, cfg))
+            return 0
+        if cfg is not None and not (given.multirun or given.cfg):
+            checked(cfg)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    task = {"train": train, "analyze": analyze}[job]
+    _run_hydra(given, parser, task, given.config_path, job)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""What ``--help`` says: the comments of ``conf/``, beside the values that a command would have."""
+
+from __future__ import annotations
+
+from itertools import takewhile
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+
+from isplit.keys.check import given, keys_of
+from isplit.keys.conf import conf_folder, options
+from isplit.keys.words import spoken
+
+LONGEST = 60  # characters of a value: the rest is cut off
+MORE = """
+-m makes a job of each of several values (seed=0,1). --config-dir=FOLDER finds files of your own.
+--cfg job prints the config, --hydra-help what Hydra takes besides.
+"""
+
+
+def help_of(name: str, cfg: DictConfig) -> str:
+    """What ``name.yaml`` is for, the files that can be chosen, and every key of the config."""
+    text = (conf_folder() / f"{name}.yaml").read_text(encoding="utf-8")
+    about = [
+        line.lstrip("# ") for line in takewhile(lambda line: line[:1] == "#", text.splitlines())
+    ]
+    defaults = [one for one in yaml.safe_load(text)["defaults"] if isinstance(one, dict)]
+    chosen = [group for one in defaults for group in one if not group.startswith("override")]
+    files = [_files(group) for group in (*chosen, "hydra/launcher")]
+    raw: Any = OmegaConf.to_container(cfg, resolve=False)
+    keys = keys_of(raw)
+    lines = [f"  {key}={_short(value)}  # {keys.get(key, '')}" for key, value in given(raw, keys)]
+    return "\n".join([*about, *(part for part in files if part), "\nkey=value:", *lines, MORE])
+
+
+def _files(group: str) -> str:
+    """The files of a group with their titles; empty where there is no choice."""
+    found = options(group)
+    lines = [f"  {group}={name}".ljust(32) + option.title for name, option in found.items()]
+    return "\n".join(["", *lines]) if len(lines) > 1 else ""
+
+
+def _short(value: Any) -> str:
+    text = spoken(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
