@@ -17,8 +17,8 @@ from torch import fx, nn
 from isplit import config, stages
 from isplit.backbones import friendly_names
 from isplit.graph import split_points, trace
-from isplit.importance import depends_on_rate, importance_curves, select
-from isplit.stages import Made, Store, Stored, Team, Workbench, seeded
+from isplit.importance import computed_by, depends_on_rate, importance_curves, select
+from isplit.stages import Made, Store, Stored, Team, Workbench, seeded, source_hash
 from isplit.types import Curve, SplitPoint
 
 
@@ -114,6 +114,7 @@ def curves_of(
 
     recipe = {
         "stage": "curve",
+        "code": source_hash(computed_by(kinds)),
         "kinds": list(kinds),
         "settings": asdict(settings),
         "baseline": base.stored.fingerprint,

@@ -5,6 +5,7 @@ from isplit.stages.preemption import PREEMPTED, Preempted, preemptible
 from isplit.stages.recipe import LOSSES, OPTIMIZERS, SCHEDULES, Recipe
 from isplit.stages.runner import Workbench, autoencoder, baseline, finetune, tested
 from isplit.stages.seeds import derived_seed, seeded
+from isplit.stages.source import source_hash
 from isplit.stages.store import Made, Store, Stored, fingerprint
 from isplit.stages.team import Team, teamed
 
@@ -28,6 +29,7 @@ __all__ = [
     "fingerprint",
     "preemptible",
     "seeded",
+    "source_hash",
     "teamed",
     "tested",
 ]

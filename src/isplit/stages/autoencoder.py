@@ -30,8 +30,8 @@ class Autoencoder(Stage):
         self.recipe = recipe
         self.bottleneck = bottleneck
         self._head = (head.eval(),) if head is not None else ()  # a tuple: no part of this module
-        self.error = SumMetric()
-        self.energy = SumMetric()
+        self.error = SumMetric(nan_strategy="disable")  # others leave NaN out of the sum
+        self.energy = SumMetric(nan_strategy="disable")
 
     def features(self, batch: Tensor) -> Tensor:
         """Features of a batch of images, or the batch itself where it holds features already."""
