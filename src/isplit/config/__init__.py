@@ -14,6 +14,7 @@ from isplit.config.values import (
     rate_of,
     recipe,
     run_folders,
+    store_folder,
 )
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "rate_of",
     "recipe",
     "run_folders",
+    "store_folder",
     "team",
     "use_threads",
 ]

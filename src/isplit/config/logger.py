@@ -10,7 +10,7 @@ from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig
 
-from isplit.config.values import architecture, identity, plain
+from isplit.config.values import architecture, identity, plain, store_folder
 from isplit.stages import fingerprint
 from isplit.tracking import wandb_run
 
@@ -32,7 +32,7 @@ def loggers(cfg: DictConfig, folder: Path, job_type: str = "train") -> Iterator[
 
 def job_id(cfg: DictConfig) -> str:
     """What is the same for the same job on the same store, and only then."""
-    return fingerprint(identity(cfg) | {"store": str(Path(cfg.paths.store).resolve())})
+    return fingerprint(identity(cfg) | {"store": str(store_folder(cfg).resolve())})
 
 
 def _size_tags(cfg: DictConfig) -> list[str]:

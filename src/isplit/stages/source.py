@@ -38,9 +38,9 @@ def source_hash(roots: Iterable[Callable[..., Any] | ModuleType]) -> str:
         texts[place] = "\n".join(map(ast.unparse, nodes))
         for node in nodes:
             own = dict(_imports(ast.walk(node), module))
-            for used in sorted({n.id for n in ast.walk(node) if isinstance(n, ast.Name)}):
-                if used in own or used in imported or used in defined:
-                    todo.append(own.get(used) or imported.get(used) or (module, used))
+            known = {name: (module, name) for name in defined} | imported | own
+            used = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+            todo += [known[name] for name in used & known.keys()]
     whole = "\n".join(sorted(f"{name}: {text}" for (_, name), text in texts.items()))
     return hashlib.sha256(whole.encode()).hexdigest()
 
