@@ -6,7 +6,6 @@ Nothing is instantiated or resolved: values are dicts, lists, texts, numbers, bo
 from __future__ import annotations
 
 import json
-import math
 import os
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import yaml
 
 MOST_BYTES = 16 * 2**20
 MOST_ITEMS = 1_000_000
-LARGEST = 2**63  # a number beyond is no count of anything here
+LARGEST = 2**63
 LONGEST_TEXT = 10_000  # characters of one value
 DEEPEST = 40  # nested values
 
@@ -60,7 +59,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_yaml(path: Path) -> Any:
-    """The plain values of a YAML file, which has no tags and no aliases.
+    """The plain values of a YAML file, which has no tags.
 
     Raises:
         ValueError: it is no such YAML, or beyond the bounds.
@@ -68,14 +67,13 @@ def read_yaml(path: Path) -> Any:
     text = read_text(path, MOST_BYTES // 16)  # slower to read than JSON
     try:
         depth = 0
-        for event in yaml.parse(text, _Loader):  # before values are made: aliases multiply them
+        for event in yaml.parse(text, _Loader):  # before values are made
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > DEEPEST:
                 raise ValueError(f"{path.name} is nested too deeply")
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "tag", None):
-                line = event.start_mark.line + 1
-                raise ValueError(f"{path.name} has an alias or a tag in line {line}")
+            if getattr(event, "tag", None):
+                raise ValueError(f"{path.name} has a tag ({event.tag}), which no job writes")
             if len(getattr(event, "value", "")) > LONGEST_TEXT:
                 raise ValueError(f"{path.name} has a text of more than {LONGEST_TEXT} characters")
         return _plain(yaml.load(text, _Loader), path.name)
@@ -86,8 +84,12 @@ def read_yaml(path: Path) -> Any:
 def _plain(content: Any, name: str) -> Any:
     """The content, if it is made of plain values that a finished job writes."""
     todo = [(content, "", 0)]
+    count = 0
     while todo:
         value, where, depth = todo.pop()
+        count += len(value) if isinstance(value, dict | list) else 0
+        if count > MOST_ITEMS:  # aliases of YAML multiply them
+            raise ValueError(f"{name} has more than {MOST_ITEMS:,} values")
         if (wrong := _oddity(value)) or depth > DEEPEST:
             raise ValueError(f"{name}{where}: {wrong or 'is nested too deeply'}")
         if isinstance(value, dict):
@@ -107,6 +109,8 @@ def _oddity(value: Any) -> str:
             return f"a text of {len(value):,} characters"
         case bool() | str() | dict() | list() | None:
             return ""
-        case int() | float() if math.isfinite(value) and abs(value) < LARGEST:
+        case int() | float() if abs(value) < LARGEST:  # neither is NaN nor infinity
             return ""
+        case int():
+            return "a number too large to count anything"
     return f"{str(value)[:60]} is no plain value"

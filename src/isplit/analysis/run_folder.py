@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -171,7 +172,7 @@ def _is_whole(point: SplitPoint) -> bool:
 
 def _correct(path: Path, result: SplitResult) -> tuple[bool, ...] | None:
     """By the predictions, which are those that the accuracy was counted from."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
     rows = csv.DictReader(io.StringIO(read_text(path, ANSWERS_BYTES), newline=""))
     try:
