@@ -109,7 +109,7 @@ def _reason(error: Exception) -> str:
 
 def _is_unfinished_job(folder: Path) -> bool:
     """Whether a job began here, which an analysis does not, and has not come to its end."""
-    if (folder / "results.txt").is_file() and (folder / "curve.json").is_file():
+    if (folder / "results.txt").exists():
         return False
     try:
         read_config(folder)

@@ -22,6 +22,7 @@ from isplit.types import Curve, SplitPoint, SplitResult
 
 RESULT_SCHEMA = 1
 STAGES = ("baseline", "autoencoder", "finetune")
+MOST_ELEMENTS = 2**40  # of the features of one image
 ANSWERS_BYTES = 2**28  # of predictions.csv
 FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 
@@ -166,8 +167,9 @@ def _refuse_contradictions(result: SplitResult, curve: Curve) -> None:
 
 
 def _is_whole(point: SplitPoint) -> bool:
-    costs = (point.head_macs, point.tail_macs, point.head_params)
-    return point.shape != () and min(point.shape) > 0 and min(costs) >= 0 < max(costs)
+    macs = (point.head_macs, point.tail_macs)
+    has_size = point.shape != () and min(point.shape) > 0 and point.numel < MOST_ELEMENTS
+    return has_size and min(*macs, point.head_params) >= 0 < max(macs)
 
 
 def _correct(path: Path, result: SplitResult) -> tuple[bool, ...] | None:

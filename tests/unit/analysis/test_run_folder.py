@@ -16,8 +16,7 @@ SECONDS, BYTES = 10, 2**30
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    root = tmp_path_factory.mktemp("malformed")
-    return root, malformed(root)
+    return malformed(tmp_path_factory.mktemp("malformed"))
 
 
 def test_a_good_run_comes_in_with_what_older_versions_did_not_write(tmp_path):
@@ -30,12 +29,11 @@ def test_a_good_run_comes_in_with_what_older_versions_did_not_write(tmp_path):
 
 
 def test_each_malformed_folder_is_left_out_by_name_with_a_reason(folders, monkeypatch, tmp_path):
-    root, made = folders
-    assert len(made) >= 60
+    assert len(folders) >= 60
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SECRET", "s3cret")
     slowest, before = 0.0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for name, folder in made.items():
+    for name, folder in folders.items():
         begin = time.monotonic()
         found = collect([folder])
         slowest = max(slowest, time.monotonic() - begin)
@@ -50,10 +48,12 @@ def test_each_malformed_folder_is_left_out_by_name_with_a_reason(folders, monkey
     assert not list(tmp_path.iterdir()), "a canary was made"
 
 
-def test_a_good_run_among_them_is_read(folders):
-    root, made = folders
-    make_run(root / "good")
-    assert [run.folder for run in collect([root]).runs] == [root / "good"]
+def test_a_good_run_among_them_is_read(tmp_path):
+    for name in ("odd", "strange"):
+        make_run(tmp_path / name, result="[]")
+    good = make_run(tmp_path / "good")
+    found = collect([tmp_path])
+    assert ([run.folder for run in found.runs], len(found.left_out)) == ([good], 2)
 
 
 @pytest.mark.parametrize(
