@@ -10,8 +10,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+import wandb
 import wandb_workspaces.reports.v2 as wr
 import wandb_workspaces.workspaces as ws
+
+from isplit.tracking import has_key
 
 ACCURACY = wr.SummaryMetric("accuracy/after_finetune")
 INDEX = wr.SummaryMetric("split/index")
@@ -33,7 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--kind", default="cui", help="the curve that ranks: split.kind of the runs"
     )
     given = parser.parse_args(arguments)
-    print(workspace(given.entity, given.project, given.kind).save().url)  # noqa: T201
+    if not has_key():  # W&B would ask for it
+        parser.error("there is no W&B key: wandb login, or the variable WANDB_API_KEY")
+    try:
+        saved = workspace(given.entity, given.project, given.kind).save()
+    except (ValueError, OSError, wandb.Error) as error:
+        parser.error(f"the view was not saved: {error}")
+    print(saved.url)  # noqa: T201
     return 0
 
 

@@ -50,7 +50,7 @@ def save_split_model(split: SplitModel, manifest: Manifest, folder: Path) -> Non
     weights = {name: tensor.contiguous().cpu() for name, tensor in split.state_dict().items()}
     path = folder / "split_model.safetensors"
     with replacing(path) as temporary:
-        safetensors.torch.save_file(weights, temporary)
+        temporary.write_bytes(safetensors.torch.save(weights))  # save_file lets nobody else read
     content = asdict(manifest) | {"weights_sha256": _sha256(path)}
     write_json(folder / "split_model.json", content)
 

@@ -1,16 +1,20 @@
 import csv
 import json
+import re
 import shutil
 import subprocess
 import sys
 
 import pytest
+import yaml
 from hydra import compose, initialize_config_dir
 from jobs import ROOT, compose_job
+from run_folders import CALL, CONFIG, changed, make_run, malformed
 from scipy import stats
 
 from isplit import runs
 from isplit.analysis.collect import by_condition, collect
+from isplit.runs.curves import Reopened, reopened_or_why_not
 
 LAYERS = "split.layer=[block1_pool,block2_pool,block3_pool,block5_conv3]"
 QUICK = ("logger=none", "study.images=40", "study.reductions=[{channels: sum}]")
@@ -136,6 +140,84 @@ def test_without_the_store_what_the_runs_know_is_used(trained):
     assert ",size," in header
     assert "probe" not in header
     assert "has no baseline" in (trained / "poor" / "report.html").read_text("utf-8")
+
+
+def copied(trained, place, change):
+    """One of the jobs under another folder, its config changed."""
+    shutil.copytree(trained / "one", place)
+    config = yaml.safe_load((place / "config.yaml").read_text("utf-8"))
+    change(config)
+    (place / "config.yaml").write_text(json.dumps(config), encoding="utf-8")
+    return collect([place]).runs[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda c: c["model"].update(width=0.5), r"model\.width was 0\.125 and is 0\.5"),
+        (lambda c: c["data"].update(difficulty=0.9), "the images, classes or their preparation"),
+        (lambda c: c["data"].update(image_size=48), r"model\.image_size was 32 and is 48"),
+        (lambda c: c["data"].update(odd=1), "TypeError"),
+        (lambda c: c.update(model=c["model"] | {"net": CALL}), "model.net calls os.makedirs"),
+    ],
+)
+def test_a_baseline_of_something_else_is_not_opened(trained, tmp_path, change, reason):
+    run = copied(trained, tmp_path / "run", change)
+    assert re.search(reason, str(reopened_or_why_not(compose_analysis(trained), run)))
+
+
+def test_nothing_is_written_where_a_run_says(trained, tmp_path):
+    def elsewhere(config):
+        config["data"] |= {"cache_dir": str(tmp_path / "theirs"), "download": True}
+        config["paths"] = {"store": str(tmp_path / "theirs"), "cache": str(tmp_path / "theirs")}
+
+    run = copied(trained, tmp_path / "run", elsewhere)
+    assert isinstance(reopened_or_why_not(compose_analysis(trained), run), Reopened)
+    assert not (tmp_path / "theirs").exists()
+
+
+def test_the_stages_of_an_older_version_are_opened(trained, tmp_path):
+    shutil.copytree(trained / "store" / "baseline", tmp_path / "store" / "baseline")
+    for path in tmp_path.rglob("stage.json"):
+        about = json.loads(path.read_text("utf-8"))
+        del about["digest"]
+        about["recipe"] |= {"data": "hashed otherwise"}
+        about["recipe"]["model"] |= {"code": "hashed otherwise", "key_of_then": 1}
+        path.write_text(json.dumps(about), encoding="utf-8")
+    cfg = compose_analysis(trained, f"paths.store={tmp_path / 'store'}")
+    (run, *_) = collect([trained / "one"]).runs
+    assert isinstance(reopened_or_why_not(cfg, run), Reopened)
+
+
+def test_a_net_of_ones_own_is_called_where_the_store_has_it_on_record(trained, tmp_path):
+    own = ("model=custom", "model.net._target_=cases.Residual", "stage.baseline.epochs=0")
+    runs.train(compose_job(tmp_path, *own, "data.classes=[A,B,C]", "split.layer=block1"))
+    (run,) = collect([tmp_path / "job"]).runs
+    assert isinstance(reopened_or_why_not(compose_analysis(tmp_path), run), Reopened)
+    elsewhere = compose_analysis(trained)
+    assert "model.net calls cases.Residual" in reopened_or_why_not(elsewhere, run)
+    elsewhere.study.allow_code = True
+    assert "has no baseline" in reopened_or_why_not(elsewhere, run)
+
+
+QUICKEST = ("study.predictors=[size,depth]", "study.reductions=[]", "study.untrained=[]")
+
+
+def test_malformed_folders_end_no_analysis_and_no_code_of_theirs_runs(
+    trained, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SECRET", "s3cret")
+    made = malformed(tmp_path / "runs")
+    make_run(tmp_path / "runs" / "calls", config=changed(CONFIG, "model.net", CALL))
+    shutil.copytree(trained / "one", tmp_path / "runs" / "good")
+    runs.analyze(compose_analysis(tmp_path, *QUICKEST, f"runs={tmp_path / 'runs'}"))
+    told = {record.message for record in caplog.records if record.message.startswith("left out: ")}
+    assert len(told) >= len(made) - 1
+    report = (tmp_path / "analysis" / "report.html").read_text("utf-8")
+    assert "model.net calls os.makedirs" in report
+    assert "s3cret" not in report
+    assert not (tmp_path / "canary").exists()
 
 
 def test_the_same_analysis_again_reads_the_curves_from_the_store(trained, analysed, caplog):

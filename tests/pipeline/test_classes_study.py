@@ -183,6 +183,37 @@ def test_a_command_uses_the_words_of_the_one_that_made_the_job(root, tmp_path):
     assert (cfg.split.layer, cfg.repeat) == ("block3_pool", 1)
 
 
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        (["+logger.extra.x._target_=os.system"], r"logger\.extra\.x\._target_=os\.system: no comm"),
+        (["seed=1", "--config-dir=/tmp"], "'--config-dir=/tmp' sets no key of train.py"),
+        (["hydra.callbacks.a.b=c"], r"'hydra\.callbacks\.a\.b=c' sets no key"),
+        (["seed=${oc.env:HOME}"], "is an interpolation"),
+        ({"a": 1}, "is no list of words"),
+    ],
+)
+def test_no_command_calls_code_at_a_folders_word(root, tmp_path, typed, message):
+    shutil.copytree(root / "job", tmp_path / "job")
+    (tmp_path / "job" / ".hydra").mkdir()
+    (tmp_path / "job" / ".hydra" / "overrides.yaml").write_text(json.dumps(typed))
+    whole = replace(the_run(root), folder=tmp_path / "job")
+    made = SubsetJob(whole, Subset(("A", "B"), 9, 1, 9), number=1, position=9)
+    with pytest.raises(ValueError, match=message):
+        made.command(tmp_path / "place")
+    if "_target_" in str(typed):
+        assert "_target_=os.system" in made.command(tmp_path / "place", allow_code=True)
+
+
+def test_no_command_begins_from_a_config_that_calls_code(root, tmp_path):
+    run = the_run(root)
+    config = run.config | {"logger": {"extra": {"x": {"_target_": "os.system"}}}}
+    whole = replace(run, config=config)
+    made = SubsetJob(whole, Subset(("A", "B"), 9, 1, 9), number=1, position=9)
+    with pytest.raises(ValueError, match=r"os\.system: no command.*study\.allow_code=true"):
+        made.command(tmp_path / "place")
+
+
 def test_of_groups_there_is_no_command_and_a_recipe_of_the_members(root):
     run = the_run(root)
     groups = {"vowels": ["A", "E"], "others": ["B", "C"], "more": ["D"]}

@@ -1,5 +1,6 @@
 """Tracking never asks: online with a key, offline without; what it writes can be read back."""
 
+import socket
 import urllib.parse
 from dataclasses import replace
 from functools import partial
@@ -19,6 +20,7 @@ from isplit.tracking import (
     EpochLines,
     Table,
     flat_result,
+    forgiving,
     log_agreement,
     log_artifact,
     log_charts,
@@ -85,6 +87,59 @@ def test_a_disabled_run_has_no_logger(tmp_path):
     with wandb_run("disabled", tmp_path, {}) as loggers:
         assert loggers == []
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """A key is configured, and a server that takes calls and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
+        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setattr("isplit.tracking.run.PATIENCE_S", 0.5)
+        wandb.teardown()
+        yield
+    wandb.teardown()
+
+
+def test_auto_goes_offline_where_wandb_cannot_be_reached(tmp_path, no_network, caplog):
+    with wandb_run("auto", tmp_path, {"seed": 1}) as told:
+        log_summary(told, {"x": 1})
+    lines = [record.message for record in caplog.records if "tracking" in record.message]
+    assert lines[0] == "tracking: W&B cannot be reached: offline, wandb sync later"
+    assert read_run(tmp_path).summary["x"] == 1
+
+
+def test_online_is_refused_where_wandb_cannot_be_reached(tmp_path, no_network):
+    with (
+        pytest.raises(ValueError, match=r"W&B cannot be reached: logger\.mode=offline keeps"),
+        wandb_run("online", tmp_path, {}),
+    ):
+        pytest.fail("it began")
+
+
+def test_the_environments_online_is_refused_too(tmp_path, no_network, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "online")
+    with pytest.raises(ValueError, match="cannot be reached"), wandb_run("auto", tmp_path, {}):
+        pytest.fail("it began")
+
+
+def test_online_without_a_key_is_refused_and_nobody_is_asked(tmp_path):
+    with (
+        pytest.raises(ValueError, match=r"no W&B key \(wandb login\): logger\.mode=offline"),
+        wandb_run("online", tmp_path, {}),
+    ):
+        pytest.fail("it began")
+
+
+def test_a_logger_that_fails_says_so_once_and_ends_nothing(tmp_path, caplog):
+    class Full(CSVLogger):
+        def log_metrics(self, metrics, step=None):
+            raise OSError("no space left")
+
+    logger = forgiving(Full(tmp_path))
+    for _ in range(3):
+        log_summary([logger], {"x": 1})
+    assert caplog.text.count("tracking: log_metrics failed: no space left") == 1
 
 
 def test_everything_told_offline_is_read_back(tmp_path):
@@ -225,6 +280,34 @@ def test_the_users_group_and_the_size_of_the_code_are_kept(tmp_path):
     run = run_of(job(tmp_path, "logger.group=mine", "bottleneck.code_elements=64"), tmp_path)
     assert run.group == "mine"
     assert "code=64" in run.tags
+
+
+OF_WANDB = {
+    "WANDB_PROJECT": "their project",
+    "WANDB_NAME": "their name",
+    "WANDB_RUN_GROUP": "their group",
+    "WANDB_TAGS": "one, other",
+}
+
+
+def test_wandbs_variables_count_where_the_keys_are_left_alone(tmp_path, monkeypatch):
+    for name, value in OF_WANDB.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path / "theirs"))
+    run = run_of(job(tmp_path), tmp_path)
+    assert (run.project, run.name, run.group) == ("their project", "their name", "their group")
+    assert {"one", "other", "vgg16"} <= set(run.tags)
+    assert list((tmp_path / "theirs").glob("wandb/offline-run-*"))
+
+
+def test_wandbs_variables_give_way_to_the_keys(tmp_path, monkeypatch):
+    for name, value in OF_WANDB.items():
+        monkeypatch.setenv(name, value)
+    keys = ("project=p", "name=n", "group=g", "tags=[t]")
+    run = run_of(job(tmp_path, *(f"logger.{key}" for key in keys)), tmp_path)
+    assert (run.project, run.name, run.group) == ("p", "n", "g")
+    assert "t" in run.tags
+    assert "one" not in run.tags
 
 
 def test_the_same_job_on_the_same_store_has_the_same_id(tmp_path):

@@ -63,3 +63,19 @@ def test_it_is_saved_with_wandbs_own_client(monkeypatch, capsys):
     wandb.teardown()
     assert "curve/cui_rank" in json.dumps(view)
     assert f"{ENTITY}/mine" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("key", "message"), [("", "there is no W&B key"), ("k" * 40, "the view was not saved: ")]
+)
+def test_it_never_asks(monkeypatch, capsys, tmp_path, key, message):
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("it asked"))
+    monkeypatch.setattr("getpass.getpass", lambda *_: pytest.fail("it asked"))
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("WANDB_API_KEY", key)
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    wandb.teardown()
+    with pytest.raises(SystemExit, match="2"):
+        VIEW["main"]([ENTITY])
+    wandb.teardown()
+    assert message in capsys.readouterr().err

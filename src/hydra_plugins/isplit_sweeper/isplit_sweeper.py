@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+def path_of(*candidates: str | None) -> str:
+    """The first path that is neither empty nor missing, ``~`` replaced by the home folder."""
+    return str(Path(next(one for one in candidates if one)).expanduser())
+
+
+OmegaConf.register_new_resolver("isplit.path", path_of, replace=True)  # before conf/ is composed
+
+
 class SplitSweeper(BasicSweeper):
     """One job for each combination of values, and for each split point under ``split.layer=all``.
 

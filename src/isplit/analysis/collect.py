@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import TypeAdapter, ValidationError
+from isplit.analysis.run_folder import Run, job_folder, read_config, read_run
 
-from isplit.types import Curve, SplitPoint, SplitResult
+__all__ = ["Collection", "Run", "by_condition", "collect", "correct_answers", "facts", "job_folder"]
 
-RESULT_SCHEMA = 1
-
-_RESULT, _POINT = TypeAdapter(SplitResult), TypeAdapter(SplitPoint)
-
-
-@dataclass(frozen=True)
-class Run:
-    """One finished split, as its job left it.
-
-    Attributes:
-        folder: of its ``result.json``.
-        config: the resolved config of its job.
-        curve: what its job ranked the split points by; its points are all of the model's.
-    """
-
-    folder: Path
-    result: SplitResult
-    config: Mapping[str, Any]
-    curve: Curve
+DEEPEST = 20  # folders below those that were named
+LONGEST_REASON = 300  # characters
 
 
 @dataclass(frozen=True)
@@ -46,7 +28,8 @@ class Collection:
 def collect(folders: Iterable[Path]) -> Collection:
     """Every finished run below the folders, at any depth; one that was made twice counts once.
 
-    What cannot be read (half written, of another schema) is named with its reason, not fatal.
+    What cannot be read is named with its reason, and so are the jobs that have not come to their
+    end. Hidden folders are not looked into.
 
     Raises:
         FileNotFoundError: a folder is not there.
@@ -56,14 +39,20 @@ def collect(folders: Iterable[Path]) -> Collection:
     for folder in folders:
         if not folder.is_dir():
             raise FileNotFoundError(f"runs={folder} is not a folder: name one that train.py wrote")
-        for path in sorted(folder.rglob("result.json")):
+        below = sorted(_below(folder, left_out))
+        for place in (path.parent for path in below if path.name == "result.json"):
             try:
-                run = _read(path)
-            except (OSError, ValueError, KeyError, yaml.YAMLError) as error:
-                left_out.append(f"{path.parent}: {_reason(error)}")
+                run = read_run(place)
+            except Exception as error:  # whatever is in a folder, the others go on
+                left_out.append(f"{place}: {_reason(error)}")
             else:
                 runs[_trainings(run)] = run
-        left_out += _unfinished(folder)
+        jobs = [path.parent for path in below if path.name == "config.yaml"]
+        left_out += [
+            f"{job}: the job has not finished (what it finished counts)"
+            for job in jobs
+            if _is_unfinished_job(job)
+        ]
     return Collection(tuple(runs.values()), tuple(left_out))
 
 
@@ -96,69 +85,37 @@ def facts(run: Run) -> dict[str, str | int | float]:
 
 def correct_answers(run: Run) -> list[bool] | None:
     """Whether each test image was answered rightly after fine-tuning; ``None``: not known."""
-    path = run.folder / "predictions.csv"
-    if not path.is_file():
-        return None
-    with path.open(encoding="utf-8", newline="") as file:
-        return [row["label"] == row["finetune"] for row in csv.DictReader(file)]
+    return None if run.correct is None else list(run.correct)
 
 
-def job_folder(folder: Path) -> Path:
-    """Of the job whose result lies in ``folder``; one of several points has a folder below its own.
+def _below(folder: Path, left_out: list[str]) -> Iterable[Path]:
+    """The files of jobs below a folder; ``left_out`` learns of folders that cannot be listed."""
 
-    Raises:
-        ValueError: there is no job's config and curve.
-    """
-    for candidate in (folder, folder.parent):
-        if (candidate / "config.yaml").is_file() and (candidate / "curve.json").is_file():
-            return candidate
-    raise ValueError("config.yaml or curve.json is missing beside it and above it")
+    def unlisted(error: OSError) -> None:
+        left_out.append(f"{error.filename}: {_reason(error)}")
 
-
-def _read(path: Path) -> Run:
-    about = json.loads(path.read_text(encoding="utf-8"))
-    if about.get("schema") != RESULT_SCHEMA:
-        raise ValueError(f"result.json has schema {about.get('schema')!r}, not {RESULT_SCHEMA}")
-    job = job_folder(path.parent)
-    config = yaml.safe_load((job / "config.yaml").read_text(encoding="utf-8"))
-    curve = json.loads((job / "curve.json").read_text(encoding="utf-8"))
-    points = tuple(_POINT.validate_python(_own(SplitPoint, point)) for point in curve["points"])
-    return Run(
-        path.parent,
-        _RESULT.validate_python(about),
-        config,
-        Curve(
-            kind=curve["kind"],
-            points=points,
-            values=tuple(point["value"] for point in curve["points"]),
-            per_class={name: tuple(v) for name, v in curve["per_class"].items()},
-            num_images=curve["num_images"],
-        ),
-    )
-
-
-def _own(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that are fields of ``kind``: a curve's points carry value and rank besides."""
-    return {name: value for name, value in values.items() if name in kind.__dataclass_fields__}
+    for place, folders, files in os.walk(folder, onerror=unlisted):
+        here = Path(place)
+        deep = len(here.parts) - len(folder.parts) >= DEEPEST
+        folders[:] = [] if deep else [name for name in folders if not name.startswith(".")]
+        yield from (here / name for name in ("result.json", "config.yaml") if name in files)
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    if isinstance(error, json.JSONDecodeError):
-        return f"half written, or no JSON ({error})"
-    return str(error)
+    expected = isinstance(error, OSError | ValueError)
+    text = str(error) if expected else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())[:LONGEST_REASON]
 
 
-def _unfinished(folder: Path) -> list[str]:
-    """Jobs that began and have not come to their end."""
-    jobs = (path.parent for path in sorted(folder.rglob("config.yaml")))
-    return [
-        f"{job}: the job has not finished (what it finished counts)"
-        for job in jobs
-        if (job / "curve.json").is_file() != (job / "results.txt").is_file()
-    ]
+def _is_unfinished_job(folder: Path) -> bool:
+    """Whether a job began here, which an analysis does not, and has not come to its end."""
+    if (folder / "results.txt").exists():
+        return False
+    try:
+        read_config(folder)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _trainings(run: Run) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from isplit.config.values import (
     rate_of,
     recipe,
     run_folders,
+    store_folder,
 )
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "rate_of",
     "recipe",
     "run_folders",
+    "store_folder",
     "team",
     "use_threads",
 ]

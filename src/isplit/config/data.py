@@ -17,7 +17,7 @@ def build_data(cfg: DictConfig) -> ImageData:
     return _build_data(
         keys.pop("name"),
         root=_path(keys.pop("root", None)),
-        cache_dir=Path(keys.pop("cache_dir")),
+        cache_dir=Path(keys.pop("cache_dir")).expanduser(),
         **keys,
     )
 

@@ -10,29 +10,32 @@ from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig
 
-from isplit.config.values import architecture, identity, plain
+from isplit.config.values import architecture, identity, plain, store_folder
 from isplit.stages import fingerprint
-from isplit.tracking import wandb_run
+from isplit.tracking import forgiving, wandb_run
 
 
 @contextmanager
 def loggers(cfg: DictConfig, folder: Path, job_type: str = "train") -> Iterator[list[Logger]]:
     """W&B, if it is not disabled, and the loggers of ``logger.extra``, while a job runs."""
     keys = plain(cfg.logger)
-    extra = [instantiate(logger) for logger in keys.pop("extra").values()]
+    extra = [forgiving(instantiate(logger)) for logger in keys.pop("extra").values()]
     labels = [architecture(cfg)] if "model" in cfg else []
     labels += [str(cfg.data.name)] if "data" in cfg else []
     keys["group"] = keys["group"] or "-".join(labels) or None
-    keys["tags"] = [*keys["tags"], *labels, *_size_tags(cfg)]
+    tags = keys["tags"].split(",") if isinstance(keys["tags"], str) else keys["tags"] or []
+    keys["tags"] = [*(tag.strip() for tag in tags if tag.strip()), *labels, *_size_tags(cfg)]
+    place = Path(keys.pop("dir") or folder).expanduser()
+    place.mkdir(parents=True, exist_ok=True)
     run_id = job_id(cfg) if keys.pop("resume") and job_type == "train" else None
     about = keys | {"job_type": job_type, "run_id": run_id}
-    with wandb_run(about.pop("mode"), folder, identity(cfg), **about) as tracker:
+    with wandb_run(about.pop("mode"), place, identity(cfg), **about) as tracker:
         yield tracker + extra
 
 
 def job_id(cfg: DictConfig) -> str:
     """What is the same for the same job on the same store, and only then."""
-    return fingerprint(identity(cfg) | {"store": str(Path(cfg.paths.store).resolve())})
+    return fingerprint(identity(cfg) | {"store": str(store_folder(cfg).resolve())})
 
 
 def _size_tags(cfg: DictConfig) -> list[str]:

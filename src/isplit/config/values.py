@@ -34,6 +34,11 @@ def run_folders(cfg: DictConfig) -> list[Path]:
     return [Path(f).expanduser() for f in (folders if isinstance(folders, list) else [folders])]
 
 
+def store_folder(cfg: DictConfig) -> Path:
+    """Where finished stages lie."""
+    return Path(cfg.paths.store).expanduser()
+
+
 def recipe(cfg: DictConfig, stage: str) -> Recipe:
     """How a stage trains."""
     keys = plain(cfg.stage[stage])

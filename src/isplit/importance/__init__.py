@@ -3,6 +3,7 @@
 from isplit.importance.curves import (
     PREDICTORS,
     architecture_curves,
+    computed_by,
     depends_on_rate,
     importance_curves,
     predictor_cost,
@@ -17,6 +18,7 @@ __all__ = [
     "CuiSettings",
     "Limits",
     "architecture_curves",
+    "computed_by",
     "depends_on_rate",
     "importance_curves",
     "predictor_cost",

@@ -91,6 +91,20 @@ def importance_curves(
     return {kind: curves[kind] for kind in predictors}
 
 
+def computed_by(kinds: Iterable[str]) -> list[Callable[..., object]]:
+    """The functions that make the curves of these kinds, without those of the other kinds."""
+    functions: list[Callable[..., object]] = []
+    for kind in kinds:
+        match _predictor(kind):
+            case FromMaps(function) | FromGradients(function):
+                functions += [score_classes, _averaged, function]
+            case FromReconstruction(judge):
+                functions += [judged, judge]
+            case FromImages(function) | FromArchitecture(function):
+                functions += [function]
+    return functions
+
+
 def depends_on_rate(kind: str) -> bool:
     """Whether the size of the code changes the curve."""
     return isinstance(_predictor(kind), FromReconstruction)

@@ -18,8 +18,8 @@ from torch import fx, nn
 from isplit import config, stages
 from isplit.backbones import friendly_names
 from isplit.graph import split_points, trace
-from isplit.importance import depends_on_rate, importance_curves, select
-from isplit.stages import Made, Store, Stored, Team, Workbench, seeded
+from isplit.importance import computed_by, depends_on_rate, importance_curves, select
+from isplit.stages import Made, Store, Stored, Team, Workbench, seeded, source_hash
 from isplit.types import Curve, SplitPoint
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ def workbench(
     cfg: DictConfig, loggers: Sequence[Logger] = (), team: Team | None = None
 ) -> Workbench:
     """Data, store and engine of a job."""
-    store = Store(Path(cfg.paths.store), config.identity(cfg), team)
+    store = Store(config.store_folder(cfg), config.identity(cfg), team)
     data = config.build_data(cfg)
     engine = config.engine(cfg, loggers, team)
     memory = int(cfg.stage.feature_memory_gb * 2**30)
@@ -52,36 +52,37 @@ def workbench(
 
 def open_baseline(cfg: DictConfig, bench: Workbench) -> Base:
     """The unsplit model, trained or from the store, and where it can be split."""
-    keys, net, traced, points = _untrained(cfg, bench)
+    keys = config.model_keys(cfg, bench.data)
+    net, traced, points = _untrained(cfg, bench, keys)
     _refuse_hopeless(cfg, bench, points)
     recipe = config.baseline_recipe(cfg, net)
-    description = config.model_description(keys) | {
-        "trains": cfg.stage.baseline.trains,
-        "code": hashlib.sha256(f"{net}\n{traced.code}".encode()).hexdigest(),  # may be edited
-    }
+    description = _description(cfg, keys) | {"code": _code(net, traced)}
     stored = stages.baseline(bench, net, description, recipe)
     net.requires_grad_(True)
     return Base(keys, stored, traced, points)
 
 
-def reopen_baseline(cfg: DictConfig, bench: Workbench, key: str, *, trained: bool = True) -> Base:
+def reopen_baseline(
+    cfg: DictConfig, bench: Workbench, stored: Stored, *, trained: bool = True
+) -> Base:
     """A baseline that an earlier job left in the store; or the net it was before any training.
 
     Raises:
-        ValueError: it is not there.
+        ValueError: it was made from other data or another net than those of ``cfg``.
     """
-    keys, net, traced, points = _untrained(cfg, bench)
-    stored = bench.store.read("baseline", key)
+    keys = config.model_keys(cfg, bench.data)
+    _refuse_another(stored, _description(cfg, keys), bench.data.fingerprint)
+    net, traced, points = _untrained(cfg, bench, keys)
+    _refuse_another(stored, {"code": _code(net, traced)}, bench.data.fingerprint)
     if trained:
         net.load_state_dict(stored.made.weights)
     return Base(keys, stored, traced, points, trained)
 
 
 def _untrained(
-    cfg: DictConfig, bench: Workbench
-) -> tuple[dict[str, Any], nn.Module, fx.GraphModule, list[SplitPoint]]:
-    """The arguments of the model, the model, its trace and its split points."""
-    keys = config.model_keys(cfg, bench.data)
+    cfg: DictConfig, bench: Workbench, keys: dict[str, Any]
+) -> tuple[nn.Module, fx.GraphModule, list[SplitPoint]]:
+    """The model, its trace and its split points."""
     with seeded(cfg.seed, "model"):
         net = config.build_model(keys)
     size = bench.data.image_size
@@ -89,7 +90,36 @@ def _untrained(
     points = friendly_names(config.architecture(cfg), split_points(traced, cfg.split.granularity))
     for line in config.not_compressed(cfg, points):
         log.warning("%s", line)
-    return keys, net, traced, points
+    return net, traced, points
+
+
+def _description(cfg: DictConfig, keys: dict[str, Any]) -> dict[str, Any]:
+    """What decides how the net began, but for its code."""
+    return config.model_description(keys) | {"trains": cfg.stage.baseline.trains}
+
+
+def _code(net: nn.Module, traced: fx.GraphModule) -> str:
+    """Of the user's own net, which may be edited."""
+    return hashlib.sha256(f"{net}\n{traced.code}".encode()).hexdigest()
+
+
+def _refuse_another(stored: Stored, description: Mapping[str, Any], images: str) -> None:
+    """Say in what the recipe of a stored baseline differs from the data and net at hand.
+
+    What only one of them knows is of another version. Before there was a digest, images and code
+    were hashed in other ways, which cannot be compared.
+    """
+    recorded = stored.recipe["model"]
+    common = recorded.keys() & description.keys() - (set() if stored.checked else {"code"})
+    found = [
+        f"model.{name} was {recorded[name]!r} and is {description[name]!r}"
+        for name in sorted(common)
+        if recorded[name] != description[name]
+    ]
+    if stored.checked and stored.recipe["data"] != images:
+        found.append("the images, classes or their preparation are not those it was trained on")
+    if found:
+        raise ValueError(f"the baseline {stored.fingerprint} is another: {'; '.join(found)}")
 
 
 def curve_of(cfg: DictConfig, bench: Workbench, base: Base) -> Curve:
@@ -123,6 +153,7 @@ def curves_of(
 
     recipe = {
         "stage": "curve",
+        "code": source_hash(computed_by(kinds)),
         "kinds": list(kinds),
         "settings": asdict(settings),
         "baseline": base.stored.fingerprint,

@@ -80,7 +80,7 @@ def _studied(
     jobs = _jobs(runs[0], proposal, cfg.study.repeats)
     done = {job: run for job in jobs if (run := job.found_in(everything)) is not None}
     todo = [job for job in jobs if job not in done]
-    commands, unsayable = _commands(todo, place)
+    commands, unsayable = _commands(todo, place, bool(cfg.study.allow_code))
     if todo and not cfg.study.run:
         for line in commands:
             log.info("%s", line)
@@ -103,10 +103,12 @@ def _jobs(whole: Run, proposal: Proposal, repeats: int) -> list[SubsetJob]:
     ]
 
 
-def _commands(jobs: Sequence[SubsetJob], place: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _commands(
+    jobs: Sequence[SubsetJob], place: Path, allow_code: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The commands for a shell; or none, and why."""
     try:
-        return tuple(job.command(place / job.name) for job in jobs), ()
+        return tuple(job.command(place / job.name, allow_code=allow_code) for job in jobs), ()
     except ValueError as error:
         return (), (str(error),)
 

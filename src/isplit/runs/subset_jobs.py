@@ -9,14 +9,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from isplit import config
 from isplit.analysis.classes import Subset
 from isplit.analysis.collect import Run, collect, job_folder
+from isplit.analysis.conditions import slug
+from isplit.documents import read_yaml
 from isplit.importance import CuiSettings
 from isplit.overrides import key_of, quoted
+from isplit.runs.reopened import merged, own_places, refuse_code, targets_in
 from isplit.runs.train import train
 
 RECIPE = ("model", "bottleneck", "stage", "seed")  # with the data, what a training is
@@ -50,7 +52,7 @@ class SubsetJob:
     def name(self) -> str:
         """Of its folder."""
         again = f"-repeat-{self.repeat}" if self.repeat else ""
-        return f"subset-{self.number}-{self.label}{again}"
+        return f"subset-{self.number}-{slug(self.label)}{again}"
 
     def found_in(self, runs: Iterable[Run]) -> Run | None:
         """The run that is this training, if it is among the finished ones."""
@@ -68,19 +70,21 @@ class SubsetJob:
             cfg: of the study: its store, threads and place of the images.
 
         Raises:
-            ValueError: what ``train`` refuses.
+            ValueError: what ``train`` refuses; code that nobody vouches for.
         """
+        refuse_code(cfg, self.whole)
         train(self._config(folder, cfg))
         (run,) = collect([folder]).runs
         return run
 
-    def command(self, folder: Path) -> str:
+    def command(self, folder: Path, *, allow_code: bool = False) -> str:
         """The command that trains it, for a shell, in the words of the one that made ``whole``.
 
         Without these (the job was no command) it begins from the config that the job left.
 
         Raises:
-            ValueError: the classes are groups, which no override can choose from.
+            ValueError: the classes are groups, which no override can choose from; the words are
+                not those of a command, or would have code called.
         """
         if self.whole.config["data"].get("groups"):
             raise ValueError("data.groups: no command chooses from groups, study.run=true does")
@@ -91,12 +95,19 @@ class SubsetJob:
             "hydra.run.dir": quoted(str(folder)),
         }
         job = job_folder(self.whole.folder)
-        if (job / OVERRIDES).is_file():
-            words = yaml.safe_load((job / OVERRIDES).read_text(encoding="utf-8"))
+        if (job / OVERRIDES).exists():
+            words = said_by(job / OVERRIDES)
             words = [word for word in words if key_of(word) not in own]
+            found = targets_in(words)
         else:
             words = [f"--config-path={job.absolute()}", "--config-name=config"]
             own |= {"paths.output": own["hydra.run.dir"]}
+            found = targets_in(self.whole.config)
+        if found and not allow_code:
+            raise ValueError(
+                f"{', '.join(found)}: no command that calls this is made of a run's folder; "
+                "study.allow_code=true makes it"
+            )
         words += [f"{key}={value}" for key, value in own.items() if value != "0"]
         return " ".join(["python train.py", *map(shlex.quote, words)])
 
@@ -107,18 +118,19 @@ class SubsetJob:
             job.data.groups = {name: groups[name] for name in self.subset.classes}
         else:
             job.data.classes = list(self.subset.classes)
-        if cfg.study.data_root is not None:
-            job.data.root = cfg.study.data_root
         job.logger = config.plain(cfg.logger) | {"mode": "disabled", "extra": {}}
         here = {
-            "split": {"layer": self.label, "kind": "cui", "classes": None},
+            "split": {
+                "layer": self.label,
+                "kind": "cui",
+                "classes": None,
+                "cui": asdict(CuiSettings()),
+            },
             "repeat": self.repeat,
-            "paths": {"output": str(folder), "store": cfg.paths.store, "cache": cfg.paths.cache},
-            "trainer": {"threads": cfg.threads, "progress": "lines"},
+            "paths": {"output": str(folder)},
+            "trainer": {"progress": "lines"},
         }
-        merged = OmegaConf.merge(job, here, {"split": {"cui": asdict(CuiSettings())}})
-        assert isinstance(merged, DictConfig)
-        return merged
+        return merged(merged(job, own_places(cfg)), here)
 
 
 def recipe(run: Run, classes: Sequence[str] | None = None) -> str:
@@ -132,6 +144,21 @@ def recipe(run: Run, classes: Sequence[str] | None = None) -> str:
     known = {key: run.config[key] for key in RECIPE}
     granularity = run.config["split"]["granularity"]
     return json.dumps([known, data, granularity], sort_keys=True)
+
+
+def said_by(path: Path) -> list[str]:
+    """The words of the command that made a job, as Hydra left them.
+
+    Raises:
+        ValueError: they are not words that set a key of ``train.py``.
+    """
+    words = read_yaml(path)
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise ValueError(f"{path.name} is no list of words")
+    for word in words:
+        if "=" not in word.lstrip("~") or key_of(word).startswith(("-", "hydra")):
+            raise ValueError(f"{path.name}: {word!r} sets no key of train.py")
+    return words
 
 
 def class_names(run: Run) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from isplit.stages.recipe import (
 )
 from isplit.stages.runner import Workbench, autoencoder, baseline, finetune, tested
 from isplit.stages.seeds import derived_seed, seeded
+from isplit.stages.source import source_hash
 from isplit.stages.store import Made, Store, Stored, fingerprint
 from isplit.stages.team import Team, teamed
 
@@ -37,6 +38,7 @@ __all__ = [
     "fingerprint",
     "preemptible",
     "seeded",
+    "source_hash",
     "teamed",
     "tested",
 ]

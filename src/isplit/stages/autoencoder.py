@@ -39,8 +39,8 @@ class Autoencoder(Stage):
         self.bottleneck = bottleneck
         self._head = (head.eval(),) if head is not None else ()  # a tuple: no part of this module
         self._tail = (_frozen(tail),) if self.distils else ()
-        self.error, self.energy = SumMetric(), SumMetric()
-        self.divergence = MeanMetric()
+        self.error, self.energy = (SumMetric(nan_strategy="disable") for _ in range(2))
+        self.divergence = MeanMetric(nan_strategy="disable")  # others leave NaN out of the sum
 
     def features(self, batch: Tensor) -> Tensor:
         """Features of a batch of images, or the batch itself where it holds features already."""

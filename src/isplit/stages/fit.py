@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -98,6 +99,7 @@ def fit(
 
     Raises:
         Preempted: the machine is wanted back.
+        ValueError: a loss or a metric is not finite.
     """
     if stage.recipe.epochs == 0:
         return []
@@ -137,14 +139,29 @@ class SeedEpoch(Callback):
 
 
 class EpochHistory(Callback):
-    """A row of metrics an epoch, kept in the checkpoint so that a resumed stage has them all."""
+    """A row of metrics an epoch, kept in the checkpoint so that a resumed stage has them all.
+
+    A metric that is not finite ends the training before its epoch is kept.
+    """
 
     def __init__(self) -> None:
         self.rows: History = []
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Keep this epoch's metrics."""
+        """Keep this epoch's metrics.
+
+        Raises:
+            ValueError: one of them is not finite.
+        """
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        for name, value in metrics.items():
+            if not math.isfinite(value):
+                stage = name.partition("/")[0]
+                raise ValueError(
+                    f"{name} is {value} in epoch {trainer.current_epoch + 1} of "
+                    f"{trainer.max_epochs}: a lower stage.{stage}.learning_rate, or "
+                    f"stage.{stage}.gradient_clip=1.0, may keep the training finite"
+                )
         self.rows.append({"epoch": trainer.current_epoch, **metrics})
 
     def state_dict(self) -> dict[str, Any]:

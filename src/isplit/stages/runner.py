@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from typing import Any
 from torch import nn
 from torch.utils.data import DataLoader
 
+from isplit.bottleneck import make_bottleneck
 from isplit.data import ImageData
+from isplit.data.augment import augment
 from isplit.evaluate import evaluate
 from isplit.model import SplitModel
 from isplit.stages.autoencoder import DIVERGENCE, NMSE, Autoencoder
@@ -26,7 +29,8 @@ from isplit.stages.classifier import Classifier
 from isplit.stages.features import compute_features
 from isplit.stages.fit import Batches, Engine, History, fit
 from isplit.stages.memory import say_if_too_large
-from isplit.stages.recipe import TAUGHT, Recipe
+from isplit.stages.recipe import LOSSES, TAUGHT, Recipe
+from isplit.stages.source import source_hash
 from isplit.stages.store import Made, Store, Stored
 from isplit.types import Evaluation, SplitPoint
 
@@ -81,10 +85,18 @@ class Workbench:
         classes, device = self.data.num_classes, self.engine.device
         return asdict(evaluate(net, self.images("test"), classes, device))
 
-    def recipe(self, stage: str, recipe: Recipe, **inputs: Any) -> dict[str, Any]:
-        """Everything that can change the result of a stage."""
+    def recipe(
+        self, stage: str, recipe: Recipe, code: Sequence[Callable[..., Any]], **inputs: Any
+    ) -> dict[str, Any]:
+        """Everything that can change the result of a stage.
+
+        Args:
+            code: what it computes with, besides evaluation and augmentation.
+        """
+        common = (evaluate, augment) if self.data.augmented else (evaluate,)
         return {
             "stage": stage,
+            "code": source_hash([*code, *common]),
             "training": asdict(recipe),
             "data": self.data.fingerprint,
             "augmented": self.data.augmented,
@@ -110,7 +122,7 @@ def baseline(
         history = _fit(bench, stage, folder)
         return Made(net.state_dict(), {"history": history, "test": bench.test(net)})
 
-    what = bench.recipe("baseline", recipe, model=description)
+    what = bench.recipe("baseline", recipe, (Classifier, LOSSES[recipe.loss]), model=description)
     stored = bench.store.get_or_make("baseline", what, make)
     net.load_state_dict(stored.made.weights)
     return stored
@@ -134,6 +146,7 @@ def autoencoder(
     what = bench.recipe(
         "autoencoder",
         recipe,
+        (Autoencoder, make_bottleneck),
         baseline=baseline.fingerprint,
         node=point.node,
         code_shape=split.bottleneck.code_shape,
@@ -153,7 +166,8 @@ def finetune(bench: Workbench, split: SplitModel, autoencoder: Stored, recipe: R
         history = _fit(bench, stage, folder)
         return Made(split.state_dict(), {"history": history, "test": bench.test(split)})
 
-    what = bench.recipe("finetune", recipe, autoencoder=autoencoder.fingerprint)
+    code = (Classifier, LOSSES[recipe.loss], SplitModel)
+    what = bench.recipe("finetune", recipe, code, autoencoder=autoencoder.fingerprint)
     stored = bench.store.get_or_make("finetune", what, make)
     split.load_state_dict(stored.made.weights)
     return stored

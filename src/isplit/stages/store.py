@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 STORE_VERSION = 1  # raise when the meaning of a stored stage changes
 FINGERPRINT_DIGITS = 16
+WEIGHTS = "weights.safetensors"
 
 Recipe = Mapping[str, Any]
 """Everything that can change a stage's result, as plain JSON values."""
@@ -56,12 +57,16 @@ class Stored:
     Attributes:
         reused: whether an earlier job made it (an interrupted job that goes on counts as one).
         seconds: what making it took (since the last interruption, if there was one).
+        recipe: what it was made by.
+        checked: whether it has a digest; the stages of versions before 0.2 have none.
     """
 
     fingerprint: str
     reused: bool
     seconds: float
     made: Made
+    recipe: Recipe
+    checked: bool = True
 
 
 class Store:
@@ -140,11 +145,12 @@ class Store:
 
     def _write(self, folder: Path, recipe: Recipe, made: Made, seconds: float) -> None:
         part = folder.with_suffix(".part")
-        safetensors.torch.save_file(
-            {name: tensor.contiguous().cpu() for name, tensor in made.weights.items()},
-            part / "weights.safetensors",
-        )
-        about = {"job": self.job, "seconds": seconds, "recipe": recipe, "facts": made.facts}
+        tensors = {name: tensor.contiguous().cpu() for name, tensor in made.weights.items()}
+        weights = part / WEIGHTS
+        weights.write_bytes(safetensors.torch.save(tensors))  # save_file lets nobody else read
+        noted = {"job": self.job, "seconds": seconds, "recipe": recipe, "facts": made.facts}
+        about = json.loads(json.dumps(noted, allow_nan=False))  # as it will be read
+        about["digest"] = _digest(folder.name, about, weights)
         write_json(part / "stage.json", about)
         part.rename(folder)
         for leftover in (*folder.glob("*.ckpt"), *folder.glob("*.spill")):
@@ -153,11 +159,27 @@ class Store:
     def _read(self, folder: Path, made_here: bool) -> Stored:
         try:
             about = json.loads((folder / "stage.json").read_text(encoding="utf-8"))
-            weights = safetensors.torch.load_file(folder / "weights.safetensors")
-            made = Made(weights, about["facts"])
-            earlier = about["job"] != self.job or self._finished_before
-            return Stored(folder.name, earlier and not made_here, about["seconds"], made)
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            digest = about.pop("digest", None)
+            if digest not in (None, _digest(folder.name, about, folder / WEIGHTS)):
+                raise ValueError("it is not what was written there: its digest is another")
+            made = Made(safetensors.torch.load_file(folder / WEIGHTS), about["facts"])
+            reused = not made_here and (about["job"] != self.job or self._finished_before)
+            return Stored(
+                fingerprint=folder.name,
+                reused=reused,
+                seconds=about["seconds"],
+                made=made,
+                recipe=about["recipe"],
+                checked=digest is not None,
+            )
+        except (
+            OSError,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            SafetensorError,
+        ) as error:
             raise ValueError(
                 f"the stored stage {folder} cannot be read ({error}): delete that folder to have "
                 "it made again, or choose another store with paths.store=..."
@@ -192,3 +214,10 @@ def fingerprint(recipe: Recipe) -> str:
     whole = {"store": STORE_VERSION, "torch": torch.__version__, "recipe": recipe}
     text = json.dumps(whole, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT_DIGITS]
+
+
+def _digest(key: str, about: Recipe, weights: Path) -> str:
+    """Over the weights' file and all that is noted about the stage that lies under ``key``."""
+    with weights.open("rb") as file:
+        whole = [key, hashlib.file_digest(file, "sha256").hexdigest(), about]
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()

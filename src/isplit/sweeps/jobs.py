@@ -74,7 +74,7 @@ def jobs_of(commands: Sequence[Sequence[str]], compose: Compose) -> list[Job]:
 
 def finished_in(job: Job) -> Path | None:
     """The folder of its results, when it came to its end and they are all still there."""
-    store = Store(Path(job.cfg.paths.store), config.identity(job.cfg))
+    store = Store(config.store_folder(job.cfg), config.identity(job.cfg))
     finished = store.finished_job()
     if finished is None:
         return None

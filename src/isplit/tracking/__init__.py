@@ -11,13 +11,15 @@ from isplit.tracking.results import (
     log_summary,
     log_tables,
 )
-from isplit.tracking.run import MODES, wandb_mode, wandb_run
+from isplit.tracking.run import MODES, forgiving, has_key, wandb_mode, wandb_run
 
 __all__ = [
     "MODES",
     "EpochLines",
     "Table",
     "flat_result",
+    "forgiving",
+    "has_key",
     "log_agreement",
     "log_artifact",
     "log_charts",

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import netrc
 import os
+import threading
 import urllib.parse
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+import requests
 import wandb
 from lightning.pytorch.loggers import Logger, WandbLogger
 
 log = logging.getLogger(__name__)
 
+L = TypeVar("L", bound=Logger)
+
 MODES = ("auto", "online", "offline", "disabled")
+PATIENCE_S = 5.0  # for any answer of W&B's server before a run begins
+INIT_PATIENCE_S = 30.0  # for the run to be there
+TOLD = ("log_metrics", "log_hyperparams", "log_graph", "save", "finalize")
 
 
 def wandb_mode(mode: str) -> str:
@@ -33,7 +41,19 @@ def wandb_mode(mode: str) -> str:
         return mode
     if os.environ.get("WANDB_MODE") in MODES[1:]:
         return os.environ["WANDB_MODE"]
-    return "online" if _has_key() else "offline"
+    return "online" if has_key() else "offline"
+
+
+def has_key() -> bool:
+    """Whether W&B would find a key without asking: in the environment or in the netrc file."""
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return True
+    host = urllib.parse.urlparse(wandb.Settings().base_url).hostname or ""
+    path = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
+    try:
+        return netrc.netrc(path).authenticators(host) is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
 
 
 @contextmanager
@@ -51,7 +71,8 @@ def wandb_run(
 ) -> Iterator[list[Logger]]:
     """The logger of a W&B run, online or in ``folder``; none where W&B is disabled.
 
-    The run ends with the block, as failed when the block raises.
+    The run ends with the block, as failed when the block raises. What goes wrong with W&B later is
+    said and does not end the block.
 
     Args:
         mode: one of ``MODES``.
@@ -66,29 +87,96 @@ def wandb_run(
         run_id: a run that has it is continued, as after a crash; ``None``: a new run. The id that
             a sweep's agent gives (WANDB_RUN_ID) comes first.
     """
+    asked_for = os.environ.get("WANDB_MODE", mode) if mode == "auto" else mode
     mode = wandb_mode(mode)
     if mode == "disabled":
         yield []
         return
-    run = wandb.init(
-        mode=mode,  # type: ignore[arg-type]
-        dir=folder,
-        config=dict(_flat(config)),
-        project=project,
-        name=name,
-        group=group,
-        tags=list(tags),
-        job_type=job_type,
-        settings=wandb.Settings(silent=True, console="off"),
+    about = {
+        "dir": folder,
+        "config": dict(_flat(config)),
+        "project": project,
+        "name": name,
+        "group": group,
+        "tags": list(tags),
+        "job_type": job_type,
         **_same_run(run_id),
-    )
+    }
+    run, mode = _begun(mode, about, insist=asked_for == "online")
     log.info("tracking: W&B %s, project %s", mode, project)
+    logger = WandbLogger(experiment=run, save_dir=folder)
     exit_code = 1
     try:
-        yield [WandbLogger(experiment=run, save_dir=folder)]
+        yield [forgiving(logger)]
         exit_code = 0
     finally:
-        run.finish(exit_code)
+        _unbothered(run.finish)(exit_code)
+
+
+def forgiving(logger: L) -> L:
+    """The same logger, which says once what goes wrong with it instead of ending a training."""
+    for name in TOLD:
+        setattr(logger, name, _unbothered(getattr(logger, name)))
+    return logger
+
+
+def _unbothered(tell: Callable[..., Any]) -> Callable[..., Any]:
+    said: list[str] = []
+
+    @functools.wraps(tell)
+    def told(*values: Any, **keys: Any) -> Any:
+        try:
+            return tell(*values, **keys)
+        except Exception as error:  # a tracker may raise anything
+            if str(error) not in said:
+                log.warning("tracking: %s failed: %s", tell.__name__, error)
+                said.append(str(error))
+
+    return told
+
+
+def _begun(mode: str, about: Mapping[str, Any], *, insist: bool) -> tuple[wandb.Run, str]:
+    """A run, offline where W&B cannot be had online; and its mode.
+
+    Raises:
+        ValueError: it cannot be had, and ``insist``.
+    """
+    if mode == "online":
+        try:
+            if not has_key():
+                raise ValueError("there is no W&B key (wandb login)")
+            if not _answers(wandb.Settings().base_url):
+                raise ValueError("W&B cannot be reached")
+            return _init("online", about), mode
+        except (ValueError, OSError, wandb.Error) as error:
+            reason = " ".join(str(error).split())
+            if insist:
+                raise ValueError(
+                    f"{reason}: logger.mode=offline keeps the run for wandb sync later"
+                ) from error
+            log.warning("tracking: %s: offline, wandb sync later", reason)
+            wandb.teardown()
+    return _init("offline", about), "offline"
+
+
+def _init(mode: Literal["online", "offline"], about: Mapping[str, Any]) -> wandb.Run:
+    settings = wandb.Settings(silent=True, console="off", init_timeout=INIT_PATIENCE_S)
+    return wandb.init(mode=mode, settings=settings, **about)
+
+
+def _answers(address: str) -> bool:
+    """Whether anything answers there within ``PATIENCE_S``, the look-up of its name included."""
+    answered = threading.Event()
+
+    def ask() -> None:
+        with suppress(OSError, ValueError):
+            requests.head(address, timeout=PATIENCE_S)
+            answered.set()
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(PATIENCE_S)
+    return answered.is_set()
 
 
 def _flat(config: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
@@ -111,15 +199,3 @@ def _same_run(run_id: str | None) -> dict[str, Any]:
         return {}
     resume: Literal["allow"] | None = None if "WANDB_RESUME" in os.environ else "allow"
     return {"id": given or run_id, "resume": resume}
-
-
-def _has_key() -> bool:
-    """Whether W&B would find a key without asking: in the environment or in the netrc file."""
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    host = urllib.parse.urlparse(wandb.Settings().base_url).hostname or ""
-    path = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
-    try:
-        return netrc.netrc(path).authenticators(host) is not None
-    except (OSError, netrc.NetrcParseError):
-        return False

@@ -268,3 +268,51 @@ def test_finetuning_after_distillation_moves_all_parts(data, tmp_path, trained):
 def test_a_squared_error_is_the_papers_fourth_equation():
     logits, labels = torch.tensor([[1.0, 2.0], [0.0, 1.0]]), torch.tensor([1, 1])
     assert squared_error(logits, labels) == pytest.approx(((1 + 1) + (0 + 0)) / 2)
+
+
+class Spoilt(torch.nn.Module):
+    """Identity whose output is not finite in training from a step on, or in evaluation."""
+
+    def __init__(self, step: int, value: float, *, evaluation: bool = False) -> None:
+        super().__init__()
+        self.left, self.value, self.evaluation = step, value, evaluation
+
+    def forward(self, x):
+        self.left -= self.training
+        if self.training != self.evaluation and self.left <= 0:
+            return x * self.value
+        return x
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "message"),
+    [
+        (Spoilt(7, float("nan")), r"baseline/\w+ is nan in epoch 2 of 3: .*learning_rate"),
+        (Spoilt(1, float("inf")), r"baseline/\w+ is nan in epoch 1 of 3"),
+        (Spoilt(7, float("nan"), evaluation=True), r"baseline/val_loss is nan in epoch 2"),
+    ],
+    ids=["a loss in the second epoch", "infinity", "a metric"],
+)
+def test_what_is_not_finite_stops_a_stage_by_its_epoch(data, tmp_path, spoilt, message):
+    net = tiny_net(spoilt)
+    with pytest.raises(ValueError, match=message):
+        stages.baseline(bench(data, tmp_path), net, {}, RECIPE)
+    assert not [path for path in (tmp_path / "baseline").iterdir() if path.suffix == ""]
+
+
+def test_a_bottleneck_that_diverges_stops_too(data, trained, tmp_path):
+    net, stored = trained
+    split, point = split_net(net)
+    steep = replace(RECIPE, learning_rate=1e30)
+    with pytest.raises(ValueError, match=r"autoencoder/\w+ is (nan|inf) in epoch \d of 3"):
+        stages.autoencoder(bench(data, tmp_path), split, point, stored, steep)
+
+
+def test_an_edited_loss_is_another_stage(data, monkeypatch, tmp_path):
+    work = bench(data, tmp_path)
+    keys = []
+    for loss in (nn.functional.cross_entropy, squared_error):
+        monkeypatch.setitem(stages.LOSSES, "cross_entropy", loss)
+        stored = stages.baseline(work, tiny_net(), {}, replace(RECIPE, epochs=0))
+        keys.append(stored.fingerprint)
+    assert len(set(keys)) == 2

@@ -1,7 +1,9 @@
 """The store: made once, read back whole, resumed, and clear about what it cannot read."""
 
+import json
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 
@@ -74,6 +76,66 @@ def test_an_unreadable_stage_is_named_with_the_way_out(tmp_path, file, content):
     (tmp_path / "baseline" / stored.fingerprint / file).write_bytes(content)
     with pytest.raises(ValueError, match=rf"{stored.fingerprint} cannot be read .* delete"):
         Store(tmp_path, {}).get_or_make("baseline", {}, make_nothing)
+
+
+def flip_a_byte(folder, other):
+    path = folder / "weights.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def zero_a_page(folder, other):
+    path = folder / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-16] + bytes(16))
+
+
+def take_others_weights(folder, other):
+    shutil.copy(other / "weights.safetensors", folder)
+
+
+def take_all_of_another(folder, other):
+    shutil.copytree(other, folder, dirs_exist_ok=True)
+
+
+def edit_a_fact(folder, other):
+    path = folder / "stage.json"
+    path.write_text(path.read_text().replace("0.5", "0.9"))
+
+
+@pytest.mark.parametrize(
+    "damage", [flip_a_byte, zero_a_page, take_others_weights, take_all_of_another, edit_a_fact]
+)
+def test_a_stage_that_is_not_what_was_written_is_refused(tmp_path, damage):
+    store = Store(tmp_path, {})
+    stored = store.get_or_make("baseline", {}, made)
+    other = store.get_or_make("baseline", {"x": 1}, lambda _: Made({"a": torch.ones(2, 3)}, {}))
+    damage(*(tmp_path / "baseline" / one.fingerprint for one in (stored, other)))
+    with pytest.raises(ValueError, match=r"its digest is another\): delete that folder"):
+        Store(tmp_path, {}).get_or_make("baseline", {}, make_nothing)
+
+
+def test_a_stage_of_an_older_version_has_no_digest_and_is_read(tmp_path):
+    stored = Store(tmp_path, {}).get_or_make("baseline", {}, made)
+    path = tmp_path / "baseline" / stored.fingerprint / "stage.json"
+    about = json.loads(path.read_text())
+    assert about.pop("digest")
+    path.write_text(json.dumps(about))
+    again = Store(tmp_path, {}).read("baseline", stored.fingerprint)
+    assert (stored.checked, again.checked) == (True, False)
+    assert again.made.facts == stored.made.facts
+
+
+@pytest.mark.parametrize("umask", [0o002, 0o022, 0o077])
+def test_modes_follow_the_umask(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        Store(tmp_path / "store", {}).get_or_make("baseline", {}, made)
+    finally:
+        os.umask(before)
+    files = [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o666 & ~umask}
+    assert len(files) >= 3
 
 
 def test_a_store_that_cannot_be_a_folder_is_refused(tmp_path):

@@ -1,0 +1,126 @@
+"""What a run worked with, opened again; nothing is called or fetched at its folder's word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from isplit import config
+from isplit.analysis.collect import Run
+from isplit.bottleneck import RateOf
+from isplit.importance import CuiSettings
+from isplit.runs.base import Base, reopen_baseline, workbench
+from isplit.stages import Store, Stored, Workbench
+
+
+@dataclass(frozen=True)
+class Reopened:
+    """What a job worked with, for an analysis to go on from.
+
+    Attributes:
+        job: its config, with the curve that the study asks for in the place of its own.
+    """
+
+    job: DictConfig
+    bench: Workbench
+    base: Base
+
+    @property
+    def rate_of(self) -> RateOf:
+        """The compression rate at each point."""
+        return config.rate_of(self.job)
+
+
+def reopened(cfg: DictConfig, run: Run) -> Reopened:
+    """Data and trained baseline of a run; its folder decides nothing but which they are.
+
+    Raises:
+        ValueError: the baseline is not in the store, or was made from something else; it would
+            take code that nobody vouches for.
+        FileNotFoundError: the images are not where the run found them.
+    """
+    refuse_code(cfg, run)
+    job = _job_of(cfg, run)
+    stored = _stored(cfg, run)
+    bench = workbench(job)
+    return Reopened(job, bench, reopen_baseline(job, bench, stored))
+
+
+def reopened_or_why_not(cfg: DictConfig, run: Run) -> Reopened | str:
+    """The same; or, where something is gone or odd, what it is."""
+    try:
+        return reopened(cfg, run)
+    except Exception as error:  # a config from elsewhere may hold any values
+        return why(error)
+
+
+def refuse_code(cfg: DictConfig, run: Run) -> None:
+    """Refuse a run whose net is made by a call, unless the store has it on record.
+
+    Raises:
+        ValueError: names what would be called.
+    """
+    net = run.config["model"].get("net")
+    if net is None or cfg.study.get("allow_code"):
+        return
+    with suppress(ValueError):
+        if _stored(cfg, run).recipe["model"].get("net") == net:
+            return
+    raise ValueError(
+        f"model.net calls {', '.join(targets_in(net)) or net}, which is not in this store's record "
+        "of the baseline: not called; study.allow_code=true calls it"
+    )
+
+
+def targets_in(values: Any) -> list[str]:
+    """What a config, or the words of a command, would have called by ``_target_``."""
+    if isinstance(values, Mapping):
+        own = [str(values["_target_"])] if "_target_" in values else []
+        return own + [name for one in values.values() for name in targets_in(one)]
+    if isinstance(values, list | tuple):
+        return [name for one in values for name in targets_in(one)]
+    return [values] if isinstance(values, str) and "_target_" in values else []
+
+
+def own_places(cfg: DictConfig) -> dict[str, Any]:
+    """What of a run's config is the analysis's own: folders, downloads, threads."""
+    data: dict[str, Any] = {"cache_dir": cfg.paths.cache, "download": cfg.study.download}
+    if cfg.study.data_root is not None:
+        data["root"] = cfg.study.data_root
+    return {
+        "data": data,
+        "paths": {"store": cfg.paths.store, "cache": cfg.paths.cache},
+        "trainer": {"threads": cfg.threads, "progress": "none"},
+    }
+
+
+def merged(cfg: DictConfig, changes: Mapping[str, Any]) -> DictConfig:
+    """A config with some values changed."""
+    changed = OmegaConf.merge(cfg, dict(changes))
+    assert isinstance(changed, DictConfig)
+    return changed
+
+
+def why(error: Exception) -> str:
+    """The reason in words, with its kind where it is not one that is expected."""
+    expected = isinstance(error, ValueError | OSError)
+    return str(error) if expected else f"{type(error).__name__}: {error}"
+
+
+def _stored(cfg: DictConfig, run: Run) -> Stored:
+    store = Store(config.store_folder(cfg), {})
+    return store.read("baseline", run.result.stages["baseline"].fingerprint)
+
+
+def _job_of(cfg: DictConfig, run: Run) -> DictConfig:
+    """The config of the run's job, its curve replaced by what the study asks for."""
+    study = {"images": cfg.study.images, "batch_size": cfg.study.batch_size, "classes": None}
+    one_device = {"devices": 1, "strategy": "auto", "num_nodes": 1, "precision": "32-true"}
+    known = {"accelerator": run.config["trainer"].get("accelerator", "auto")}
+    job = OmegaConf.create(dict(run.config) | {"trainer": known | one_device, "logger": {}})
+    here = own_places(cfg) | {"split": study | {"cui": asdict(CuiSettings())}}
+    return merged(job, here)
