@@ -130,12 +130,20 @@ def rebuilt(keys: Mapping[str, Any], state: State) -> nn.Module:
     known = set(inspect.signature(build_backbone).parameters)
     if unknown := set(keys) - known:
         raise ValueError(f"{', '.join(sorted(unknown))} is no argument of a backbone")
-    plain = {"width": 1.0, "batch_norm": True, "stem": "auto", "arch": None} | dict(keys)
+    plain: dict[str, Any] = {"width": 1.0, "batch_norm": True, "stem": "auto", "arch": None} | dict(
+        keys
+    )
     architecture = _architecture(plain["name"], plain["arch"], plain["batch_norm"])
     _check_settings(architecture, plain["width"], plain["stem"])
-    names = ("num_classes", "image_size", "width", "stem")
     with torch.device("meta"):
-        return fitted(architecture, *(plain[name] for name in names), state)
+        return fitted(
+            architecture,
+            plain["num_classes"],
+            plain["image_size"],
+            plain["width"],
+            plain["stem"],
+            state,
+        )
 
 
 def _architecture(name: str, arch: str | None, batch_norm: bool) -> str:

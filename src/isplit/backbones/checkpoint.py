@@ -137,8 +137,8 @@ def _load(path: Path) -> tuple[Any, State]:
         return content, _flat(content)
     except Exception as error:  # whatever a broken file makes a reader raise
         raise ValueError(
-            f"model.weights={str(path)!r} cannot be read safely: {_reason(error)}; "
-            "save model.state_dict() alone"
+            f"model.weights={str(path)!r} cannot be read safely: {_reason(error)}; it may be cut "
+            "short, or hold more than tensors: save model.state_dict() alone"
         ) from error
 
 

@@ -55,8 +55,10 @@ def fitted(
     return model
 
 
-def stem_for(architecture: str, stem: str, image_size: int, state: State | None = None) -> str:
-    """The stem that ``auto`` stands for: that of the weights in hand, else what suits the images."""
+def stem_for(
+    architecture: str, stem: str, image_size: int, state: Mapping[str, torch.Tensor] | None = None
+) -> str:
+    """The stem that ``auto`` stands for: that of weights in hand, else what suits the images."""
     if not architecture.startswith(RESNETS) or stem != "auto":
         return stem
     if state is not None and "conv1.weight" in state:

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
+from torch.nn.parameter import is_lazy
 
 from isplit.backbones.checkpoint import load_state, read_state
 from isplit.backbones.layout import answer_shape
@@ -67,7 +68,7 @@ def _obstacles(net: nn.Module) -> Iterator[str]:
         if isinstance(module, torch.jit.ScriptModule):
             yield f"{path or 'it'} is TorchScript, which cannot be split: give the module itself"
     for path, tensor in [*net.named_parameters(), *net.named_buffers()]:
-        if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+        if is_lazy(tensor):
             yield f"{path} of a lazy layer has no shape yet: call the net once on images"
         elif tensor.is_meta:
             yield f"{path} is on the meta device, without values"
@@ -95,7 +96,9 @@ def _logits_of(net: nn.Module, image_size: int) -> tuple[int, ...]:
         reason = str(error)
         if "local_scalar" in reason or "data-dependent" in reason.lower():
             reason = "it decides by the values of the image, which a graph cannot follow"
-        raise ValueError(f"{name} does not run on data.image_size={image_size}: {reason}") from error
+        raise ValueError(
+            f"{name} does not run on data.image_size={image_size}: {reason}"
+        ) from error
 
 
 def _runs_on(net: nn.Module, image_size: int, channels: int) -> bool:

@@ -3,7 +3,13 @@
 from isplit.config.checks import check, check_study
 from isplit.config.data import build_data
 from isplit.config.logger import job_id, loggers
-from isplit.config.model import baseline_recipe, build_model, model_description, model_keys
+from isplit.config.model import (
+    baseline_recipe,
+    brings_weights,
+    build_model,
+    model_description,
+    model_keys,
+)
 from isplit.config.trainer import engine, in_sweep, launcher, team, use_threads
 from isplit.config.values import (
     architecture,
@@ -19,6 +25,7 @@ from isplit.config.values import (
 __all__ = [
     "architecture",
     "baseline_recipe",
+    "brings_weights",
     "build_data",
     "build_model",
     "check",

@@ -18,6 +18,7 @@ from isplit import config, stages
 from isplit.backbones import friendly_names
 from isplit.graph import split_points, trace
 from isplit.importance import depends_on_rate, importance_curves, select
+from isplit.runs.unsplit import say_accuracy, weights_made_elsewhere
 from isplit.stages import Made, Store, Stored, Team, Workbench, seeded
 from isplit.types import Curve, SplitPoint
 
@@ -48,14 +49,20 @@ def open_baseline(cfg: DictConfig, bench: Workbench) -> Base:
     """The unsplit model, trained or from the store, and where it can be split."""
     keys, net, traced, points = _untrained(cfg, bench)
     _refuse_hopeless(cfg, bench, points)
-    recipe = config.baseline_recipe(cfg, net)
-    description = config.model_description(keys) | {
-        "trains": cfg.stage.baseline.trains,
-        "code": hashlib.sha256(f"{net}\n{traced.code}".encode()).hexdigest(),  # may be edited
-    }
+    origin, trained = weights_made_elsewhere(bench, net, traced, keys)
+    recipe = config.baseline_recipe(cfg, net, trained)
+    description = (
+        config.model_description(keys)
+        | origin
+        | {
+            "trains": cfg.stage.baseline.trains,
+            "code": hashlib.sha256(f"{net}\n{traced.code}".encode()).hexdigest(),  # may be edited
+        }
+    )
     stored = stages.baseline(bench, net, description, recipe)
     net.requires_grad_(True)
-    return Base(keys, stored, traced, points)
+    say_accuracy(stored)
+    return Base(keys, stored, _traced(net, bench), points)
 
 
 def reopen_baseline(cfg: DictConfig, bench: Workbench, key: str, *, trained: bool = True) -> Base:
@@ -64,11 +71,11 @@ def reopen_baseline(cfg: DictConfig, bench: Workbench, key: str, *, trained: boo
     Raises:
         ValueError: it is not there.
     """
-    keys, net, traced, points = _untrained(cfg, bench)
+    keys, net, _, points = _untrained(cfg, bench)
     stored = bench.store.read("baseline", key)
     if trained:
         net.load_state_dict(stored.made.weights)
-    return Base(keys, stored, traced, points, trained)
+    return Base(keys, stored, _traced(net, bench), points, trained)
 
 
 def _untrained(
@@ -78,10 +85,17 @@ def _untrained(
     keys = config.model_keys(cfg, bench.data)
     with seeded(cfg.seed, "model"):
         net = config.build_model(keys)
+    traced, split = _traced(net, bench), cfg.split
+    points = split_points(traced, split.granularity, split.get("channels"))
+    for point in points:
+        _ = point.channel_axis  # asks for split.channels where it is not known
+    return keys, net, traced, friendly_names(config.architecture(cfg), points)
+
+
+def _traced(net: nn.Module, bench: Workbench) -> fx.GraphModule:
+    """The graph of a net as it is now: what is measured and split answers as the net does."""
     size = bench.data.image_size
-    traced = trace(net, torch.zeros(2, 3, size, size))
-    points = friendly_names(config.architecture(cfg), split_points(traced, cfg.split.granularity))
-    return keys, net, traced, points
+    return trace(net, torch.zeros(2, 3, size, size))
 
 
 def curve_of(cfg: DictConfig, bench: Workbench, base: Base) -> Curve:
@@ -117,7 +131,7 @@ def curves_of(
         "kinds": list(kinds),
         "settings": asdict(settings),
         "baseline": base.stored.fingerprint,
-        "points": [point.node for point in base.points],
+        "points": [(point.node, point.channels_last) for point in base.points],
         "images": cfg.split.images,
         "batch_size": cfg.split.batch_size,
         "classes": classes,

@@ -141,7 +141,10 @@ class Store:
     def _write(self, folder: Path, recipe: Recipe, made: Made, seconds: float) -> None:
         part = folder.with_suffix(".part")
         safetensors.torch.save_file(
-            {name: tensor.contiguous().cpu() for name, tensor in made.weights.items()},
+            {  # copies: tied tensors are written under each of their names
+                name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+                for name, tensor in made.weights.items()
+            },
             part / "weights.safetensors",
         )
         about = {"job": self.job, "seconds": seconds, "recipe": recipe, "facts": made.facts}

@@ -29,7 +29,9 @@ def points_of(cfg: DictConfig) -> list[SplitPoint]:
     """
     size = cfg.data.image_size
     traced = trace(_untrained(cfg), torch.zeros(2, 3, size, size))
-    return friendly_names(config.architecture(cfg), split_points(traced, cfg.split.granularity, cfg.split.channels))
+    return friendly_names(
+        config.architecture(cfg), split_points(traced, cfg.split.granularity, cfg.split.channels)
+    )
 
 
 def points_asked(cfg: DictConfig, points: list[SplitPoint]) -> list[SplitPoint]:
