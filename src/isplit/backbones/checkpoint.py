@@ -42,7 +42,7 @@ def read_state(path: Path, wanted: Mapping[str, Tensor], key: str | None = None)
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file cannot be read, holds none of the names, or several nets to choose from.
+        ValueError: the file cannot be read, holds no tensors, or several nets to choose from.
     """
     if not path.is_file():
         raise FileNotFoundError(f"model.weights={str(path)!r} is not there")

@@ -49,8 +49,8 @@ def layout_of(axes: Axes, dimensions: int) -> bool | None:
 
     ``None``: neither, or not known. ``dimensions`` counts the batch.
     """
-    if dimensions <= 2:
-        return True
+    if dimensions <= 2:  # a vector: its one dimension is the first and the last
+        return False
     return {frozenset({1}): False, frozenset({dimensions - 1}): True}.get(axes)
 
 
