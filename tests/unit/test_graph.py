@@ -386,7 +386,7 @@ def test_where_the_channels_are_is_asked_for_and_taken():
     [
         ("swin_tiny_patch4_window7_224", {"depths": (1, 1, 1, 1), "embed_dim": 24}),
         ("convnext_atto", {"depths": (1, 1, 1, 1)}),
-        ("mixer_s32_224", {"num_blocks": 2}),
+        ("mixer_s32_224", {}),
     ],
 )
 def test_channels_of_timms_nets_are_known_at_every_point(name, smaller):

@@ -202,7 +202,9 @@ def _fits(own: Tensor, found: Tensor) -> bool:
 
 def _differ_in_classes(own: Tensor, found: Tensor) -> bool:
     """Whether two tensors are of one layer for different numbers of classes."""
-    return own.dim() == found.dim() > 0 and own.shape[1:] == found.shape[1:]
+    if own.dim() == 0 or own.dim() != found.dim() or found.layout != torch.strided:
+        return False
+    return len(own) != len(found) and _fits(own[:0], found[:0])
 
 
 def _equal(one: State, other: State, names: list[str]) -> bool:
