@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import safetensors.torch
 import torch
-from torch import nn
+from pydantic import ConfigDict, TypeAdapter
+from torch import Tensor, nn
 
-from isplit.backbones import build_backbone
+from isplit.backbones import rebuilt
 from isplit.bottleneck import make_bottleneck
 from isplit.files import replacing, write_json
 from isplit.graph import split_at, split_points, trace
 from isplit.model import SplitModel
 
-MANIFEST_SCHEMA = 1
+LARGEST_MANIFEST = 2**24  # bytes; class names take most of it
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,13 @@ class Manifest:
     """All that is needed to build the split model again, and to feed it.
 
     Attributes:
-        model: arguments of ``build_backbone``.
-        layer: name of the split point, ``granularity`` says among which.
+        model: arguments of ``build_backbone``, in the layout that was built.
+        layer: name of the split point, ``granularity`` and ``channels`` say among which.
         mean: per channel, subtracted from pixels in 0..1; then divided by ``std``.
         weights_sha256: of the safetensors file beside the manifest.
     """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     model: Mapping[str, Any]
     layer: str
@@ -42,12 +44,16 @@ class Manifest:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     weights_sha256: str = ""
-    schema: int = MANIFEST_SCHEMA
+    schema: Literal[1] = 1
+    channels: str | None = None
 
 
 def save_split_model(split: SplitModel, manifest: Manifest, folder: Path) -> None:
     """Write ``split_model.safetensors`` and, last, ``split_model.json`` into ``folder``."""
-    weights = {name: tensor.contiguous().cpu() for name, tensor in split.state_dict().items()}
+    weights = {  # copies: tied tensors are written under each of their names
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in split.state_dict().items()
+    }
     path = folder / "split_model.safetensors"
     with replacing(path) as temporary:
         temporary.write_bytes(safetensors.torch.save(weights))  # save_file lets nobody else read
@@ -55,8 +61,10 @@ def save_split_model(split: SplitModel, manifest: Manifest, folder: Path) -> Non
     write_json(folder / "split_model.json", content)
 
 
-def load_split_model(folder: Path, net: nn.Module | None = None) -> SplitModel:
+def load_split_model(folder: str | Path, net: nn.Module | None = None) -> SplitModel:
     """The split model that ``save_split_model`` wrote into ``folder``, in evaluation mode.
+
+    Nothing in the folder is run or fetched, and no more memory is taken than the weights have.
 
     Args:
         folder: of a finished job.
@@ -64,23 +72,54 @@ def load_split_model(folder: Path, net: nn.Module | None = None) -> SplitModel:
             (``model=custom``): a manifest never names code to run.
 
     Raises:
-        ValueError: the weights are not those the manifest speaks of, or ``net`` is missing.
+        FileNotFoundError: there is no split model in the folder.
+        ValueError: the manifest is none, the weights are not those it speaks of, or ``net`` is
+            missing.
     """
-    content = json.loads((folder / "split_model.json").read_text(encoding="utf-8"))
-    manifest = Manifest(**content)
+    folder = Path(folder)
     path = folder / "split_model.safetensors"
-    if _sha256(path) != manifest.weights_sha256:
+    manifest = _read_manifest(folder / "split_model.json")
+    if not path.is_file() or _sha256(path) != manifest.weights_sha256:
         raise ValueError(f"{path} is not the file that split_model.json beside it was written for")
     if net is None and "net" in manifest.model:
         raise ValueError(f"{folder} holds a split of a model of your own: give it as net=...")
-    net = build_backbone(**manifest.model) if net is None else net
-    example = torch.zeros(1, 3, manifest.image_size, manifest.image_size)
-    traced = trace(net, example)
-    point = next(p for p in split_points(traced, manifest.granularity) if p.name == manifest.layer)
-    head, tail = split_at(traced, point)
-    split = SplitModel(head, make_bottleneck(point, manifest.compression_rate), tail)
-    split.load_state_dict(safetensors.torch.load_file(path))
+    try:
+        split = _assembled(manifest, safetensors.torch.load_file(path), net)
+    except Exception as error:  # whatever odd values make torch raise
+        raise ValueError(f"{folder} holds no split model that can be built: {error}") from error
     return split.eval()
+
+
+def _read_manifest(path: Path) -> Manifest:
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no {path}: is this the folder of a finished job?")
+    if path.stat().st_size > LARGEST_MANIFEST:
+        raise ValueError(f"{path} is too large for a manifest")
+    try:
+        return TypeAdapter(Manifest).validate_json(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} is no manifest of a split model: {error}") from error
+
+
+def _assembled(manifest: Manifest, weights: dict[str, Tensor], net: nn.Module | None) -> SplitModel:
+    """The parts around each other; those of a backbone without memory until the weights come."""
+    device = "cpu" if net is not None else "meta"
+    if net is None:
+        names = {name.partition(".")[2]: tensor for name, tensor in weights.items()}
+        net = rebuilt(manifest.model, names)
+    with torch.device(device):
+        size = manifest.image_size
+        traced = trace(net.to(device), torch.zeros(1, 3, size, size))
+        points = split_points(traced, manifest.granularity, manifest.channels)
+        point = next((p for p in points if p.name == manifest.layer), None)
+        if point is None:
+            raise ValueError(f"layer={manifest.layer!r} is no split point of the model")
+        head, tail = split_at(traced, point)
+        split = SplitModel(head, make_bottleneck(point, manifest.compression_rate), tail)
+    split.load_state_dict(weights, assign=device == "meta")
+    if any(tensor.is_meta for tensor in (*split.parameters(), *split.buffers())):
+        raise ValueError("a tensor of the model is not among its weights")
+    return split
 
 
 def _sha256(path: Path) -> str:

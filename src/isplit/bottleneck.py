@@ -56,24 +56,34 @@ def make_bottleneck(point: SplitPoint, compression_rate: float = 0.9) -> Bottlen
     """Bottleneck whose code keeps ``1 - compression_rate`` of the elements at ``point``.
 
     Maps get two stride-2 convolutions and two transposed ones (fewer where the map is smaller than
-    4x4, 1x1 convolutions on 1x1 maps); token sequences and vectors get linear layers.
+    4x4, 1x1 convolutions on 1x1 maps); sequences and vectors get linear layers over the channels.
+
+    Raises:
+        ValueError: a rate not between 0 and 1, or a point whose channels are not known.
     """
-    shape = code_shape(point.shape, compression_rate, channels_last=point.channels_last)
+    axis = point.channel_axis
+    shape = code_shape(point.shape, compression_rate, channels_last=axis > 0)
     achieved = 1 - math.prod(shape) / point.numel
-    if len(point.shape) != 3:
-        return Bottleneck(*_linear(point.shape[-1], shape[-1]), shape, achieved)
-    to_chw, to_hwc = (Permute([0, 3, 1, 2]), Permute([0, 2, 3, 1]))
-    channels, *size = _chw(point.shape, point.channels_last)
-    encoder, decoder = _convolutional(channels, shape[0], (size[0], size[1]))
-    if point.channels_last:
-        encoder, decoder = nn.Sequential(to_chw, *encoder), nn.Sequential(*decoder, to_hwc)
+    channels, *size = (point.shape[axis], *point.shape[:axis], *point.shape[axis + 1 :])
+    if len(size) == 2:
+        encoder, decoder = _convolutional(channels, shape[0], (size[0], size[1]))
+        if axis:
+            encoder = nn.Sequential(Permute([0, 3, 1, 2]), *encoder)
+            decoder = nn.Sequential(*decoder, Permute([0, 2, 3, 1]))
+    else:
+        encoder, decoder = _linear(channels, shape[axis])
+        if size and not axis:
+            turn = Permute([0, 2, 1])
+            encoder, decoder = (nn.Sequential(turn, *part, turn) for part in (encoder, decoder))
     return Bottleneck(encoder, decoder, shape, achieved)
 
 
 def code_shape(
-    shape: tuple[int, ...], compression_rate: float, channels_last: bool = False
+    shape: tuple[int, ...], compression_rate: float, channels_last: bool | None = None
 ) -> tuple[int, ...]:
     """Shape of the code for features of ``shape``, within half a channel of the rate asked for.
+
+    Without ``channels_last`` a map is taken for (C, H, W) and a sequence for (T, C).
 
     A code has at least one channel: for features of very few channels on a very small map this
     keeps more than was asked for, and the achieved rate says so.
@@ -85,8 +95,10 @@ def code_shape(
     """
     check_rate(compression_rate)
     if len(shape) != 3:
-        return (*shape[:-1], max(1, round((1 - compression_rate) * shape[-1])))
-    channels, height, width = _chw(shape, channels_last)
+        axis = 0 if channels_last is False else len(shape) - 1
+        kept = max(1, round((1 - compression_rate) * shape[axis]))
+        return (*shape[:axis], kept, *shape[axis + 1 :])
+    channels, height, width = (shape[2], *shape[:2]) if channels_last else shape
     h, w = _map_sizes((height, width))[-1]
     return (max(1, round((1 - compression_rate) * channels * height * width / (h * w))), h, w)
 
@@ -127,10 +139,6 @@ def same_code(elements: int) -> RateOf:
 
 
 DEFAULT_RATE = same_rate(0.9)  # the papers'
-
-
-def _chw(shape: tuple[int, ...], channels_last: bool) -> tuple[int, int, int]:
-    return (shape[2], shape[0], shape[1]) if channels_last else (shape[0], shape[1], shape[2])
 
 
 def _map_sizes(size: tuple[int, int]) -> list[tuple[int, int]]:

@@ -22,7 +22,8 @@ class SplitPoint:
         tail_macs: multiply-accumulates of one image after it.
         head_params: parameters of the head.
         aliases: other names it answers to (``block3_pool``), the friendliest first.
-        channels_last: whether a map is stored as (H, W, C), as Swin's are, not as (C, H, W).
+        channels_last: whether the features are stored as (H, W, C) or (T, C), not as (C, H, W) or
+            (C, T); ``None``: the graph does not tell.
     """
 
     index: int
@@ -33,7 +34,21 @@ class SplitPoint:
     tail_macs: int
     head_params: int
     aliases: tuple[str, ...] = ()
-    channels_last: bool = False
+    channels_last: bool | None = False
+
+    @property
+    def channel_axis(self) -> int:
+        """Dimension of ``shape`` that holds the channels.
+
+        Raises:
+            ValueError: the graph does not tell.
+        """
+        if self.channels_last is None:
+            raise ValueError(
+                f"which dimension of {self.shape} at {self.label} holds the channels cannot be "
+                "told from the graph: say split.channels=first or split.channels=last"
+            )
+        return len(self.shape) - 1 if self.channels_last else 0
 
     @property
     def numel(self) -> int:

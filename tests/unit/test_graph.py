@@ -1,6 +1,5 @@
 """Split points of the tiny nets, against closed forms and slow twins; then real architectures."""
 
-import importlib.util
 import json
 from itertools import pairwise
 
@@ -11,11 +10,9 @@ from torch import fx, nn
 from torchvision import models
 
 from isplit.graph import __main__ as command
-from isplit.graph import split_at, split_points, trace
+from isplit.graph import classifier_of, split_at, split_points, trace
 from isplit.graph.aliases import with_aliases
-from isplit.graph.check import check
 from isplit.graph.cuts import clean_cuts
-from isplit.graph.zoo import randomise_constants, torchvision_model, torchvision_names
 
 ONE_OF_EACH_KIND = [
     "mobilenet_v3_small",
@@ -210,44 +207,15 @@ def test_maps_with_channels_last():
 @pytest.mark.parametrize("name", ONE_OF_EACH_KIND)
 def test_every_point_of_a_torchvision_model(name):
     torch.manual_seed(0)
-    verdict = check(name, *torchvision_model(name))
-    assert verdict.bitwise, verdict.reason
-    assert verdict.points > verdict.layers >= 10
-
-
-@pytest.mark.slow
-def test_every_point_of_all_torchvision_models(tmp_path):
-    assert command.main(["--all", "--json", str(tmp_path / "all.json")]) == 0
-    rows = json.loads((tmp_path / "all.json").read_text())["models"]
-    assert len(rows) == len(torchvision_names())
-    assert [row["name"] for row in rows if not row["bitwise"]] == []
-
-
-def test_check_refuses_to_compare_nothing():
-    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 2))
-    net[3].register_forward_hook(lambda module, inputs, output: output * 0)
-    verdict = check("blind", net, torch.zeros(1, 3, 4, 4))
-    assert not verdict.bitwise
-    assert "do not depend on the image" in verdict.reason
-
-
-def test_check_sees_one_wrong_bit(monkeypatch):
-    def off_by_one_bit(graph, point):
-        head, tail = split_at(graph, point)
-        return head, lambda z: tail(z) * (1 + 2**-23)
-
-    monkeypatch.setattr("isplit.graph.check.split_at", off_by_one_bit)
-    verdict = check("chain", cases.make("chain"), cases.images("chain", 1))
-    assert verdict.reason == "6 points differ: 0, 1, 2"
-
-
-def test_constant_weights_are_randomised():
-    net = nn.Linear(4, 2)
-    nn.init.zeros_(net.weight)
-    bias = net.bias.clone()
-    randomise_constants(net)
-    assert net.weight.unique().numel() == 8
-    assert torch.equal(net.bias, bias)
+    net, image = command.torchvision_model(name, 64)
+    graph, images = trace(net.eval(), image), torch.randn(2, *image.shape[1:])
+    points = split_points(graph, "all")
+    assert len(points) > len(split_points(graph)) >= 10
+    assert all(point.channels_last is False for point in split_points(graph))
+    with torch.no_grad():
+        for point in points:
+            head, tail = split_at(graph, point)
+            assert torch.equal(tail(head(images)), net(images)), point.name
 
 
 def test_command_lists_one_model(tmp_path, capsys):
@@ -261,37 +229,168 @@ def test_command_lists_one_model(tmp_path, capsys):
     assert [p["name"] for p in points][:3] == ["relu", "maxpool", "layer1.0"]
 
 
-def test_command_writes_a_row_for_every_model(tmp_path, monkeypatch, capsys):
-    class Unsplittable(cases.NoSplit):
-        pass
-
-    nets = {"good": cases.make("chain"), "bad": Unsplittable()}
-    monkeypatch.setattr(command, "torchvision_names", lambda: list(nets))
-    monkeypatch.setattr(command, "torchvision_model", lambda n: (nets[n], torch.zeros(1, 3, 8, 8)))
-    command.main(["--all", "--json", str(tmp_path / "all.json")])
-    good, bad = json.loads((tmp_path / "all.json").read_text())["models"]
-    assert (good["name"], good["points"], good["bitwise"], good["reason"]) == (
-        "good",
-        6,
-        True,
-        None,
-    )
-    assert (bad["points"], bad["bitwise"]) == (0, False)
-    assert bad["reason"].startswith("Unsplittable has no split point")
-    assert "1 of 2 models, 6 split points: bit-equal" in capsys.readouterr().out
-
-
 def test_command_refuses_unknown_models_with_the_closest_first(capsys):
     with pytest.raises(SystemExit):
         command.main(["resnt50"])
     assert "model 'resnt50' is none of torchvision's: resnet50," in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        command.main([])
-    assert "name a model, or give --all or --timm" in capsys.readouterr().err
 
 
-def test_command_says_when_timm_is_missing(monkeypatch, capsys):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(SystemExit):
-        command.main(["--timm"])
-    assert "--timm needs the package timm" in capsys.readouterr().err
+class Squeezed(nn.Module):
+    """The classifier is a convolution, and a linear layer was registered after it."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.classifier = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, 1)
+        self.gate, self.other = nn.Linear(4, 4), nn.Linear(5, 5)
+
+    def forward(self, x, both=False):
+        x = self.body(x)
+        x = x * self.gate(x.mean((2, 3))).sigmoid()[:, :, None, None]
+        y = self.classifier(x).relu().mean((2, 3))
+        return y + self.other(y) if both else y
+
+
+class SideBySide(Squeezed):
+    def forward(self, x):
+        y = self.body(x).mean((2, 3))
+        return self.gate(y) + self.other(torch.cat([y, y[:, :1]], 1))[:, :4]
+
+
+class OfItsOwn(nn.Linear):
+    """The last layer is no module of torch's: the module around the operation is meant."""
+
+    def forward(self, x):
+        return nn.functional.linear(x, self.weight / self.weight.norm(dim=1, keepdim=True))
+
+
+def test_the_classifier_is_the_last_layer_of_the_graph_or_the_one_named():
+    assert classifier_of(Squeezed()) == "classifier"
+    assert classifier_of(Squeezed(), "other") == "other"
+    assert classifier_of(cases.make("tokens")) == "head"
+    assert classifier_of(models.squeezenet1_1()) == "classifier.1"
+    assert classifier_of(nn.Sequential(nn.Flatten(), OfItsOwn(12, 3), nn.Softmax(1))) == "1"
+
+
+def test_a_classifier_that_is_not_to_be_told_is_asked_for():
+    with pytest.raises(ValueError, match=r"2 layers give the answer side by side: .*model\.head="):
+        classifier_of(SideBySide())
+    with pytest.raises(ValueError, match=r"model\.head='fc' is none of: body, classifier, gate"):
+        classifier_of(Squeezed(), "fc")
+
+    class Decides(Squeezed):
+        def forward(self, x):
+            return super().forward(x) if x.sum() > 0 else x
+
+    with pytest.raises(ValueError, match=r"the classifier cannot be found .*model\.head=other"):
+        classifier_of(Decides())
+
+
+class Sequences(nn.Module):
+    """(C, L) from 1d convolutions, as in audio nets; a flattened map before them."""
+
+    def __init__(self):
+        super().__init__()
+        self.c1, self.k1, self.b1 = nn.Conv2d(3, 4, 2, 2), nn.Conv1d(4, 6, 3), nn.BatchNorm1d(6)
+        self.fc = nn.Linear(6, cases.CLASSES)
+
+    def forward(self, x):
+        return self.fc(self.b1(self.k1(self.c1(x).flatten(2))).relu().mean(2))
+
+
+class WholeMapNorm(nn.Module):
+    """A LayerNorm over (C, H, W) says nothing about the channels; the convolution before does."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 4, 3, padding=1), nn.LayerNorm([4, 8, 8])
+        self.conv2, self.fc = nn.Conv2d(4, 4, 1), nn.Linear(4, cases.CLASSES)
+
+    def forward(self, x):
+        return self.fc(self.conv2(self.norm(self.conv(x)).relu()).mean((2, 3)))
+
+
+class Merged(nn.Module):
+    """Maps with channels last, and a merging of patches that begins with slices, as in Swin."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.linear = nn.Conv2d(3, 4, 1), nn.Linear(4, 4)
+        self.norm, self.reduce = nn.LayerNorm(16), nn.Linear(16, 6, bias=False)
+        self.fc = nn.Linear(6, cases.CLASSES)
+
+    def forward(self, x):
+        x = self.conv(x).permute(0, 2, 3, 1)
+        windows = x.view(-1, 2, 4, 2, 4, 4).permute(0, 1, 3, 2, 4, 5).reshape(-1, 4, 4, 4)
+        windows = self.linear(windows).view(-1, 2, 2, 4, 4, 4).permute(0, 1, 3, 2, 4, 5)
+        x = x + windows.reshape(-1, 8, 8, 4).roll((1, 1), (1, 2))
+        x = torch.cat([x[:, i::2, j::2, :] for i in (0, 1) for j in (0, 1)], -1)
+        return self.fc(self.reduce(self.norm(x)).mean((1, 2)))
+
+
+class Shuffled(nn.Module):
+    """Channels in groups that change places, as in ShuffleNet: together they are in one again."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.last = nn.Conv2d(3, 6, 1), nn.Conv2d(6, 6, 1)
+        self.fc = nn.Linear(6, cases.CLASSES)
+
+    def forward(self, x):
+        x = self.conv(x).relu()
+        x = x.view(x.size(0), 2, 3, 8, 8).transpose(1, 2).contiguous().view(x.size(0), 6, 8, 8)
+        return self.fc(self.last(x).mean((2, 3)))
+
+
+class Untold(nn.Module):
+    """Channels and rows are mixed: nothing in the graph tells where channels are afterwards."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.last = nn.Conv2d(3, 4, 1), nn.Conv2d(16, 4, 1)
+        self.fc = nn.Linear(4, cases.CLASSES)
+
+    def forward(self, x):
+        mixed = (self.conv(x).reshape(-1, 2, 16, 8) * 1.5).transpose(1, 2)
+        return self.fc(self.last(mixed).mean((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("net", "layouts"),
+    [
+        (Sequences, [False, False]),
+        (WholeMapNorm, [False, False]),
+        (Merged, [True, True, True]),
+        (Shuffled, [False, False]),
+        (Untold, [None, False]),
+    ],
+)
+def test_channels_are_followed_from_the_operation_that_put_them(net, layouts):
+    torch.manual_seed(0)
+    points = split_points(trace(net(), torch.zeros(1, 3, 8, 8)))
+    assert [point.channels_last for point in points] == layouts
+
+
+def test_where_the_channels_are_is_asked_for_and_taken():
+    torch.manual_seed(0)
+    graph = trace(Untold(), torch.zeros(1, 3, 8, 8))
+    with pytest.raises(ValueError, match=r"\(16, 2, 8\) .* say split\.channels=first or"):
+        _ = split_points(graph)[0].channel_axis
+    assert split_points(graph, channels="last")[0].channel_axis == 2
+    assert split_points(graph, channels="first")[0].channel_axis == 0
+    with pytest.raises(ValueError, match=r"split\.channels='middle' is none of: first, last"):
+        split_points(graph, channels="middle")
+
+
+@pytest.mark.parametrize(
+    ("name", "smaller"),
+    [
+        ("swin_tiny_patch4_window7_224", {"depths": (1, 1, 1, 1), "embed_dim": 24}),
+        ("convnext_atto", {"depths": (1, 1, 1, 1)}),
+        ("mixer_s32_224", {}),
+    ],
+)
+def test_channels_of_timms_nets_are_known_at_every_point(name, smaller):
+    timm = pytest.importorskip("timm")
+    net = timm.create_model(name, pretrained=False, num_classes=3, **smaller)
+    last = [p.channels_last for p in split_points(trace(net, torch.zeros(1, 3, 224, 224)))]
+    assert set(last) == ({False} if "convnext" in name else {True})

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torchvision import models
 
-from isplit.backbones.checkpoint import SUFFIXES, load_state, read_state
+from isplit.backbones.checkpoint import State, holds, load_state, read_state
 from isplit.backbones.layout import (
     RESNETS,
+    SMALL_STEMS,
     check_runs,
     downloaded,
     fitted,
-    head_path,
     renew_head,
+    stem_for,
 )
+from isplit.graph import classifier_of
 from isplit.graph.aliases import PLANS, with_aliases
 from isplit.types import SplitPoint
 
 BACKBONES = ("vgg16", "resnet18", "resnet50", "resnet152", "mobilenet_v3_small", "torchvision")
-STEMS = ("auto", "imagenet", "small")
+STEMS = ("auto", "imagenet", *SMALL_STEMS)
+
+log = logging.getLogger(__name__)
 
 
 def build_backbone(
@@ -31,6 +38,8 @@ def build_backbone(
     *,
     image_size: int,
     weights: str | Path | None = None,
+    weights_key: str | None = None,
+    head: str | None = None,
     width: float = 1.0,
     batch_norm: bool = True,
     stem: str = "auto",
@@ -48,10 +57,13 @@ def build_backbone(
         num_classes: of the data set; weights made for another number get a new last layer.
         image_size: pixels of a side.
         weights: name among torchvision's of the architecture (``DEFAULT``, ``IMAGENET1K_V1``), or
-            a file of the user's own: ``.safetensors``, ``.ckpt`` or ``.pth``.
+            a file of the user's own, by whatever name, that torch or safetensors wrote.
+        weights_key: which of several nets in that file.
+        head: path of the classifier, where it is not the layer that reaches the answer last.
         width: factor on the channels of VGG.
         batch_norm: VGG with batch normalisation.
-        stem: of a ResNet: ``auto``, ``imagenet`` (7x7, stride 2) or ``small`` (3x3, stride 1).
+        stem: of a ResNet: ``auto``, ``imagenet`` (7x7, stride 2), ``small`` (3x3, stride 1) or
+            ``cifar`` (``small`` without the pooling behind it).
         dropout: probability of the dropout layers; ``None`` keeps the architecture's.
         arch: torchvision's name of the architecture, for ``name="torchvision"``.
 
@@ -65,13 +77,15 @@ def build_backbone(
     published = _published(architecture, weights)
     if published is not None:
         model = downloaded(architecture, published, width, stem)
-        renew_head(model, num_classes)
+        renew_head(model, num_classes, classifier_of(model, head))
     else:
         model = fitted(architecture, num_classes, image_size, width, stem, None)
         if weights is not None:  # they may have another layout than the images ask for
-            state = read_state(Path(weights), wanted=model.state_dict())
+            state = read_state(Path(weights), model.state_dict(), weights_key)
             model = fitted(architecture, num_classes, image_size, width, stem, state)
-            load_state(model, state, Path(weights), head_path(model))
+            if stem == "auto" and stem_for(architecture, stem, image_size, state) == "small":
+                log.info("taken with a pooling behind its 3x3 stem; without: model.stem=cifar")
+            load_state(model, state, Path(weights), lambda net: classifier_of(net, head))
     if dropout is not None:
         _set_dropout(model, architecture, dropout)
     check_runs(model, architecture, image_size)
@@ -88,12 +102,48 @@ def friendly_names(name: str, points: Sequence[SplitPoint]) -> list[SplitPoint]:
     return with_aliases(name, points)
 
 
-def comes_trained(model: nn.Module, weights: str | Path | None) -> bool:
-    """Whether the weights are a file of the user's own that fits the classes: nothing to train."""
-    if weights is None or Path(weights).suffix not in SUFFIXES:
+def comes_trained(
+    model: nn.Module, weights: str | Path | None, weights_key: str | None = None
+) -> bool:
+    """Whether all the weights are those of a file of the user's own: nothing to train."""
+    if weights is None or not Path(weights).is_file():
         return False
-    state, head = read_state(Path(weights), list(model.state_dict())), f"{head_path(model)}.weight"
-    return head in state and state[head].shape == model.state_dict()[head].shape
+    return holds(Path(weights), model, weights_key)
+
+
+def stored_layout(keys: Mapping[str, Any], state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Arguments of ``build_backbone`` that build the layout of these weights again, untrained."""
+    architecture = _architecture(keys["name"], keys["arch"], keys["batch_norm"])
+    stem = stem_for(architecture, keys["stem"], keys["image_size"], state)
+    return {**keys, "stem": stem, "weights": None, "weights_key": None}
+
+
+def rebuilt(keys: Mapping[str, Any], state: State) -> nn.Module:
+    """An empty model, on the meta device, for the weights ``state`` that it once had.
+
+    Args:
+        keys: from :func:`stored_layout`; nothing is fetched, whatever they say.
+
+    Raises:
+        ValueError: keys that no backbone has.
+    """
+    known = set(inspect.signature(build_backbone).parameters)
+    if unknown := set(keys) - known:
+        raise ValueError(f"{', '.join(sorted(unknown))} is no argument of a backbone")
+    plain: dict[str, Any] = {"width": 1.0, "batch_norm": True, "stem": "auto", "arch": None} | dict(
+        keys
+    )
+    architecture = _architecture(plain["name"], plain["arch"], plain["batch_norm"])
+    _check_settings(architecture, plain["width"], plain["stem"])
+    with torch.device("meta"):
+        return fitted(
+            architecture,
+            plain["num_classes"],
+            plain["image_size"],
+            plain["width"],
+            plain["stem"],
+            state,
+        )
 
 
 def _architecture(name: str, arch: str | None, batch_norm: bool) -> str:
@@ -119,21 +169,21 @@ def _check_settings(architecture: str, width: float, stem: str) -> None:
         raise ValueError(f"model.width={width} is for VGG; {architecture} has only width 1")
     if stem not in STEMS:
         raise ValueError(f"model.stem={stem!r} is none of: {', '.join(STEMS)}")
-    if stem == "small" and not architecture.startswith(RESNETS):
-        raise ValueError(f"model.stem=small is for ResNets; {architecture} has its own")
+    if stem in SMALL_STEMS and not architecture.startswith(RESNETS):
+        raise ValueError(f"model.stem={stem} is for ResNets; {architecture} has its own")
 
 
 def _published(architecture: str, weights: str | Path | None) -> Any:
     """The published weights of that name; ``None`` when it is a file or nothing."""
-    if weights is None or Path(weights).suffix in SUFFIXES:
-        return None
     known = models.get_model_weights(architecture).__members__
-    if str(weights) not in known:
+    if weights is None or str(weights) in known:
+        return known.get(str(weights))
+    if len(Path(weights).parts) == 1 and not Path(weights).suffix and not Path(weights).is_file():
         raise ValueError(
-            f"model.weights={str(weights)!r} is neither a file ({', '.join(SUFFIXES)}) "
-            f"nor one of {architecture}'s: {', '.join(known)}"
+            f"model.weights={str(weights)!r} is neither a file nor one of {architecture}'s: "
+            f"{', '.join(known)}"
         )
-    return known[str(weights)]
+    return None
 
 
 def _set_dropout(model: nn.Module, architecture: str, dropout: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
@@ -18,6 +18,7 @@ from isplit.backbones.checkpoint import State
 from isplit.graph.aliases import PLANS
 
 RESNETS = ("resnet", "resnext", "wide_resnet")
+SMALL_STEMS = ("small", "cifar")
 IMAGENET_PX = 224
 IMAGENET_POOL = 7
 VGG_HIDDEN = 4096
@@ -45,19 +46,32 @@ def fitted(
         settings["input_size"] = (image_size, image_size)
     with _size_errors(architecture, image_size):
         model = create(architecture, **settings)
-    if _has_small_stem(architecture, stem, image_size, state):
+    if stem_for(architecture, stem, image_size, state) in SMALL_STEMS:
         small = nn.Conv2d(3, RESNET_STEM_CHANNELS, kernel_size=3, padding=1, bias=False)
         nn.init.kaiming_normal_(small.weight, mode="fan_out", nonlinearity="relu")
         model.set_submodule("conv1", small)
+    if stem == "cifar":
+        model.set_submodule("maxpool", nn.Identity())
     return model
+
+
+def stem_for(
+    architecture: str, stem: str, image_size: int, state: Mapping[str, torch.Tensor] | None = None
+) -> str:
+    """The stem that ``auto`` stands for: that of weights in hand, else what suits the images."""
+    if not architecture.startswith(RESNETS) or stem != "auto":
+        return stem
+    if state is not None and "conv1.weight" in state:
+        return "small" if state["conv1.weight"].shape[-1] == SMALL_KERNEL else "imagenet"
+    return "small" if image_size < SMALL_STEM_BELOW_PX else "imagenet"
 
 
 def downloaded(architecture: str, published: Any, width: float, stem: str) -> nn.Module:
     """The model with torchvision's weights, which exist for the published layers only."""
     if width != 1.0:
         raise ValueError(f"model.width={width}: torchvision's {architecture} weights have width 1")
-    if stem == "small":
-        raise ValueError(f"model.stem=small: torchvision's {architecture} weights have another")
+    if stem in SMALL_STEMS:
+        raise ValueError(f"model.stem={stem}: torchvision's {architecture} weights have another")
     try:
         return create(architecture, weights=published)
     except URLError as error:
@@ -66,9 +80,8 @@ def downloaded(architecture: str, published: Any, width: float, stem: str) -> nn
         ) from error
 
 
-def renew_head(model: nn.Module, num_classes: int) -> None:
-    """A new last layer, unless it has that many classes already."""
-    path = head_path(model)
+def renew_head(model: nn.Module, num_classes: int, path: str) -> None:
+    """A new last layer at ``path``, unless it has that many classes already."""
     old = model.get_submodule(path)
     if isinstance(old, nn.Linear):
         if old.out_features == num_classes:
@@ -80,30 +93,28 @@ def renew_head(model: nn.Module, num_classes: int) -> None:
     model.set_submodule(path, new)
 
 
-def head_path(model: nn.Module) -> str:
-    """Path of the layer that gives the logits: the last linear one, else the last convolution.
+def answer_shape(model: nn.Module, image_size: int, channels: int = 3) -> tuple[int, ...]:
+    """Shape of the model's answer to one image; computes nothing, raises what the forward does.
 
-    >>> head_path(models.get_model("squeezenet1_1", weights=None))
-    'classifier.1'
+    Raises:
+        TypeError: the answer is no tensor.
     """
-    layers = list(model.named_modules())
-    linear: list[str] = [path for path, module in layers if isinstance(module, nn.Linear)]
-    return linear[-1] if linear else [p for p, m in layers if isinstance(m, nn.Conv2d)][-1]
-
-
-def check_runs(model: nn.Module, architecture: str, image_size: int) -> tuple[int, ...]:
-    """Shape of the model's answer to one image; a ValueError when it has none at that size."""
-    training = model.training
+    modes = [(module, module.training) for module in model.modules()]
     try:
-        with (
-            _size_errors(architecture, image_size),
-            FakeTensorMode(allow_non_fake_inputs=True),
-            torch.no_grad(),
-        ):
-            answer: torch.Tensor = model.eval()(torch.empty(1, 3, image_size, image_size))
-            return tuple(answer.shape)
+        with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+            answer = model.eval()(torch.empty(1, channels, image_size, image_size))
     finally:
-        model.train(training)
+        for module, training in modes:
+            module.training = training
+    if not isinstance(answer, torch.Tensor):
+        raise TypeError(_how_to_wrap(answer))
+    return tuple(answer.shape)
+
+
+def check_runs(model: nn.Module, architecture: str, image_size: int) -> None:
+    """Refuse with a ValueError a size of images that the model does not run on."""
+    with _size_errors(architecture, image_size):
+        answer_shape(model, image_size)
 
 
 def create(architecture: str, **settings: Any) -> nn.Module:
@@ -136,14 +147,13 @@ def _classifier(sizes: Sequence[int], num_classes: int) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(sizes[-1], num_classes))
 
 
-def _has_small_stem(architecture: str, stem: str, image_size: int, state: State | None) -> bool:
-    if not architecture.startswith(RESNETS):
-        return False
-    if stem != "auto":
-        return stem == "small"
-    if state is not None and "conv1.weight" in state:
-        return state["conv1.weight"].shape[-1] == SMALL_KERNEL
-    return image_size < SMALL_STEM_BELOW_PX
+def _how_to_wrap(answer: Any) -> str:
+    if isinstance(answer, Mapping):
+        which = f"[{next(iter(answer), 'logits')!r}]"
+        kind = f"a dictionary of {', '.join(map(str, answer))}"
+    else:
+        which, kind = "[0]", f"a {type(answer).__name__}"
+    return f"gives {kind}, not logits: wrap it in a module whose forward returns net(x){which}"
 
 
 @contextmanager

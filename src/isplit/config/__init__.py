@@ -2,7 +2,13 @@
 
 from isplit.config.data import build_data
 from isplit.config.logger import job_id, loggers
-from isplit.config.model import baseline_recipe, build_model, model_description, model_keys
+from isplit.config.model import (
+    baseline_recipe,
+    brings_weights,
+    build_model,
+    model_description,
+    model_keys,
+)
 from isplit.config.trainer import engine, in_sweep, launcher, team, use_threads
 from isplit.config.values import (
     architecture,
@@ -21,6 +27,7 @@ from isplit.config.values import (
 __all__ = [
     "architecture",
     "baseline_recipe",
+    "brings_weights",
     "build_data",
     "build_model",
     "cui_settings",

@@ -7,14 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import nn
 
-from isplit.backbones import adopt, build_backbone, comes_trained, head_path
+from isplit.backbones import adopt, build_backbone
 from isplit.config.values import plain, recipe
 from isplit.data import ImageData
+from isplit.graph import classifier_of
 from isplit.stages import Recipe
+
+OTHER_SEED = 20_011_213  # any that no job derives for its model
 
 
 def model_keys(cfg: DictConfig, data: ImageData) -> dict[str, Any]:
@@ -39,12 +43,27 @@ def model_description(keys: dict[str, Any]) -> dict[str, Any]:
     return keys
 
 
-def baseline_recipe(cfg: DictConfig, net: nn.Module) -> Recipe:
+def brings_weights(keys: dict[str, Any], net: nn.Module) -> bool:
+    """Whether all weights of ``net`` were made elsewhere: another seed gives the same ones.
+
+    They come from ``keys.weights``, or from a file that the user's own function loads.
+    """
+    if "net" not in keys and keys["weights"] is None:
+        return False
+    with torch.random.fork_rng():
+        torch.manual_seed(OTHER_SEED)
+        again = build_model(keys).state_dict()
+    return all(torch.equal(again[name], own) for name, own in net.state_dict().items())
+
+
+def baseline_recipe(cfg: DictConfig, net: nn.Module, trained: bool) -> Recipe:
     """How the baseline trains; what ``stage.baseline.trains`` leaves out of ``net`` is frozen."""
     trains = cfg.stage.baseline.trains
     if trains == "auto":
-        trains = "nothing" if comes_trained(net, cfg.model.weights) else "all"
+        trains = "nothing" if trained else "all"
     if trains == "classifier":
-        net.requires_grad_(False).get_submodule(head_path(net)).requires_grad_(True)
+        head = net.get_submodule(classifier_of(net, cfg.model.get("head")))
+        net.requires_grad_(False)
+        head.requires_grad_(True)
     training = recipe(cfg, "baseline")
     return replace(training, epochs=0) if trains == "nothing" else training

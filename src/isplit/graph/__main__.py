@@ -1,33 +1,29 @@
-"""List the split points of a model, or try them all on every model of torchvision or timm.
+"""List the split points of a classifier of torchvision, with bytes and MACs on each side.
 
-python -m isplit.graph resnet50 --granularity all    its points with bytes and MACs on each side
-python -m isplit.graph --all --json PATH             every classifier of torchvision, bit for bit
-python -m isplit.graph --timm --json PATH            the same for sixty models of timm
+python -m isplit.graph resnet50 --granularity all
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich import box
 from rich.console import Console, JustifyMethod
-from rich.progress import track
 from rich.table import Table
 from torch import Tensor, nn
+from torchvision import models
 
 from isplit.files import write_json
 from isplit.graph.aliases import with_aliases
-from isplit.graph.check import Verdict, check
 from isplit.graph.points import GRANULARITIES, split_points
 from isplit.graph.tracing import trace
-from isplit.graph.zoo import timm_model, timm_names, torchvision_model, torchvision_names
 from isplit.types import SplitPoint
 
 KILO = 1000
@@ -40,14 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     console = Console()
     try:
-        if given.all:
-            document = _try_all(torchvision_names(), torchvision_model, console)
-        elif given.timm:
-            document = _try_all(timm_names(), timm_model, console)
-        elif given.model:
-            document = _list_points(given.model, given.granularity, given.image_size, console)
-        else:
-            parser.error("name a model, or give --all or --timm")
+        document = _list_points(given.model, given.granularity, given.image_size, console)
     except ValueError as error:
         parser.error(str(error))
     if given.json:
@@ -58,11 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m isplit.graph", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("model", nargs="?", help="a classifier of torchvision")
+    parser.add_argument("model", help="a classifier of torchvision")
     parser.add_argument("--granularity", choices=GRANULARITIES, default="layer")
     parser.add_argument("--image-size", type=int, default=DEFAULT_PX, help="pixels of a side")
-    parser.add_argument("--all", action="store_true", help="try all classifiers of torchvision")
-    parser.add_argument("--timm", action="store_true", help="try sixty models of timm")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write what is printed there")
     return parser
 
@@ -89,36 +76,29 @@ def _points_table(name: str, pixels: int, points: Sequence[SplitPoint]) -> Table
     return table
 
 
-def _try_all(
-    names: Sequence[str], build: Callable[[str], tuple[nn.Module, Tensor]], console: Console
-) -> dict[str, Any]:
-    """Tries every point of every model, one model in memory at a time; prints the table."""
-    verdicts = []
-    progress = Console(stderr=True)
-    for name in track(names, "trying every split point", console=progress):
-        torch.manual_seed(0)
-        verdict = check(name, *build(name))
-        answer = "bit-equal" if verdict.bitwise else verdict.reason
-        progress.print(f"{name}: {verdict.points} points, {answer}", highlight=False)
-        verdicts.append(verdict)
-        gc.collect()
-    console.print(_verdicts_table(verdicts))
-    return {"models": [asdict(verdict) for verdict in verdicts]}
+def torchvision_model(name: str, pixels: int) -> tuple[nn.Module, Tensor]:
+    """A classifier of torchvision with random weights, and one image it takes.
 
+    Args:
+        name: torchvision's.
+        pixels: of a side.
 
-def _verdicts_table(verdicts: Sequence[Verdict]) -> Table:
-    equal = [verdict for verdict in verdicts if verdict.bitwise]
-    points = sum(verdict.points for verdict in equal)
-    title = f"{len(equal)} of {len(verdicts)} models, {points} split points: bit-equal"
-    table = Table("model", title=title, box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("layers", "points", "bit-equal", "seconds"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("reason", overflow="fold")
-    for v in verdicts:
-        answer = "yes" if v.bitwise else "no"
-        counts = (str(v.layers), str(v.points))
-        table.add_row(v.name, *counts, answer, f"{v.seconds:.1f}", v.reason or "")
-    return table
+    Raises:
+        ValueError: torchvision has no such classifier; the closest names come first.
+    """
+    names = models.list_models(module=models)
+    if name not in names:
+        closest = get_close_matches(name, names, n=5, cutoff=0)
+        rest = [other for other in names if other not in closest]
+        raise ValueError(f"model {name!r} is none of torchvision's: {', '.join(closest + rest)}")
+    settings: dict[str, Any] = {}
+    if name.startswith("vit"):
+        settings["image_size"] = pixels
+    if name.startswith("maxvit"):
+        settings["input_size"] = (pixels, pixels)
+    if name in ("googlenet", "inception_v3"):
+        settings["init_weights"] = False
+    return models.get_model(name, weights=None, **settings), torch.randn(1, 3, pixels, pixels)
 
 
 if __name__ == "__main__":

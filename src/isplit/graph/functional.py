@@ -11,25 +11,37 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+AUGMENTED = ("add", "sub", "mul", "truediv", "floordiv", "matmul", "pow")
 OUT_OF_PLACE: dict[Callable[..., Any], Callable[..., Any]] = {
-    operator.iadd: operator.add,
-    operator.isub: operator.sub,
-    operator.imul: operator.mul,
-    operator.itruediv: operator.truediv,
-    operator.ifloordiv: operator.floordiv,
-    operator.imatmul: operator.matmul,
-    operator.ipow: operator.pow,
+    getattr(operator, f"i{name}"): getattr(operator, name) for name in AUGMENTED
 }
 KNOWN_PURE = ("torch", "_operator", "math", "builtins", "torchvision")
 """Packages whose plain functions change no tensor once ``inplace`` is off."""
 
 
-def make_out_of_place(traced: fx.GraphModule) -> None:
+class AugmentedProxy(fx.Proxy):
+    """Records ``x += y`` as what it is; fx takes it for ``x = x + y``."""
+
+
+def _recorder(operation: Callable[..., Any]) -> Callable[[fx.Proxy, Any], fx.Proxy]:
+    def record(self: fx.Proxy, other: Any) -> fx.Proxy:
+        return self.tracer.create_proxy("call_function", operation, (self, other), {})
+
+    return record
+
+
+for _name in AUGMENTED:
+    setattr(AugmentedProxy, f"__i{_name}__", _recorder(getattr(operator, f"i{_name}")))
+
+
+def make_out_of_place(traced: fx.GraphModule) -> list[str]:
     """Replaces every in-place operation, so that the value of each node stays what it was.
 
-    Who reads a tensor *after* it was overwritten reads the new value from now on, as before.
-    Modules with an ``inplace`` flag are replaced by copies: those of the model stay as they are.
+    Who reads a tensor *after* it was overwritten reads the new value from now on, as before; who
+    reads a view of it does not. Modules with an ``inplace`` flag are replaced by copies: those of
+    the model stay as they are. The names of what was replaced come back.
     """
+    replaced = []
     modules = _switch_off_modules(traced)
     for node in list(traced.graph.nodes):
         match node.op:
@@ -42,7 +54,9 @@ def make_out_of_place(traced: fx.GraphModule) -> None:
             case _:
                 was_in_place = False
         if was_in_place and "shape" in node.meta:  # integers are not overwritten by `n += 1`
+            replaced.append(str(node.target) if node.op == "call_module" else node.name)
             _redirect_later_uses(node)
+    return replaced
 
 
 def remove_dead(graph: fx.Graph) -> None:

@@ -1,4 +1,4 @@
-"""What every node of a graph gives and costs: shape, dtype, sizes and multiply-accumulates."""
+"""What every node of a graph gives and costs: shape, channels, sizes and multiply-accumulates."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from isplit.graph.channels import UNKNOWN, Axes, channel_axes
+from isplit.graph.nodes import operation
+
 FLOPS_PER_MAC = 2
 
 Fact = dict[str, Any]
-"""``shape`` and ``dtype`` of a tensor, or the ``value`` of what holds none; ``macs``."""
+"""``macs``; ``shape``, ``dtype`` and ``channels`` of a tensor, ``value`` of what holds none."""
 
 
 def measure(traced: fx.GraphModule, example: Tensor, batch_size: int) -> dict[fx.Node, Fact]:
@@ -41,17 +44,29 @@ class _Recorder(fx.Interpreter):
         super().__init__(traced)
         self.counter = counter
         self.facts: dict[fx.Node, Fact] = {}
+        self.tensors: dict[fx.Node, list[tuple[Tensor, Axes]]] = {}
 
     def run_node(self, n: fx.Node) -> Any:
         before = self.counter.get_total_flops()
         value = super().run_node(n)
         fact: Fact = {"macs": (self.counter.get_total_flops() - before) // FLOPS_PER_MAC}
+        leaves = [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]
+        self.tensors[n] = [(leaf, self._channels(n, leaf)) for leaf in leaves]
         if isinstance(value, Tensor):
-            fact |= {"shape": tuple(value.shape), "dtype": value.dtype}
-        elif not any(isinstance(leaf, Tensor) for leaf in tree_leaves(value)):
+            axes = self.tensors[n][0][1]
+            fact |= {"shape": tuple(value.shape), "dtype": value.dtype, "channels": axes}
+        elif not leaves:
             fact |= {"value": value}
         self.facts[n] = fact
         return value
+
+    def _channels(self, node: fx.Node, result: Tensor) -> Axes:
+        if node.op == "placeholder":
+            return frozenset({1})
+        if node.op == "get_attr":
+            return UNKNOWN
+        sources = [pair for before in node.all_input_nodes for pair in self.tensors[before]]
+        return channel_axes(operation(node), result, sources)
 
 
 @contextmanager

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import takewhile
 
 from torch import fx, nn
 
+from isplit.graph.channels import layout_of
 from isplit.graph.cuts import clean_cuts, input_dependent, positions
 from isplit.graph.functional import has_effect
-from isplit.graph.nodes import home, image_shape, is_channels_last, is_within, operation
+from isplit.graph.nodes import home, image_shape, is_within, operation
 from isplit.types import SplitPoint
 
 GRANULARITIES = ("layer", "all")
+LAYOUTS = {None: None, "first": False, "last": True}
 MAP_DIMENSIONS = 2
 """Maps (C, H, W) and token sequences (S, D) have at least these; a pooled vector has one."""
 
 
-def split_points(traced: fx.GraphModule, granularity: str = "layer") -> list[SplitPoint]:
+def split_points(
+    traced: fx.GraphModule, granularity: str = "layer", channels: str | None = None
+) -> list[SplitPoint]:
     """Places where exactly one tensor crosses, from the input on.
 
     ``all``: every node that gives such a tensor and leaves something on both sides.
@@ -29,13 +34,16 @@ def split_points(traced: fx.GraphModule, granularity: str = "layer") -> list[Spl
     Args:
         traced: from :func:`isplit.graph.trace`.
         granularity: ``layer`` or ``all``.
+        channels: ``first`` or ``last``: where they are at points whose graph does not tell.
 
     Raises:
-        ValueError: an unknown granularity, or a model without any split point.
+        ValueError: an unknown granularity or layout, or a model without any split point.
     """
     if granularity not in GRANULARITIES:
         choices = ", ".join(GRANULARITIES)
         raise ValueError(f"split.granularity={granularity!r} is none of: {choices}")
+    if channels not in LAYOUTS:
+        raise ValueError(f"split.channels={channels!r} is none of: first, last")
     cuts = [cut for cut in clean_cuts(traced.graph) if _can_cross(cut)]
     layers = _layers(traced, cuts)
     chosen = layers if granularity == "layer" else cuts
@@ -46,7 +54,9 @@ def split_points(traced: fx.GraphModule, granularity: str = "layer") -> list[Spl
         )
     names = _names(cuts, layers)
     costs = _costs(traced)
-    return [_point(index, cut, names[cut], costs[cut]) for index, cut in enumerate(chosen)]
+    points = [_point(index, cut, names[cut], costs[cut]) for index, cut in enumerate(chosen)]
+    told = LAYOUTS[channels]
+    return [replace(p, channels_last=told) if p.channels_last is None else p for p in points]
 
 
 def _can_cross(cut: fx.Node) -> bool:
@@ -181,7 +191,7 @@ def _point(index: int, cut: fx.Node, name: str, costs: tuple[int, int, int]) -> 
         head_macs=head_macs,
         tail_macs=tail_macs,
         head_params=head_params,
-        channels_last=is_channels_last(cut),
+        channels_last=layout_of(cut.meta["channels"], len(cut.meta["shape"])),
     )
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from torch import Tensor, fx, nn
 
-from isplit.graph.functional import make_out_of_place, remove_dead
+from isplit.graph.check import refuse_difference
+from isplit.graph.functional import AugmentedProxy, make_out_of_place, remove_dead
 from isplit.graph.measure import measure
 from isplit.graph.nodes import is_within
 from isplit.graph.sizes import localise_sizes
@@ -18,39 +19,59 @@ from isplit.graph.sizes import localise_sizes
 def trace(model: nn.Module, example: Tensor) -> fx.GraphModule:
     """The forward graph of a model in eval mode, for any batch size, sharing its parameters.
 
-    In-place operations become out-of-place, so a tensor taken at any node stays as it was. Modules
+    It gives the model's answers bit for bit, which is tried on random images. In-place operations
+    become out-of-place, so a tensor taken at any node stays as it was. Modules
     that behave differently in training stay whole (Dropout, BatchNorm, StochasticDepth), so the
     graph can be fine-tuned in train mode; ``if self.training:`` in a forward is decided as in eval
     mode for good (auxiliary classifiers are left out).
 
-    Each node's ``meta`` says its ``shape`` (of a batch of one), ``dtype``, ``macs`` and ``scope``
-    (path of the module it runs in). Device, mode and in-place flags of the model are left as found.
+    Each node's ``meta`` says its ``shape`` (of a batch of one), ``dtype``, ``channels`` (the
+    dimensions that hold them), ``macs`` and ``scope`` (path of the module it runs in). Device, mode
+    and in-place flags of the model are left as found; what ``torch.compile`` put around is undone.
 
     Args:
         model: takes one tensor; further arguments of its forward keep their defaults.
         example: images (N, C, H, W); only shape, type and device are used.
 
     Raises:
-        ValueError: the model cannot be traced, with the reason.
+        ValueError: the model cannot be traced, with the reason, or its graph answers otherwise.
     """
+    model = uncompiled(model)
     name = type(model).__name__
     with _eval_mode(model):
         try:
-            graph = _ModuleTracer().trace(model, concrete_args=_defaults(model))
-            traced = fx.GraphModule(model, graph, class_name=name)
-            _drop_defaults(traced.graph)
+            traced = symbolic(model)
             _measure_into_meta(traced, example)
         except Exception as error:  # whatever a user's forward raises on symbols
             raise ValueError(f"{name} cannot be traced: {_first_line(error)}") from error
-        make_out_of_place(traced)
+        in_place = make_out_of_place(traced)
         remove_dead(traced.graph)
         if localise_sizes(traced, example):
             remove_dead(traced.graph)
             _measure_into_meta(traced, example)
-    traced.meta["module_types"] = {path: type(m) for path, m in model.named_modules()}
-    traced.recompile()
+        traced.meta["module_types"] = {path: type(m) for path, m in model.named_modules()}
+        traced.recompile()
+        refuse_difference(model, traced.eval(), example, in_place)
     mirror_modes(traced, model)
     return traced
+
+
+def symbolic(model: nn.Module) -> fx.GraphModule:
+    """The operations of a model's forward as they stand; raises whatever fx or the forward does."""
+    graph = _ModuleTracer().trace(model, concrete_args=_defaults(model))
+    traced = fx.GraphModule(model, graph, class_name=type(model).__name__)
+    _drop_defaults(traced.graph)
+    return traced
+
+
+def uncompiled(model: nn.Module) -> nn.Module:
+    """The model as it was before ``torch.compile``, in all its parts."""
+    model = getattr(model, "_orig_mod", model)
+    for path, module in list(model.named_modules()):
+        module._compiled_call_impl = None
+        if path and hasattr(module, "_orig_mod"):
+            model.set_submodule(path, module._orig_mod)
+    return model
 
 
 def mirror_modes(piece: nn.Module, source: nn.Module) -> None:
@@ -68,6 +89,9 @@ class _ModuleTracer(fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return super().is_leaf_module(m, module_qualified_name) or _asks_for_mode(m)
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        return AugmentedProxy(node, self)
 
     def create_node(self, *args: Any, **kwargs: Any) -> fx.Node:
         node = super().create_node(*args, **kwargs)

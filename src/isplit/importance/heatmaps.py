@@ -46,7 +46,7 @@ def heat_maps(
     maps_P: dict[int, Tensor] = {}
 
     def visit(position: int, features: Tensor, gradients: Tensor) -> None:
-        axis = -1 if points[position].channels_last else 1
+        axis = 1 + points[position].channel_axis
         features_NCHW, gradients_NCHW = (t.movedim(axis, 1) for t in (features, gradients))
         alpha_NC = gradients_NCHW.mean((2, 3), keepdim=True)  # Eq. 1
         map_NHW = F.relu((alpha_NC * features_NCHW).sum(1))  # Eq. 2

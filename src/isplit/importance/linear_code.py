@@ -31,7 +31,7 @@ class Blocks:
     """Features as rows, one per position of the code, and back.
 
     A map (C, H, W) is cut into the blocks of which the encoder's strides see one per position of
-    the code: D = C x (side of a block) squared. Tokens and vectors are rows already. So a linear
+    the code: D = C x (side of a block) squared. Of sequences every position is one. So a linear
     code of K numbers per row has exactly the autoencoder's size.
 
     Attributes:
@@ -49,23 +49,26 @@ class Blocks:
     @classmethod
     def at(cls, point: SplitPoint, compression_rate: float) -> Blocks:
         """The blocks at a point, for a code that keeps ``1 - compression_rate`` of the elements."""
-        code = code_shape(point.shape, compression_rate, channels_last=point.channels_last)
+        axis = point.channel_axis
+        code = code_shape(point.shape, compression_rate, channels_last=axis > 0)
         if len(point.shape) != 3:
-            return cls(point, 1, 1, (1, 1), code[-1])
-        channels, height, width = _chw(point)
+            return cls(point, 1, 1, (1, 1), code[axis])
+        channels = point.shape[axis]
+        height, width = (*point.shape[:axis], *point.shape[axis + 1 :])
         sides = (-(-height // code[1]), -(-width // code[2]))
         return cls(point, height, width, sides, min(code[0], channels * sides[0] * sides[1]))
 
     @property
     def elements(self) -> int:
         """D, of each row."""
-        own = self.point.shape[-1] if len(self.point.shape) != 3 else _chw(self.point)[0]
-        return own * math.prod(self.sides)
+        return self.point.shape[self.point.channel_axis] * math.prod(self.sides)
 
     @property
     def per_image(self) -> int:
         """Rows of one image."""
-        return math.prod(self.grid if len(self.point.shape) == 3 else self.point.shape[:-1])
+        if len(self.point.shape) == 3:
+            return math.prod(self.grid)
+        return self.point.numel // self.elements
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -75,8 +78,8 @@ class Blocks:
     def rows(self, features: Tensor) -> Tensor:
         """Features (N, *point.shape) as rows (R, D); maps that do not fit are continued."""
         if len(self.point.shape) != 3:
-            return features.flatten(0, -2)
-        maps = features.permute(0, 3, 1, 2) if self.point.channels_last else features
+            return features.movedim(1 + self.point.channel_axis, -1).flatten(0, -2)
+        maps = features.movedim(1 + self.point.channel_axis, 1)
         down, right = (-size % side for size, side in zip(maps.shape[2:], self.sides, strict=True))
         if down or right:
             maps = F.pad(maps, (0, right, 0, down), mode="replicate")
@@ -88,7 +91,9 @@ class Blocks:
     def features(self, rows: Tensor) -> Tensor:
         """Rows (R, D) as the features they came from."""
         if len(self.point.shape) != 3:
-            return rows.view(-1, *self.point.shape)
+            axis = self.point.channel_axis
+            positions = (*self.point.shape[:axis], *self.point.shape[axis + 1 :])
+            return rows.view(-1, *positions, rows.shape[1]).movedim(-1, 1 + axis)
         a, b = self.sides
         h, w = self.grid
         blocks = rows.view(-1, h, w, rows.shape[1] // (a * b), a, b).permute(0, 3, 1, 4, 2, 5)
@@ -207,8 +212,3 @@ def _principal_axes(rows: Tensor, count: int) -> Tensor:
     shortest = SMALLEST_LENGTH * float(lengths[0])
     axes = rows.T @ left.flip(1)[:, :count]
     return axes / lengths.clamp(min=shortest)
-
-
-def _chw(point: SplitPoint) -> tuple[int, int, int]:
-    a, b, c = point.shape
-    return (c, a, b) if point.channels_last else (a, b, c)

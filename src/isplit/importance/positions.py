@@ -12,27 +12,16 @@ from isplit.types import SplitPoint
 
 
 def by_channel(features: Tensor, point: SplitPoint) -> Tensor:
-    """View (N, C, X) of maps (C, H, W) or (H, W, C), token sequences (T, C) and vectors (C)."""
-    match len(point.shape):
-        case 1:
-            return features.unsqueeze(2)
-        case 2:
-            return features.transpose(1, 2)
-        case _ if point.channels_last:
-            return features.flatten(1, -2).transpose(1, 2)
-    return features.flatten(2)
+    """View (N, C, X) of maps, sequences and vectors (C), wherever the point has its channels."""
+    if len(point.shape) == 1:
+        return features.unsqueeze(2)
+    return features.movedim(1 + point.channel_axis, 1).flatten(2)
 
 
 def grid_of(point: SplitPoint) -> tuple[int, ...]:
     """Shape of the positions: (H, W), (T,), or (1,) for a vector."""
-    match len(point.shape):
-        case 1:
-            return (1,)
-        case 2:
-            return point.shape[:1]
-        case _ if point.channels_last:
-            return point.shape[:-1]
-    return point.shape[1:]
+    axis = point.channel_axis
+    return (*point.shape[:axis], *point.shape[axis + 1 :]) or (1,)
 
 
 def on_grid(maps: Tensor, grid: tuple[int, ...]) -> Tensor:

@@ -19,6 +19,7 @@ from isplit import config, stages
 from isplit.backbones import friendly_names
 from isplit.graph import split_points, trace
 from isplit.importance import computed_by, depends_on_rate, importance_curves, select
+from isplit.runs.unsplit import say_accuracy, weights_made_elsewhere
 from isplit.stages import Made, Store, Stored, Team, Workbench, seeded, source_hash
 from isplit.types import Curve, SplitPoint
 
@@ -55,11 +56,13 @@ def open_baseline(cfg: DictConfig, bench: Workbench) -> Base:
     keys = config.model_keys(cfg, bench.data)
     net, traced, points = _untrained(cfg, bench, keys)
     _refuse_hopeless(cfg, bench, points)
-    recipe = config.baseline_recipe(cfg, net)
-    description = _description(cfg, keys) | {"code": _code(net, traced)}
+    origin, trained = weights_made_elsewhere(bench, net, traced, keys)
+    recipe = config.baseline_recipe(cfg, net, trained)
+    description = _description(cfg, keys) | origin | {"code": _code(net, traced)}
     stored = stages.baseline(bench, net, description, recipe)
     net.requires_grad_(True)
-    return Base(keys, stored, traced, points)
+    say_accuracy(stored)
+    return Base(keys, stored, _traced(net, bench), points)
 
 
 def reopen_baseline(
@@ -76,7 +79,7 @@ def reopen_baseline(
     _refuse_another(stored, {"code": _code(net, traced)}, bench.data.fingerprint)
     if trained:
         net.load_state_dict(stored.made.weights)
-    return Base(keys, stored, traced, points, trained)
+    return Base(keys, stored, _traced(net, bench), points, trained)
 
 
 def _untrained(
@@ -85,12 +88,20 @@ def _untrained(
     """The model, its trace and its split points."""
     with seeded(cfg.seed, "model"):
         net = config.build_model(keys)
-    size = bench.data.image_size
-    traced = trace(net, torch.zeros(2, 3, size, size))
-    points = friendly_names(config.architecture(cfg), split_points(traced, cfg.split.granularity))
+    traced, split = _traced(net, bench), cfg.split
+    points = split_points(traced, split.granularity, split.get("channels"))
+    for point in points:
+        _ = point.channel_axis  # asks for split.channels where it is not known
+    points = friendly_names(config.architecture(cfg), points)
     for line in config.not_compressed(cfg, points):
         log.warning("%s", line)
     return net, traced, points
+
+
+def _traced(net: nn.Module, bench: Workbench) -> fx.GraphModule:
+    """The graph of a net as it is now: what is measured and split answers as the net does."""
+    size = bench.data.image_size
+    return trace(net, torch.zeros(2, 3, size, size))
 
 
 def _description(cfg: DictConfig, keys: dict[str, Any]) -> dict[str, Any]:
@@ -157,7 +168,7 @@ def curves_of(
         "kinds": list(kinds),
         "settings": asdict(settings),
         "baseline": base.stored.fingerprint,
-        "points": [point.node for point in base.points],
+        "points": [(point.node, point.channels_last) for point in base.points],
         "images": cfg.split.images,
         "batch_size": batch_size,
         "classes": classes,

@@ -21,6 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from isplit import config, stages
 from isplit.artifact import Manifest
+from isplit.backbones import stored_layout
 from isplit.bottleneck import make_bottleneck
 from isplit.files import write_text
 from isplit.graph import split_at
@@ -116,10 +117,12 @@ def _repeated(cfg: DictConfig, bench: Workbench) -> Workbench:
 def _manifest(
     cfg: DictConfig, bench: Workbench, base: Base, point: SplitPoint, rate: float
 ) -> Manifest:
+    layout = base.keys if "net" in base.keys else stored_layout(base.keys, base.stored.made.weights)
     return Manifest(
-        model=base.keys | {"weights": None},
+        model=layout,
         layer=point.name,
         granularity=cfg.split.granularity,
+        channels=cfg.split.channels,
         compression_rate=rate,
         class_names=bench.data.class_names,
         image_size=bench.data.image_size,

@@ -80,10 +80,10 @@ class Workbench:
         """A split in its order, as it is."""
         return self.data.loader(split, self.at_once(self.evaluation_batch, EVALUATION_BATCH))
 
-    def test(self, net: nn.Module) -> dict[str, Any]:
-        """Evaluation on the test split, as JSON values."""
+    def test(self, net: nn.Module, split: str = "test") -> dict[str, Any]:
+        """Evaluation on a split, as JSON values."""
         classes, device = self.data.num_classes, self.engine.device
-        return asdict(evaluate(net, self.images("test"), classes, device))
+        return asdict(evaluate(net, self.images(split), classes, device))
 
     def recipe(
         self, stage: str, recipe: Recipe, code: Sequence[Callable[..., Any]], **inputs: Any
@@ -120,7 +120,9 @@ def baseline(
     def make(folder: Path) -> Made:
         stage = Classifier("baseline", net, bench.data.num_classes, recipe)
         history = _fit(bench, stage, folder)
-        return Made(net.state_dict(), {"history": history, "test": bench.test(net)})
+        facts = {"history": history, "test": bench.test(net)}
+        facts["validation_accuracy"] = bench.test(net, "validation")["accuracy"]
+        return Made(net.state_dict(), facts)
 
     what = bench.recipe("baseline", recipe, (Classifier, LOSSES[recipe.loss]), model=description)
     stored = bench.store.get_or_make("baseline", what, make)

@@ -145,7 +145,10 @@ class Store:
 
     def _write(self, folder: Path, recipe: Recipe, made: Made, seconds: float) -> None:
         part = folder.with_suffix(".part")
-        tensors = {name: tensor.contiguous().cpu() for name, tensor in made.weights.items()}
+        tensors = {  # copies: tied tensors are written under each of their names
+            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for name, tensor in made.weights.items()
+        }
         weights = part / WEIGHTS
         weights.write_bytes(safetensors.torch.save(tensors))  # save_file lets nobody else read
         noted = {"job": self.job, "seconds": seconds, "recipe": recipe, "facts": made.facts}

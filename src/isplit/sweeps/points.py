@@ -12,7 +12,6 @@ from torch import nn
 
 from isplit import config
 from isplit.backbones import build_backbone, friendly_names
-from isplit.backbones.checkpoint import SUFFIXES
 from isplit.backbones.layout import IMAGENET_PX
 from isplit.graph import split_points, trace
 from isplit.importance import RULES, select
@@ -30,7 +29,9 @@ def points_of(cfg: DictConfig) -> list[SplitPoint]:
     """
     size = cfg.data.image_size
     traced = trace(_untrained(cfg), torch.zeros(2, 3, size, size))
-    return friendly_names(config.architecture(cfg), split_points(traced, cfg.split.granularity))
+    return friendly_names(
+        config.architecture(cfg), split_points(traced, cfg.split.granularity, cfg.split.channels)
+    )
 
 
 def points_asked(cfg: DictConfig, points: list[SplitPoint]) -> list[SplitPoint]:
@@ -69,7 +70,7 @@ def _untrained(cfg: DictConfig) -> nn.Module:
     if "net" in keys:
         net: nn.Module = instantiate(keys["net"])
         return net
-    if keys.get("weights") is not None and Path(keys["weights"]).suffix not in SUFFIXES:
+    if keys.get("weights") is not None and not Path(keys["weights"]).exists():
         published_px = max(IMAGENET_PX, cfg.data.image_size)
         return build_backbone(
             **keys | {"weights": None}, num_classes=ANY_NUMBER_OF_CLASSES, image_size=published_px

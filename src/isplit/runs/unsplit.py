@@ -1,0 +1,62 @@
+"""How well the unsplit net answers, said before anything is split."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from typing import Any
+
+from torch import fx, nn
+
+from isplit import config
+from isplit.evaluate import evaluate
+from isplit.stages import Stored, Workbench
+
+log = logging.getLogger(__name__)
+
+LOOKED_AT = 1000  # validation images, for weights made elsewhere
+BATCH = 50
+NEAR_CHANCE = 0.2  # of the way from chance to all right
+
+
+def weights_made_elsewhere(
+    bench: Workbench, net: nn.Module, traced: fx.GraphModule, keys: dict[str, Any]
+) -> tuple[dict[str, str], bool]:
+    """What a fingerprint holds of weights that isplit's seed did not make, and whether they serve.
+
+    They do where they are a file for these classes, or answer validation images well above chance.
+    Near or below chance there is a warning with the usual causes, whoever trains them on.
+    """
+    if not config.brings_weights(keys, net):
+        return {}, False
+    digest = hashlib.sha256()
+    for name, tensor in (net.state_dict() | traced.state_dict()).items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    above_chance = _above_chance(bench, traced)
+    return {"tensors": digest.hexdigest()}, above_chance or keys["weights"] is not None
+
+
+def say_accuracy(stored: Stored) -> None:
+    """One line with the accuracy of the baseline on the validation images."""
+    accuracy = stored.made.facts.get("validation_accuracy")
+    if accuracy is not None:
+        log.info("unsplit validation accuracy %.3f", accuracy)
+
+
+def _above_chance(bench: Workbench, net: nn.Module) -> bool:
+    labels, classes = bench.data.labels("validation"), bench.data.num_classes
+    images = LOOKED_AT if len(labels) > LOOKED_AT else None  # these are balanced
+    batches = bench.data.loader("validation", BATCH, images=images, seed=bench.seed)
+    found = evaluate(net, batches, classes, bench.engine.device)
+    chance = 1 / classes if images else max(map(labels.count, set(labels))) / len(labels)
+    counts = (found.accuracy, len(found.predictions), chance)
+    log.info("unsplit, as it comes: accuracy %.3f on %d validation images (chance %.3f)", *counts)
+    if found.accuracy > chance + NEAR_CHANCE * (1 - chance):
+        return True
+    log.warning(
+        "the weights answer near chance. Usual causes: pixels in another range or order "
+        "(data.mean, data.std, BGR), classes in another order (data.classes), another stem or "
+        "pooling (model.stem=cifar), weights of another task"
+    )
+    return False
