@@ -323,6 +323,12 @@ def test_a_mistake_is_one_line(words, line, capsys):
     assert said.err == f"error: {line}\n"
 
 
+@pytest.mark.parametrize("words", [["-m"], ["hydra.mode=MULTIRUN"]])
+def test_several_values_are_left_to_the_sweeper(words):
+    with pytest.raises(pytest.fail.Exception, match="it was let through"):
+        command.main(["train", *words, "seed=0,1", "model=vgg16,resnet18"])
+
+
 def test_several_mistakes_are_a_line_each(capsys):
     assert command.main(["train", "seed=-1", "split.images=0", "stage.baseline.epochs=x"]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 3

@@ -60,13 +60,14 @@ def _hydra(job: str, words: list[str]) -> int:
     given = parser.parse_args(words)
     given.config_path = str(Path(given.config_path or conf_folder()).absolute())
     asks_hydra = given.hydra_help or given.info or given.shell_completion
+    several = given.multirun or "hydra.mode=MULTIRUN" in given.overrides
     try:
-        words = single(given.overrides) if given.multirun else given.overrides
+        words = single(given.overrides) if several else given.overrides
         cfg = None if asks_hydra else composed(given.config_name or job, words, given.config_path)
         if cfg is not None and given.help:
             print(help_of(job, cfg))
             return 0
-        if cfg is not None and not (given.multirun or given.cfg):
+        if cfg is not None and not (several or given.cfg):
             checked(cfg)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
