@@ -72,8 +72,8 @@ def read_yaml(path: Path) -> Any:
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > DEEPEST:
                 raise ValueError(f"{path.name} is nested too deeply")
-            if getattr(event, "tag", None):
-                raise ValueError(f"{path.name} has a tag ({event.tag}), which no job writes")
+            if tag := getattr(event, "tag", None):
+                raise ValueError(f"{path.name} has a tag ({tag}), which no job writes")
             if len(getattr(event, "value", "")) > LONGEST_TEXT:
                 raise ValueError(f"{path.name} has a text of more than {LONGEST_TEXT} characters")
         return _plain(yaml.load(text, _Loader), path.name)
