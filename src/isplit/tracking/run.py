@@ -48,7 +48,7 @@ def has_key() -> bool:
     """Whether W&B would find a key without asking: in the environment or in the netrc file."""
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
-    host = urllib.parse.urlparse(wandb.Settings().base_url).hostname or ""
+    host = urllib.parse.urlparse(_server()).hostname or ""
     path = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
     try:
         return netrc.netrc(path).authenticators(host) is not None
@@ -145,7 +145,7 @@ def _begun(mode: str, about: Mapping[str, Any], *, insist: bool) -> tuple[wandb.
         try:
             if not has_key():
                 raise ValueError("there is no W&B key (wandb login)")
-            if not _answers(wandb.Settings().base_url):
+            if not _answers(_server()):
                 raise ValueError("W&B cannot be reached")
             return _init("online", about), mode
         except (ValueError, OSError, wandb.Error) as error:
@@ -162,6 +162,10 @@ def _begun(mode: str, about: Mapping[str, Any], *, insist: bool) -> tuple[wandb.
 def _init(mode: Literal["online", "offline"], about: Mapping[str, Any]) -> wandb.Run:
     settings = wandb.Settings(silent=True, console="off", init_timeout=INIT_PATIENCE_S)
     return wandb.init(mode=mode, settings=settings, **about)
+
+
+def _server() -> str:
+    return os.environ.get("WANDB_BASE_URL") or wandb.Settings().base_url
 
 
 def _answers(address: str) -> bool:

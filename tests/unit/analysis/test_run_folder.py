@@ -11,7 +11,7 @@ from isplit.analysis.collect import collect, correct_answers
 from isplit.analysis.run_folder import read_run
 from isplit.documents import read_json, read_yaml
 
-SECONDS, BYTES = 10, 2**30
+SECONDS, BYTES = 10, 2**30  # of this process: others may keep the machine busy
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +34,9 @@ def test_each_malformed_folder_is_left_out_by_name_with_a_reason(folders, monkey
     monkeypatch.setenv("SECRET", "s3cret")
     slowest, before = 0.0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for name, folder in folders.items():
-        begin = time.monotonic()
+        begin = time.process_time()
         found = collect([folder])
-        slowest = max(slowest, time.monotonic() - begin)
+        slowest = max(slowest, time.process_time() - begin)
         special = name == "folder-result.json"  # without a result there is no run
         assert found.runs == (), name
         assert special or len(found.left_out) == 1, (name, found.left_out)
