@@ -149,7 +149,7 @@ def _chw(features: Tensor, point: SplitPoint) -> Tensor:
     if one.dim() == 1:
         return one[:, None, None]
     if one.dim() == 2:
-        return one.T[:, :, None]
+        return (one.T if point.channels_last else one)[:, :, None]
     return one.permute(2, 0, 1) if point.channels_last else one
 
 

@@ -67,10 +67,25 @@ Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Logits (N, K), labels (N,), logits of the unsplit net (N, K) -> a number."""
 
 
-def squared_error(logits: Tensor, labels: Tensor) -> Tensor:
+def cross_entropy(logits: Tensor, labels: Tensor, teacher: Tensor) -> Tensor:
+    """Mean over images of minus the logarithm of the probability of the label."""
+    return F.cross_entropy(logits, labels)
+
+
+def squared_error(logits: Tensor, labels: Tensor, teacher: Tensor) -> Tensor:
     """Mean over images of the squared distance to the one-hot label (I-SPLIT Eq. 4 as printed)."""
     one_hot = F.one_hot(labels, logits.shape[1]).to(logits)
     return (logits - one_hot).square().sum(1).mean()
+
+
+def distillation(logits: Tensor, labels: Tensor, teacher: Tensor) -> Tensor:
+    """Divergence from the answers of the unsplit net; the labels do not matter."""
+    return divergence(logits, teacher)
+
+
+def cross_entropy_and_distillation(logits: Tensor, labels: Tensor, teacher: Tensor) -> Tensor:
+    """The sum of both."""
+    return F.cross_entropy(logits, labels) + divergence(logits, teacher)
 
 
 def divergence(logits: Tensor, teacher: Tensor) -> Tensor:
@@ -84,12 +99,10 @@ def divergence(logits: Tensor, teacher: Tensor) -> Tensor:
 
 
 LOSSES: dict[str, Loss] = {
-    "cross_entropy": lambda logits, labels, teacher: F.cross_entropy(logits, labels),
-    "mse": lambda logits, labels, teacher: squared_error(logits, labels),
-    "distill": lambda logits, labels, teacher: divergence(logits, teacher),
-    "both": lambda logits, labels, teacher: (
-        F.cross_entropy(logits, labels) + divergence(logits, teacher)
-    ),
+    "cross_entropy": cross_entropy,
+    "mse": squared_error,
+    "distill": distillation,
+    "both": cross_entropy_and_distillation,
 }
 """Of a classifier; the unsplit net itself has no teacher, so its losses are the first two."""
 

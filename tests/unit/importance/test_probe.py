@@ -139,7 +139,8 @@ SHAPES = (
     ((8, 8, 4), True, 64),
     ((3, 2, 2), False, 12),
     ((5, 1, 1), False, 5),
-    ((9, 6), False, 6),
+    ((9, 6), True, 6),
+    ((6, 9), False, 6),
     ((7,), False, 7),
 )
 
@@ -150,7 +151,11 @@ def test_blocks_come_back(shape, last, row):
     features = torch.randn(3, *shape)
     rows = blocks.rows(features)
     code = code_shape(shape, 0.9, channels_last=last)
-    positions = math.prod(code[1:]) if len(shape) == 3 else math.prod(code[:-1])
+    positions = (
+        math.prod(code[1:])
+        if len(shape) == 3 or (len(shape) == 2 and not last)
+        else math.prod(code[:-1])
+    )
     assert rows.shape == (3 * positions, row)
     assert torch.equal(blocks.features(rows), features)
 

@@ -267,7 +267,7 @@ def test_finetuning_after_distillation_moves_all_parts(data, tmp_path, trained):
 
 def test_a_squared_error_is_the_papers_fourth_equation():
     logits, labels = torch.tensor([[1.0, 2.0], [0.0, 1.0]]), torch.tensor([1, 1])
-    assert squared_error(logits, labels) == pytest.approx(((1 + 1) + (0 + 0)) / 2)
+    assert squared_error(logits, labels, logits) == pytest.approx(((1 + 1) + (0 + 0)) / 2)
 
 
 class Spoilt(torch.nn.Module):
