@@ -20,6 +20,7 @@ def commands():
         (path.relative_to(ROOT).as_posix(), job, words.strip())
         for path in [*PAGES, *CONFIGS]
         for job, words in COMMAND.findall(path.read_text(encoding="utf-8"))
+        if "--help" not in words
     }
     return sorted(found)
 

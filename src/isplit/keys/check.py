@@ -87,8 +87,6 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
     name, arch = values.get("model.name"), values.get("model.arch")
     width, net = values.get("model.width", 1), str(arch if name == "torchvision" else name)
     lowest, highest = values.get("split.min_depth"), values.get("split.max_depth")
-    if values.get("stage.autoencoder.loss", "mse") != "mse":
-        yield "stage.autoencoder.loss must be mse: features are no class scores (I-SPLIT Eq. 3)"
     if name == "torchvision" and arch is None:
         yield "model.arch=null: model=torchvision needs torchvision's name of the architecture"
     if name != "torchvision" and arch is not None:
