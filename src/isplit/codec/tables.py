@@ -1,0 +1,113 @@
+"""Probabilities of levels as integers, which decide every bit that the coder writes.
+
+Legend: N samples, C channels, M elements of a channel, G elements of a symbol, S symbols,
+K contexts.
+
+A symbol is G neighbouring levels of a channel; its context is a class of the levels before and
+above it. Probabilities are parts of 2**14.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isplit.codec.payload import PayloadError, read_varints, varints
+
+PRECISION = 14
+TOTAL = 1 << PRECISION
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Integer probabilities of the symbols in each channel and context.
+
+    Attributes:
+        parts: uint16 (C or 1, K, S), each row in sum 2**14; a symbol of no part cannot be coded.
+        context: uint8, the context of each sum of neighbours: before * G + all above.
+        bits: of a level.
+        group: G.
+    """
+
+    parts: NDArray[np.uint16]
+    context: NDArray[np.uint8]
+    bits: int
+    group: int
+
+    def __post_init__(self) -> None:
+        symbols, sums = 1 << self.bits * self.group, context_sums(self.bits, self.group)
+        right = self.parts.ndim == 3 and self.parts.shape[2] == symbols
+        if not right or (self.parts.sum(2, dtype=np.int64) != TOTAL).any():
+            raise ValueError(f"tables are not (channels, contexts, {symbols}) parts of {TOTAL}")
+        if self.context.shape != (sums,) or self.context.max() >= self.parts.shape[1]:
+            raise ValueError(f"context is not {sums} numbers below {self.parts.shape[1]}")
+
+    @cached_property
+    def starts(self) -> NDArray[np.uint16]:
+        """Sum of the parts before each symbol: (C or 1, K * S)."""
+        ends = self.parts.cumsum(2, dtype=np.int64)
+        return (ends - self.parts).astype(np.uint16).reshape(len(self.parts), -1)
+
+    @cached_property
+    def entries(self) -> NDArray[np.uint64]:
+        """What the encoder needs of each symbol in 64 bits: (C or 1, K * S).
+
+        From the highest bit: 32 bits ``ceil(2**(31 + s) / part)``, 4 bits ``s = ceil(log2 part)``,
+        14 bits ``part - 1``, 14 bits start. Division by the part becomes a product and a shift.
+        """
+        part = np.maximum(self.parts, 1).astype(np.uint64).reshape(len(self.parts), -1)
+        shift = sum((part > (1 << s) for s in range(PRECISION)), np.zeros_like(part))
+        one = np.uint64(1)
+        reciprocal = ((one << (shift + np.uint64(31))) + part - one) // part
+        rest = shift << np.uint64(28) | (part - one) << np.uint64(14) | self.starts & (TOTAL - 1)
+        entries: NDArray[np.uint64] = reciprocal << np.uint64(32) | rest
+        return entries
+
+    def to_bytes(self) -> bytes:
+        """The parts of tables of one channel and one context, as they travel."""
+        return varints(self.parts.reshape(-1).tolist())
+
+
+def context_sums(bits: int, group: int) -> int:
+    """How many sums of neighbours there are."""
+    return 2 * group * ((1 << bits) - 1) + 1
+
+
+def own_tables(levels: NDArray[np.uint8], bits: int) -> Tables:
+    """Tables of one channel and one context, from the levels that they will code."""
+    counts = np.bincount(levels.reshape(-1), minlength=1 << bits)
+    return _plain(to_parts(counts, counts > 0), bits)
+
+
+def read_tables(content: bytes, bits: int) -> tuple[Tables, int]:
+    """Tables that :meth:`Tables.to_bytes` wrote, and where they end.
+
+    Raises:
+        PayloadError: they are cut off or no probabilities.
+    """
+    parts, end = read_varints(content, 0, 1 << bits)
+    if sum(parts) != TOTAL:
+        raise PayloadError(f"the parts of a table are {sum(parts)} in sum, not {TOTAL}")
+    return _plain(np.array(parts), bits), end
+
+
+def to_parts(weights: NDArray[np.generic], possible: NDArray[np.bool_]) -> NDArray[np.uint16]:
+    """Parts of 2**14 in the ratio of the weights (.., S); what is possible gets at least one.
+
+    What rounding leaves goes to the symbol of the highest weight.
+    """
+    free = TOTAL - possible.sum(-1, keepdims=True)
+    whole = np.maximum(weights.sum(-1, keepdims=True), 1e-300)
+    parts = possible + np.floor(weights / whole * free).astype(np.int64)
+    largest = weights.argmax(-1)[..., None]
+    rest = TOTAL - parts.sum(-1, keepdims=True)
+    np.put_along_axis(parts, largest, np.take_along_axis(parts, largest, -1) + rest, -1)
+    return parts.astype(np.uint16)
+
+
+def _plain(parts: NDArray[np.generic], bits: int) -> Tables:
+    context = np.zeros(context_sums(bits, 1), np.uint8)
+    return Tables(parts.astype(np.uint16)[None, None], context, bits, 1)
