@@ -1,14 +1,15 @@
-"""Levels in so many bits each, one after the other, highest bit first."""
+"""Words of so many bits each, one after the other, highest bit first; levels packed plainly."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from isplit.codec.compiled import compiled
 from isplit.codec.form import Form
 from isplit.codec.payload import PayloadError
-
-_EIGHT = 8
 
 
 def pack(levels: NDArray[np.uint8], form: Form) -> bytes:
@@ -17,13 +18,7 @@ def pack(levels: NDArray[np.uint8], form: Form) -> bytes:
     >>> pack(np.array([[3, 4, 7]], np.uint8), Form((1, 3), bits=3)).hex()
     '7380'
     """
-    eights = np.zeros((-(-levels.size // _EIGHT), _EIGHT), np.uint8)
-    eights.reshape(-1)[: levels.size] = levels.reshape(-1)
-    words = np.zeros(len(eights), ">u8")
-    for place in range(_EIGHT):
-        words |= eights[:, place].astype(np.uint64) << np.uint64(64 - form.bits * (place + 1))
-    packed = words.view(np.uint8).reshape(-1, _EIGHT)[:, : form.bits]
-    return packed.tobytes()[: form.packed_bytes]
+    return packed(levels.reshape(-1), levels.size, form.bits)
 
 
 def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
@@ -34,12 +29,45 @@ def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
     """
     if len(body) != form.packed_bytes:
         raise PayloadError(f"{len(body)} bytes of packed levels, not {form.packed_bytes}")
-    padded = np.zeros((-(-form.count // _EIGHT), _EIGHT), np.uint8)
-    used = np.zeros(len(padded) * form.bits, np.uint8)
-    used[: len(body)] = np.frombuffer(body, np.uint8)
-    padded[:, : form.bits] = used.reshape(-1, form.bits)
-    words = padded.view(">u8").reshape(-1).astype(np.uint64)
-    mask = np.uint64((1 << form.bits) - 1)
-    for place in range(_EIGHT):
-        padded[:, place] = words >> np.uint64(64 - form.bits * (place + 1)) & mask
-    return padded.reshape(-1)[: form.count].reshape(form.plane)
+    levels = np.empty(form.count, np.uint8)
+    _read(np.frombuffer(body, np.uint8), form.bits, levels)
+    return levels.reshape(form.plane)
+
+
+def packed(words: NDArray[Any], count: int, width: int) -> bytes:
+    """The first ``count`` words of ``width`` bits, up to 9."""
+    written = np.empty(count * width // 8 + 8, np.uint8)
+    return written[: _write(words, count, width, written)].tobytes()
+
+
+@compiled
+def _write(words: NDArray[Any], count: int, width: int, written: NDArray[np.uint8]) -> int:
+    place = kept = gathered = 0  # the last ``kept`` bits wait to be written
+    for i in range(count):
+        gathered = gathered << width | np.int64(words[i])
+        kept += width
+        if kept >= 32:
+            kept -= 32
+            four = gathered >> kept
+            for byte in range(4):
+                written[place + byte] = (four >> (24 - 8 * byte)) & 255
+            place += 4
+            gathered &= (1 << kept) - 1
+    while kept > 0:
+        byte = gathered << 8 >> kept
+        written[place] = byte & 255
+        place += 1
+        kept -= 8
+    return place
+
+
+@compiled
+def _read(body: NDArray[np.uint8], width: int, words: NDArray[np.uint8]) -> None:
+    place = kept = gathered = 0
+    for i in range(words.size):
+        if kept < width:
+            gathered = (gathered << 8 | np.int64(body[place])) & 65535
+            place += 1
+            kept += 8
+        kept -= width
+        words[i] = (gathered >> kept) & ((1 << width) - 1)

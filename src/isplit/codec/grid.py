@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from isplit.codec.compiled import compiled
+from isplit.codec.compiled import COMPILED, compiled
 
 Floats = NDArray[np.float32]
 
@@ -40,7 +40,12 @@ class Grid:
         index = self.index
         steps = self.values.shape[1] if index is None else index.shape[1]
         levels = np.empty(features.shape, np.uint8)
-        _round(features, self.low, self.scale, np.float32(steps - 1), levels)
+        top = np.float32(steps - 1)
+        if COMPILED:
+            _round(features, self.low, self.scale, top, levels)
+        else:
+            places = (features - self.low[:, None]) * self.scale[:, None] + np.float32(0.5)
+            levels[:] = np.clip(places, np.float32(0), top)
         if index is not None:
             rows = np.arange(features.shape[1])[:, None] % len(index)
             levels = index[rows, levels]
@@ -49,7 +54,11 @@ class Grid:
     def features(self, levels: NDArray[np.uint8]) -> Floats:
         """What the levels (C, M) of one sample become."""
         features = np.empty(levels.shape, np.float32)
-        _look_up(levels, self.values, features)
+        if COMPILED:
+            _look_up(levels, self.values, features)
+        else:
+            for c, line in enumerate(levels):
+                features[c] = self.values[c % len(self.values)][line]
         return features
 
 
@@ -74,12 +83,15 @@ def _round(
     half, zero = np.float32(0.5), np.float32(0)
     for sample in range(features.shape[0]):
         for c in range(features.shape[1]):
-            row = c % low.size
-            places = (features[sample, c] - low[row]) * scale[row] + half
-            levels[sample, c] = np.minimum(np.maximum(places, zero), top).astype(np.uint8)
+            line, out = features[sample, c], levels[sample, c]
+            start, step = low[c % low.size], scale[c % low.size]
+            for m in range(line.size):
+                out[m] = np.uint8(min(max((line[m] - start) * step + half, zero), top))
 
 
 @compiled
 def _look_up(levels: NDArray[np.uint8], values: Floats, features: Floats) -> None:
     for c in range(levels.shape[0]):
-        features[c] = values[c % len(values)][levels[c]]
+        row, line, out = values[c % len(values)], levels[c], features[c]
+        for m in range(line.size):
+            out[m] = row[line[m]]

@@ -46,20 +46,22 @@ def _push(x, entry, words, place):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _pull(x, starts, words, place):  # type: ignore[no-untyped-def]
+def _pull(x, starts, row, span, words, place):  # type: ignore[no-untyped-def]
     """The symbol on top of a state, the state without it, and the place of the next word."""
     slot = x & _BELOW
-    symbol, half = 0, starts.size // 2
+    at, half = row, span >> 1
     while half:
-        symbol += half if starts[symbol + half] <= slot else 0
-        half //= 2
-    start = _U64(starts[symbol])
-    end = _U64(starts[symbol + 1]) if symbol + 1 < starts.size else _TOTAL
+        at += half * _I64(starts[at + half] <= slot)
+        half >>= 1
+    start = _U64(starts[at])
+    end = _U64(starts[at + 1]) if at + 1 < row + span else _TOTAL
     x = (end - start) * (x >> _14) + slot - start
-    if x < _LOWEST and place < words.size:
+    more = _I64(x < _LOWEST)
+    if place + more > words.size:
+        more = 0
+    if more:
         x = x << _16 | _U64(words[place])
-        place += 1
-    return symbol, x, place
+    return at - row, x, place + more
 
 
 @compiled
@@ -72,14 +74,34 @@ def symbols_of(
     found: NDArray[np.uint16],
 ) -> None:
     """Write context * S + symbol of every group of levels (C, M) into ``found`` (C, M / G)."""
+    size = levels.shape[1]
+    inside = columns if columns >= group else size  # from here on no border is near
     for c in range(levels.shape[0]):
         line = levels[c]
+        column = 0
         for t in range(found.shape[1]):
             first = t * group
-            symbol = _context(line, first, columns, group, context)
-            for i in range(first, first + group):
-                symbol = (symbol << bits) | (_I64(line[i]) if i < line.size else _I64(0))
+            if first < inside or first + group > size or group == 3:
+                symbol = _context(line, first, columns, group, context)
+                for i in range(first, first + group):
+                    symbol = (symbol << bits) | (_I64(line[i]) if i < size else _I64(0))
+            else:
+                up = first - columns
+                total = group * _I64(line[first - 1 if column else up])
+                if group == 4:
+                    total += _I64(line[up + 2]) + _I64(line[up + 3])
+                    fine = _I64(line[first + 2]) << bits | _I64(line[first + 3])
+                if group > 1:
+                    total += _I64(line[up]) + _I64(line[up + 1])
+                    symbol = _I64(line[first]) << bits | _I64(line[first + 1])
+                else:
+                    total += _I64(line[up])
+                    symbol = _I64(line[first])
+                if group == 4:
+                    symbol = symbol << 2 * bits | fine
+                symbol |= _I64(context[total]) << bits * group
             found[c, t] = symbol
+            column = column + group if column + group < columns else column + group - columns
 
 
 @compiled
@@ -127,7 +149,7 @@ def read(
     """Fill ``levels`` (C, M); whether words and states end as the encoder began."""
     channels, size = levels.shape
     together = channels // states * states if states > 1 else 0
-    span = starts.shape[1] // contexts
+    own, span = len(starts), starts.shape[1] // contexts
     x = np.full(STATES, _LOWEST, np.uint64)
     for lane in range(states):
         x[lane] = _U64(words[2 * lane]) << _16 | _U64(words[2 * lane + 1])
@@ -142,8 +164,8 @@ def read(
                 c = base + lane
                 line = levels[c]
                 row = span * _context(line, first, columns, group, context)
-                table = starts[c % len(starts), row : row + span]
-                symbol, x[lane], place = _pull(x[lane], table, words, place)
+                table = starts[c % own]
+                symbol, x[lane], place = _pull(x[lane], table, row, span, words, place)
                 for i in range(min(first + group, size) - 1, first - 1, -1):
                     line[i] = (symbol >> bits * (first + group - 1 - i)) & mask
     return place == words.size and bool((x == _LOWEST).all())

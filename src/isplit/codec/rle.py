@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from isplit.codec.bits import packed
 from isplit.codec.compiled import compiled
 from isplit.codec.form import Form
 from isplit.codec.payload import PayloadError
@@ -23,8 +24,8 @@ def pack(levels: NDArray[np.uint8], form: Form) -> bytes:
     >>> pack(example, Form((1, 8), bits=3)).hex()
     '34c7'
     """
-    written = np.empty(levels.size * (form.bits + 1) // 8 + 8, np.uint8)
-    return written[: _write(levels.reshape(-1), form.bits, written)].tobytes()
+    words = np.empty(levels.size + 1, np.uint16)
+    return packed(words, _words_of(levels.reshape(-1), form.bits, words), form.bits + 1)
 
 
 def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
@@ -33,59 +34,55 @@ def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
     Raises:
         PayloadError: the codewords are not those of so many levels.
     """
-    levels = np.zeros(form.count, np.uint8)
-    used_bits = _read(np.frombuffer(body, np.uint8), form.bits, levels)
-    if used_bits < 0 or (used_bits + 7) // 8 != len(body):
+    levels = np.zeros(form.count + (1 << form.bits), np.uint8)  # a run may end beyond the last
+    end, used = _levels_of(np.frombuffer(body, np.uint8), form.bits, form.count, levels)
+    if end != form.count or used != len(body):
         raise PayloadError(f"{len(body)} bytes of codewords do not give {form.count} levels")
-    return levels.reshape(form.plane)
+    return levels[:end].reshape(form.plane)
 
 
 @compiled
-def _write(levels: NDArray[np.uint8], bits: int, written: NDArray[np.uint8]) -> int:
+def _words_of(levels: NDArray[np.uint8], bits: int, words: NDArray[np.uint16]) -> int:
+    """Every step stores; the place moves on where a new codeword begins (no branch to guess)."""
+    longest = 1 << bits
+    place, run = -1, longest
+    for i in range(levels.size):
+        level = np.int64(levels[i])
+        zero = np.int64(level == 0)
+        goes_on = zero & np.int64(run < longest)
+        place += 1 - goes_on
+        run = run * goes_on + 1
+        words[place] = level + zero * (longest + run - 1)
+        run += (1 - zero) * (longest - run)
+    return place + 1
+
+
+@compiled
+def _levels_of(
+    body: NDArray[np.uint8], bits: int, count: int, levels: NDArray[np.uint8]
+) -> tuple[int, int]:
+    """Where the levels end and how many bytes were used; too few bytes leave it below count."""
     longest, width = 1 << bits, bits + 1
-    place = kept = run = 0
-    gathered = 0  # the last ``kept`` bits wait to be written
-    for i in range(levels.size + 1):
-        level = int(levels[i]) if i < levels.size else 0
-        if level == 0 and i < levels.size:
-            run += 1
-            if run < longest:
+    i = place = kept = gathered = 0
+    while i < count:
+        if kept < width:
+            if place + 4 <= body.size:
+                four = np.int64(body[place]) << 24 | np.int64(body[place + 1]) << 16
+                four |= np.int64(body[place + 2]) << 8 | np.int64(body[place + 3])
+                gathered = (gathered & 511) << 32 | four
+                place += 4
+                kept += 32
+            elif place < body.size:
+                gathered = (gathered & 511) << 8 | np.int64(body[place])
+                place += 1
+                kept += 8
                 continue
-        if run:
-            gathered = (gathered << width) | (longest + run - 1)
-            kept += width
-            run = 0
-        if level:
-            gathered = (gathered << width) | level
-            kept += width
-        while kept >= 8:
-            kept -= 8
-            written[place] = (gathered >> kept) & 255
-            place += 1
-        gathered &= 255
-    if kept:
-        written[place] = (gathered << (8 - kept)) & 255
-        place += 1
-    return place
-
-
-@compiled
-def _read(body: NDArray[np.uint8], bits: int, levels: NDArray[np.uint8]) -> int:
-    """Bits used, or -1 where the body ends early or a run is longer than the rest."""
-    longest, width = 1 << bits, bits + 1
-    place = kept = gathered = i = 0
-    while i < levels.size:
-        while kept < width:
-            if place == body.size:
-                return -1
-            gathered = ((gathered & 511) << 8) | int(body[place])
-            place += 1
-            kept += 8
+            else:
+                break
         kept -= width
         word = (gathered >> kept) & (2 * longest - 1)
-        if word < longest:
-            levels[i] = word
-            i += 1
-        else:
-            i += word - longest + 1
-    return 8 * place - kept if i == levels.size else -1
+        run = word >> bits
+        value = word & (longest - 1)
+        levels[i] = value * (1 - run)
+        i += 1 + run * value
+    return i, place - kept // 8

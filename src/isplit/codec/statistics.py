@@ -16,7 +16,7 @@ from isplit.codec.tables import Tables, context_sums, to_parts
 
 MAX_CONTEXTS = 12
 _MAX_PARTS = 1 << 20  # of all channels and contexts together: 2 MB
-_SYMBOL_BITS = 8
+_SYMBOL_BITS, _LARGEST_GROUP = 8, 4
 _PRIOR_SYMBOLS = 64.0  # seen before the first sample, in the ratio that the whole tensor shows
 
 Floats = NDArray[np.float64]
@@ -29,7 +29,7 @@ def fit_tables(levels: NDArray[np.uint8], form: Form) -> Tables:
     the whole tensor: their product divided by what all of it shows.
     """
     channels, size = form.plane
-    group = max(1, min(_SYMBOL_BITS // form.bits, size))
+    group = max(1, min(_LARGEST_GROUP, _SYMBOL_BITS // form.bits, size))
     symbols = 1 << form.bits * group
     contexts = int(np.clip(_MAX_PARTS // (channels * symbols), 1, MAX_CONTEXTS))
     context = _classes(levels, form, group, contexts)
