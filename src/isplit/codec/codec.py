@@ -63,7 +63,7 @@ class Codec(ABC):
         Args:
             payloads: at least one, all of the same shape.
             limit_bytes: of one decoded sample as float32; larger ones are refused unopened.
-                What decoding takes besides is at most as much again.
+                What decoding takes in all is at most four times as much.
 
         Raises:
             PayloadError: damaged, cut off, of another codec or profile, or above the limit.

@@ -112,7 +112,7 @@ class Levels(Codec):
             assert self.profile.grid is not None
             grid = self.profile.grid
         else:
-            grid, body = self._sent_grid(form, body)
+            grid, body = self._sent_grid(header.rows, body)
         if header.packed:
             levels = bits.unpack(body, form)
         elif self.name in CODERS:
@@ -122,8 +122,7 @@ class Levels(Codec):
         levels = summed(levels, header.shape, self.delta, self.bits)
         return grid.features(levels).reshape(header.shape)
 
-    def _sent_grid(self, form: Form, body: bytes) -> tuple[Grid, bytes]:
-        rows = form.channels if self.per == "channel" else 1
+    def _sent_grid(self, rows: int, body: bytes) -> tuple[Grid, bytes]:
         if len(body) < 8 * rows:
             raise PayloadError(f"{len(body)} bytes do not hold {rows} ranges")
         low, high = np.frombuffer(body, "<f4", 2 * rows).reshape(rows, 2).T.astype(np.float32)

@@ -42,6 +42,11 @@ class Header:
     per_channel: bool = False
     packed: bool = False
 
+    @property
+    def rows(self) -> int:
+        """How many ranges there are."""
+        return self.shape[0] if self.per_channel and self.shape else 1
+
     def to_bytes(self, body_bytes: int) -> bytes:
         """The header of a self-contained payload whose body has so many bytes."""
         kind = self.bits | self.delta << 4 | self.per_channel << 6 | self.packed << 7
@@ -90,6 +95,7 @@ def parsed(content: bytes, limit_bytes: int) -> tuple[Header, bytes]:
     if header.to_bytes(len(body)) != content[:start]:
         raise PayloadError(f"the header promises {numbers[-1]} bytes, {len(body)} follow")
     refuse_large(shape, limit_bytes)
+    refuse_large((8 * header.rows, 1 << header.bits), limit_bytes)  # what its levels become
     return header, body
 
 
