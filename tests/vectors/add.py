@@ -21,7 +21,10 @@ LEVELS = [
     {"bits": 3, "delta": "columns"},
     {"bits": 2, "per": "channel", "range": "clip"},
 ]
+LARGE = {"bits": 5}
+"""With four states."""
 OTHERS = {
+    "ans": [*LEVELS, LARGE],
     "plain": [{"dtype": "float32"}, {"dtype": "float16"}, {"dtype": "bfloat16"}],
     "jpeg": [{"quality": 90}],
 }
@@ -47,7 +50,8 @@ def add(stem, config, is_bound):
     if stem.with_suffix(".bin").exists():
         return
     codec = from_config(config)
-    batch = features((9, 5, 6, 7), seed=int(stem.name))
+    sides = (30, 16) if config.get("bits") == LARGE["bits"] else (6, 7)
+    batch = features((9, 5, *sides), seed=int(stem.name))
     if config["name"] == "jpeg":
         batch = np.clip(batch[:, :3], 0, 255).astype(np.uint8)
     if is_bound:
@@ -61,7 +65,7 @@ def add(stem, config, is_bound):
         "decoded": codec.decode([payload])[0].reshape(-1).tolist(),
     }
     stem.parent.mkdir(exist_ok=True)
-    stem.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
+    stem.with_suffix(".json").write_text(json.dumps(content) + "\n")
     stem.with_suffix(".bin").write_bytes(payload)
 
 

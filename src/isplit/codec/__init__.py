@@ -26,7 +26,7 @@ from isplit.codec.payload import LIMIT_BYTES, PayloadError
 from isplit.codec.plain import Plain
 from isplit.codec.profile import Profile, load_profile
 
-CODECS: dict[str, type[Codec]] = {name: Levels for name in NAMES} | {"plain": Plain, "jpeg": Jpeg}
+CODECS: dict[str, type[Codec]] = dict.fromkeys(NAMES, Levels) | {"plain": Plain, "jpeg": Jpeg}
 """The class of each codec, by name."""
 
 

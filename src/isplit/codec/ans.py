@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from isplit.codec import rans
 from isplit.codec.form import Form
 from isplit.codec.payload import PayloadError
+from isplit.codec.symbols import symbols_of
 from isplit.codec.tables import Tables, own_tables, read_tables
 
 _MANY = 2048
-"""Symbols from which four states pay for their eight to twelve bytes more."""
+"""Symbols from which four states pay for the nine bytes that they cost."""
 
 
 def pack(levels: NDArray[np.uint8], form: Form) -> bytes:
@@ -26,7 +27,7 @@ def pack(levels: NDArray[np.uint8], form: Form) -> bytes:
     head = b"" if form.tables else tables.to_bytes()
     found = symbols(levels, form, tables)
     words = np.empty(found.size + 2 * rans.STATES + 1, np.uint16)
-    first = rans.write(found, tables.entries, _states(found.shape), words)
+    first = rans.write(found, tables.entries, _states(form, tables), words)
     return head + words[first:].astype("<u2").tobytes()
 
 
@@ -40,23 +41,22 @@ def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
     if not form.count and not body:
         return levels
     tables, start = (form.tables, 0) if form.tables else read_tables(body, form.bits)
-    states = _states((form.channels, -(-form.plane[1] // tables.group)))
+    states = _states(form, tables)
     if (len(body) - start) % 2 or len(body) - start < 4 * states or not form.count:
         raise PayloadError(f"{len(body) - start} bytes are no words of {states} states")
     words = np.frombuffer(body, "<u2", offset=start).astype(np.uint16)
-    contexts = tables.parts.shape[1]
-    settings = (contexts, states, form.columns, tables.context, form.bits, tables.group)
-    if not rans.read(words, tables.starts, *settings, levels):
+    lie = (form.columns, form.bits, tables.group)
+    if not rans.read(words, tables.starts, states, lie, tables.context, levels):
         raise PayloadError("the words do not end where the levels do")
     return levels
 
 
 def symbols(levels: NDArray[np.uint8], form: Form, tables: Tables) -> NDArray[np.uint16]:
-    """context * S + symbol of every group of levels: (C, M / G)."""
+    """Context * S + symbol of every group of levels: (C, M / G)."""
     found = np.empty((form.channels, -(-form.plane[1] // tables.group)), np.uint16)
-    rans.symbols_of(levels, form.columns, tables.context, form.bits, tables.group, found)
+    symbols_of(levels, (form.columns, form.bits, tables.group), tables.context, found)
     return found
 
 
-def _states(shape: tuple[int, ...]) -> int:
-    return rans.STATES if shape[0] * shape[1] >= _MANY else 1
+def _states(form: Form, tables: Tables) -> int:
+    return rans.STATES if form.channels * -(-form.plane[1] // tables.group) >= _MANY else 1

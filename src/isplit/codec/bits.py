@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isplit.codec.compiled import compiled
+from isplit.codec.compiled import I64, compiled
 from isplit.codec.form import Form
 from isplit.codec.payload import PayloadError
 
@@ -44,7 +44,7 @@ def packed(words: NDArray[Any], count: int, width: int) -> bytes:
 def _write(words: NDArray[Any], count: int, width: int, written: NDArray[np.uint8]) -> int:
     place = kept = gathered = 0  # the last ``kept`` bits wait to be written
     for i in range(count):
-        gathered = gathered << width | np.int64(words[i])
+        gathered = gathered << width | I64(words[i])
         kept += width
         if kept >= 32:
             kept -= 32
@@ -66,7 +66,7 @@ def _read(body: NDArray[np.uint8], width: int, words: NDArray[np.uint8]) -> None
     place = kept = gathered = 0
     for i in range(words.size):
         if kept < width:
-            gathered = (gathered << 8 | np.int64(body[place])) & 65535
+            gathered = (gathered << 8 | I64(body[place])) & 65535
             place += 1
             kept += 8
         kept -= width

@@ -20,11 +20,13 @@ from isplit.codec.payload import (
     sealed,
     unsealed,
 )
-from isplit.codec.profile import ID_BYTES, Profile
+from isplit.codec.profile import Profile
 
 Array = NDArray[Any]
 NAMES = ("plain", "quantize", "rle", "zlib", "zstd", "lz4", "blosc2", "pcodec", "ans", "jpeg")
 """In the order of their numbers on the wire."""
+ID_BYTES = 3
+_MODES = (b"\0", b"\1")  # coded; packed plainly
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,9 +122,6 @@ class Codec(ABC):
             raise PayloadError("not a payload of this profile")
         refuse_large(self.profile.shape, limit_bytes)
         return replace(self._header(self.profile.shape), packed=head[ID_BYTES:] == _MODES[1]), body
-
-
-_MODES = (b"\0", b"\1")
 
 
 def as_array(features: Any) -> Array:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, TypeVar
 
-try:
-    import numba
-except ImportError:
-    numba = None
+import numpy as np
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-COMPILED = numba is not None
+COMPILED = find_spec("numba") is not None
 """Whether the loops run as machine code."""
+I64: Any = np.int64
+U64: Any = np.uint64
 
 
 def compiled(function: Function) -> Function:
@@ -21,18 +22,11 @@ def compiled(function: Function) -> Function:
     Without ``fastmath``: every float operation is rounded by itself, as IEEE 754 says, so that two
     machines agree to the bit. Where no folder can be written, it is compiled in every process.
     """
-    if numba is None:
+    if not COMPILED:
         return function
+    njit: Any = import_module("numba").njit
     try:
-        made: Function = numba.njit(cache=True, nogil=True)(function)
+        made: Function = njit(cache=True, nogil=True)(function)
     except RuntimeError:
-        made = numba.njit(nogil=True)(function)
-    return made
-
-
-def inlined(function: Function) -> Function:
-    """The function as a part of the compiled functions that call it."""
-    if numba is None:
-        return function
-    made: Function = numba.njit(inline="always")(function)
+        made = njit(nogil=True)(function)
     return made

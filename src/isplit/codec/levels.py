@@ -59,13 +59,17 @@ class Levels(Codec):
         """What the coder codes of a batch (N, ...) by the profile's grid: (N, C, M).
 
         Raises:
-            ValueError: NaN or infinity, or no axis to take differences over.
+            ValueError: no profile, NaN or infinity, or no axis to take differences over.
         """
-        assert self.profile is not None and self.profile.grid is not None
-        features = self._planes(batch)
+        grid, features = self._calibrated(), self._planes(batch)
         if not np.isfinite([features.min(initial=0), features.max(initial=0)]).all():
             raise ValueError("features hold NaN or infinity")
-        return self._differences(self.profile.grid.levels(features), batch.shape[1:])
+        return self._differences(grid.levels(features), batch.shape[1:])
+
+    def _calibrated(self) -> Grid:
+        if self.profile is None or self.profile.grid is None:
+            raise ValueError(f"codec={self.name} has no grid: calibrate it, and bind it to that")
+        return self.profile.grid
 
     def _planes(self, batch: Array) -> NDArray[np.float32]:
         refuse_flat(batch.shape[1:], self.delta)
@@ -109,8 +113,7 @@ class Levels(Codec):
     def _unpack(self, header: Header, body: bytes) -> Array:
         form = self.form(header.shape)
         if self.profile:
-            assert self.profile.grid is not None
-            grid = self.profile.grid
+            grid = self._calibrated()
         else:
             grid, body = self._sent_grid(header.rows, body)
         if header.packed:
@@ -125,7 +128,9 @@ class Levels(Codec):
     def _sent_grid(self, rows: int, body: bytes) -> tuple[Grid, bytes]:
         if len(body) < 8 * rows:
             raise PayloadError(f"{len(body)} bytes do not hold {rows} ranges")
-        low, high = np.frombuffer(body, "<f4", 2 * rows).reshape(rows, 2).T.astype(np.float32)
+        low, high = (
+            np.frombuffer(body, "<f4", 2 * rows).reshape(rows, 2).T.astype(np.float32, order="C")
+        )
         with np.errstate(over="ignore", invalid="ignore"):
             refuse = not np.isfinite(high - low).all() or (high < low).any()
         if refuse:

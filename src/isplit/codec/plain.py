@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+
 import numpy as np
 
 from isplit.codec.codec import Array, Codec
@@ -48,10 +49,12 @@ class Plain(Codec):
             values = (np.frombuffer(body, "<u2").astype(np.uint32) << 16).view(np.float32)
         else:
             values = np.frombuffer(body, "<f2" if half else "<f4").astype(np.float32)
-        return values.reshape(header.shape)
+        decoded: Array = values.reshape(header.shape)
+        return decoded
 
 
 def _bfloat16(single: Array) -> Array:
     """The upper half of each float32, rounded to nearest, ties to even."""
     whole = single.view("<u4")
-    return ((whole + 0x7FFF + (whole >> 16 & 1)) >> 16).astype("<u2")
+    upper: Array = ((whole + 0x7FFF + (whole >> 16 & 1)) >> 16).astype("<u2")
+    return upper

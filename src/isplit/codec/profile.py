@@ -8,10 +8,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import math
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,6 @@ from isplit.codec.grid import Grid
 from isplit.codec.tables import Tables
 
 FORMAT = "isplit codec profile 1"
-ID_BYTES = 3
 
 
 @dataclass(frozen=True)
@@ -53,15 +51,14 @@ class Profile:
             "format": FORMAT,
             "config": dict(self.config),
             "shape": list(self.shape),
-            "grid": None if self.grid is None else _written(vars(self.grid)),
-            "tables": None if self.tables is None else _written(_fields(self.tables)),
+            "grid": _written(self.grid),
+            "tables": _written(self.tables),
         }
         return json.dumps(content, sort_keys=True, indent=1) + "\n"
 
     def save(self, path: Path | str) -> None:
         """Write the file, whole or not at all."""
-        path = Path(path)
-        temporary = path.with_name(f".{path.name}.part")
+        temporary = Path(path).with_suffix(".part")
         temporary.write_text(self.to_json(), encoding="utf-8")
         temporary.replace(path)
 
@@ -72,49 +69,35 @@ def load_profile(path: Path | str) -> Profile:
     Raises:
         ValueError: the file is no profile of this version.
     """
-    text = Path(path).read_text(encoding="utf-8")
     try:
-        content = json.loads(text)
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
         if content["format"] != FORMAT:
             raise ValueError(f"its format is {content['format']!r}")
-        grid, tables = content["grid"], content["tables"]
-        return Profile(
-            content["config"],
-            tuple(content["shape"]),
-            None if grid is None else Grid(**_read(grid)),
-            None if tables is None else Tables(**_read(tables)),
-        )
+        grid = content["grid"] and Grid(**_read(content["grid"]))
+        tables = content["tables"] and Tables(**_read(content["tables"]))
+        return Profile(content["config"], tuple(content["shape"]), grid, tables)
     except (KeyError, TypeError, ValueError, zlib.error) as error:
         raise ValueError(f"{path} is not an {FORMAT}: {error}") from error
 
 
-def _fields(tables: Tables) -> dict[str, Any]:
-    return {name: getattr(tables, name) for name in ("parts", "context", "bits", "group")}
+def _written(part: Grid | Tables | None) -> dict[str, Any] | None:
+    if part is None:
+        return None
+    values = {field.name: getattr(part, field.name) for field in fields(part)}
+    return {k: _text(v) if isinstance(v, np.ndarray) else v for k, v in values.items()}
 
 
-def _written(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: _array_to_text(value) if isinstance(value, np.ndarray) else value
-        for name, value in fields.items()
-    }
-
-
-def _array_to_text(array: NDArray[Any]) -> dict[str, Any]:
+def _text(array: NDArray[Any]) -> dict[str, Any]:
     little = array.astype(array.dtype.newbyteorder("<"))
     packed = base64.b64encode(zlib.compress(little.tobytes(), 9)).decode()
     return {"dtype": array.dtype.name, "shape": list(array.shape), "data": packed}
 
 
-def _read(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: _array_of_text(value) if isinstance(value, dict) else value
-        for name, value in fields.items()
-    }
+def _read(part: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: _array(v) if isinstance(v, dict) else v for k, v in part.items()}
 
 
-def _array_of_text(value: Mapping[str, Any]) -> NDArray[Any]:
-    dtype = np.dtype(value["dtype"]).newbyteorder("<")
-    size = math.prod(value["shape"]) * dtype.itemsize
-    content = zlib.decompressobj().decompress(base64.b64decode(value["data"]), size + 1)
-    array = np.frombuffer(content, dtype).reshape(value["shape"])
-    return array.astype(value["dtype"])
+def _array(value: Mapping[str, Any]) -> NDArray[Any]:
+    content = zlib.decompress(base64.b64decode(value["data"]))
+    little = np.frombuffer(content, np.dtype(value["dtype"]).newbyteorder("<"))
+    return little.astype(value["dtype"]).reshape(value["shape"])

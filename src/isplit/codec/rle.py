@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isplit.codec.bits import packed
-from isplit.codec.compiled import compiled
+from isplit.codec.compiled import I64, compiled
 from isplit.codec.form import Form
 from isplit.codec.payload import PayloadError
 
@@ -47,9 +47,9 @@ def _words_of(levels: NDArray[np.uint8], bits: int, words: NDArray[np.uint16]) -
     longest = 1 << bits
     place, run = -1, longest
     for i in range(levels.size):
-        level = np.int64(levels[i])
-        zero = np.int64(level == 0)
-        goes_on = zero & np.int64(run < longest)
+        level = I64(levels[i])
+        zero = I64(level == 0)
+        goes_on = zero & I64(run < longest)
         place += 1 - goes_on
         run = run * goes_on + 1
         words[place] = level + zero * (longest + run - 1)
@@ -67,13 +67,13 @@ def _levels_of(
     while i < count:
         if kept < width:
             if place + 4 <= body.size:
-                four = np.int64(body[place]) << 24 | np.int64(body[place + 1]) << 16
-                four |= np.int64(body[place + 2]) << 8 | np.int64(body[place + 3])
+                four = I64(body[place]) << 24 | I64(body[place + 1]) << 16
+                four |= I64(body[place + 2]) << 8 | I64(body[place + 3])
                 gathered = (gathered & 511) << 32 | four
                 place += 4
                 kept += 32
             elif place < body.size:
-                gathered = (gathered & 511) << 8 | np.int64(body[place])
+                gathered = (gathered & 511) << 8 | I64(body[place])
                 place += 1
                 kept += 8
                 continue

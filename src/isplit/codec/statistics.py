@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from isplit.codec import rans
 from isplit.codec.form import Form
+from isplit.codec.symbols import symbols_of
 from isplit.codec.tables import Tables, context_sums, to_parts
 
 MAX_CONTEXTS = 12
@@ -41,9 +41,7 @@ def fit_tables(levels: NDArray[np.uint8], form: Form) -> Tables:
     return Tables(to_parts(weights, np.ones(weights.shape, bool)), context, form.bits, group)
 
 
-def _classes(
-    levels: NDArray[np.uint8], form: Form, group: int, contexts: int
-) -> NDArray[np.uint8]:
+def _classes(levels: NDArray[np.uint8], form: Form, group: int, contexts: int) -> NDArray[np.uint8]:
     """The context of each sum of neighbours: zero alone, then about equally many in each."""
     sums = np.arange(context_sums(form.bits, group), dtype=np.uint16)
     seen = np.zeros(len(sums))
@@ -63,7 +61,7 @@ def _symbols(
     """Of each sample context * S + symbol of every group: (C, M / G)."""
     for sample in levels:
         found = np.empty((form.channels, -(-form.plane[1] // group)), np.uint32)
-        rans.symbols_of(sample, form.columns, context, form.bits, group, found)
+        symbols_of(sample, (form.columns, form.bits, group), context, found)
         yield found
 
 

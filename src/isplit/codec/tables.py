@@ -105,7 +105,8 @@ def to_parts(weights: NDArray[np.generic], possible: NDArray[np.bool_]) -> NDArr
     largest = weights.argmax(-1)[..., None]
     rest = TOTAL - parts.sum(-1, keepdims=True)
     np.put_along_axis(parts, largest, np.take_along_axis(parts, largest, -1) + rest, -1)
-    return parts.astype(np.uint16)
+    rounded: NDArray[np.uint16] = parts.astype(np.uint16)
+    return rounded
 
 
 def _plain(parts: NDArray[np.generic], bits: int) -> Tables:

@@ -59,7 +59,9 @@ def test_the_same_bytes_with_numpy_alone(alone, tmp_path):
     assert not answer.stderr
     *lines, loaded, zstd, lz4, blosc2, pcodec = answer.stdout.splitlines()
     assert loaded == "[]"
-    for name, line in zip(("zstd", "lz4", "blosc2", "pcodec"), (zstd, lz4, blosc2, pcodec), strict=True):
+    for name, line in zip(
+        ("zstd", "lz4", "blosc2", "pcodec"), (zstd, lz4, blosc2, pcodec), strict=True
+    ):
         assert line == f"codec={name} needs a library: pip install isplit[codecs]"
     if COMPILED:
         assert lines == list(compiled_answers(features.astype(np.float32)))

@@ -36,7 +36,9 @@ def rans_words(levels, tables, columns: int, states: int) -> bytes:
     for lanes in order:
         for first in range(0, size, group):
             for state, c in enumerate(lanes):
-                row = tables.parts[c % len(tables.parts)][_context(levels[c], first, columns, tables)]
+                row = tables.parts[c % len(tables.parts)][
+                    _context(levels[c], first, columns, tables)
+                ]
                 symbol = 0
                 for i in range(first, first + group):
                     symbol = symbol * 2**bits + (int(levels[c][i]) if i < size else 0)
