@@ -9,10 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from isplit.codec import rans
+from isplit.codec import contexts, rans
 from isplit.codec.form import Form
 from isplit.codec.payload import PayloadError
-from isplit.codec.symbols import symbols_of
 from isplit.codec.tables import Tables, own_tables, read_tables
 
 _MANY = 2048
@@ -27,7 +26,7 @@ def pack(levels: NDArray[np.uint8], form: Form) -> bytes:
     head = b"" if form.tables else tables.to_bytes()
     found = symbols(levels, form, tables)
     words = np.empty(found.size + 2 * rans.STATES + 1, np.uint16)
-    first = rans.write(found, tables.entries, _states(form, tables), words)
+    first = rans.write(found, tables.bounds, _states(form, tables), words)
     return head + words[first:].astype("<u2").tobytes()
 
 
@@ -46,7 +45,7 @@ def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
         raise PayloadError(f"{len(body) - start} bytes are no words of {states} states")
     words = np.frombuffer(body, "<u2", offset=start).astype(np.uint16)
     lie = (form.columns, form.bits, tables.group)
-    if not rans.read(words, tables.starts, states, lie, tables.context, levels):
+    if not contexts.read(words, tables.bounds, states, lie, tables.context, levels):
         raise PayloadError("the words do not end where the levels do")
     return levels
 
@@ -54,7 +53,7 @@ def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
 def symbols(levels: NDArray[np.uint8], form: Form, tables: Tables) -> NDArray[np.uint16]:
     """Context * S + symbol of every group of levels: (C, M / G)."""
     found = np.empty((form.channels, -(-form.plane[1] // tables.group)), np.uint16)
-    symbols_of(levels, (form.columns, form.bits, tables.group), tables.context, found)
+    contexts.symbols_of(levels, (form.columns, form.bits, tables.group), tables.context, found)
     return found
 
 

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from isplit.codec.contexts import symbols_of
 from isplit.codec.form import Form
-from isplit.codec.symbols import symbols_of
 from isplit.codec.tables import Tables, context_sums, to_parts
 
 MAX_CONTEXTS = 12
-_MAX_PARTS = 1 << 20  # of all channels and contexts together: 2 MB
+_MAX_PARTS = 1 << 18  # of all channels and contexts together: 512 kB
 _SYMBOL_BITS, _LARGEST_GROUP = 8, 4
 _PRIOR_SYMBOLS = 64.0  # seen before the first sample, in the ratio that the whole tensor shows
 

@@ -46,25 +46,13 @@ class Tables:
             raise ValueError(f"context is not {sums} numbers below {self.parts.shape[1]}")
 
     @cached_property
-    def starts(self) -> NDArray[np.uint16]:
-        """Sum of the parts before each symbol: (C or 1, K * S)."""
-        ends = self.parts.cumsum(2, dtype=np.int64)
-        return (ends - self.parts).astype(np.uint16).reshape(len(self.parts), -1)
+    def bounds(self) -> NDArray[np.uint16]:
+        """Where the parts begin, and the end: (C or 1, K * S + 1), counted on over the contexts.
 
-    @cached_property
-    def entries(self) -> NDArray[np.uint64]:
-        """What the encoder needs of each symbol in 64 bits: (C or 1, K * S).
-
-        From the highest bit: 32 bits ``ceil(2**(31 + s) / part)``, 4 bits ``s = ceil(log2 part)``,
-        14 bits ``part - 1``, 14 bits start. Division by the part becomes a product and a shift.
+        Modulo 2**16, so that the difference of neighbours is a part, and all of 2**14 too.
         """
-        part = np.maximum(self.parts, 1).astype(np.uint64).reshape(len(self.parts), -1)
-        shift = sum((part > (1 << s) for s in range(PRECISION)), np.zeros_like(part))
-        one = np.uint64(1)
-        reciprocal = ((one << (shift + np.uint64(31))) + part - one) // part
-        rest = shift << np.uint64(28) | (part - one) << np.uint64(14) | self.starts & (TOTAL - 1)
-        entries: NDArray[np.uint64] = reciprocal << np.uint64(32) | rest
-        return entries
+        ends = self.parts.reshape(len(self.parts), -1).cumsum(1, dtype=np.uint64)
+        return np.pad(ends, ((0, 0), (1, 0))).astype(np.uint16)
 
     def to_bytes(self) -> bytes:
         """The parts of tables of one channel and one context, as they travel."""
