@@ -49,8 +49,10 @@ def _write(words: NDArray[Any], count: int, width: int, written: NDArray[np.uint
         if kept >= 32:
             kept -= 32
             four = gathered >> kept
-            for byte in range(4):
-                written[place + byte] = (four >> (24 - 8 * byte)) & 255
+            written[place] = (four >> 24) & 255
+            written[place + 1] = (four >> 16) & 255
+            written[place + 2] = (four >> 8) & 255
+            written[place + 3] = four & 255
             place += 4
             gathered &= (1 << kept) - 1
     while kept > 0:

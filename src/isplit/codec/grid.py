@@ -36,16 +36,23 @@ class Grid:
     index: NDArray[np.uint8] | None = None
 
     def levels(self, features: Floats) -> NDArray[np.uint8]:
-        """Levels (N, C, M) of features (N, C, M)."""
+        """Levels (N, C, M) of features (N, C, M).
+
+        Raises:
+            ValueError: NaN or infinity.
+        """
         index = self.index
         steps = self.values.shape[1] if index is None else index.shape[1]
         levels = np.empty(features.shape, np.uint8)
         top = np.float32(steps - 1)
         if COMPILED:
-            _round(features, self.low, self.scale, top, levels)
+            finite = _round(features, self.low, self.scale, top, levels)
         else:
+            finite = bool(np.isfinite(features).all())
             places = (features - self.low[:, None]) * self.scale[:, None] + np.float32(0.5)
-            levels[:] = np.clip(places, np.float32(0), top)
+            levels[:] = np.nan_to_num(np.clip(places, np.float32(0), top))
+        if not finite:
+            raise ValueError("features hold NaN or infinity")
         if index is not None:
             rows = np.arange(features.shape[1])[:, None] % len(index)
             levels = index[rows, levels]
@@ -79,14 +86,18 @@ def uniform(low: Floats, high: Floats, bits: int) -> Grid:
 @compiled
 def _round(
     features: Floats, low: Floats, scale: Floats, top: np.float32, levels: NDArray[np.uint8]
-) -> None:
-    half, zero = np.float32(0.5), np.float32(0)
+) -> bool:
+    """Whether all features are finite; the levels say nothing where they are not."""
+    half, zero, finite = np.float32(0.5), np.float32(0), True
     for sample in range(features.shape[0]):
         for c in range(features.shape[1]):
             line, out = features[sample, c], levels[sample, c]
             start, step = low[c % low.size], scale[c % low.size]
             for m in range(line.size):
-                out[m] = np.uint8(min(max((line[m] - start) * step + half, zero), top))
+                value = line[m]
+                finite &= value - value == 0
+                out[m] = np.uint8(min(max((value - start) * step + half, zero), top))
+    return finite
 
 
 @compiled
