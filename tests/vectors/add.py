@@ -2,8 +2,8 @@
 
     python tests/vectors/add.py
 
-Each is ``<codec>/NN.json`` (config, profile if the payload is bound, features and what a decoder
-must give, as lists) and ``NN.bin`` (the payload).
+Each is ``<codec>/NN.json`` (config, profile and its digest if the payload is bound, features and
+what a decoder must give, as lists) and ``NN.bin`` (the payload).
 """
 
 import json
@@ -60,6 +60,7 @@ def add(stem, config, is_bound):
     content = {
         "config": codec.get_config(),
         "profile": json.loads(codec.profile.to_json()) if is_bound else None,
+        "digest": codec.profile.digest.hex() if is_bound else None,
         "shape": list(batch.shape[1:]),
         "features": batch[0].reshape(-1).tolist(),
         "decoded": codec.decode([payload])[0].reshape(-1).tolist(),

@@ -12,10 +12,7 @@ from numpy.typing import NDArray
 from isplit.codec import contexts, rans
 from isplit.codec.form import Form
 from isplit.codec.payload import PayloadError
-from isplit.codec.tables import Tables, own_tables, read_tables
-
-_MANY = 2048
-"""Symbols from which four states pay for the nine bytes that they cost."""
+from isplit.codec.tables import STATES, Tables, own_tables, read_tables
 
 
 def pack(levels: NDArray[np.uint8], form: Form) -> bytes:
@@ -25,8 +22,8 @@ def pack(levels: NDArray[np.uint8], form: Form) -> bytes:
     tables = form.tables or own_tables(levels, form.bits)
     head = b"" if form.tables else tables.to_bytes()
     found = symbols(levels, form, tables)
-    words = np.empty(found.size + 2 * rans.STATES + 1, np.uint16)
-    first = rans.write(found, tables.bounds, _states(form, tables), words)
+    words = np.empty(found.size + 2 * STATES + 1, np.uint16)
+    first = rans.write(found, tables.bounds, tables.states, words)
     return head + words[first:].astype("<u2").tobytes()
 
 
@@ -39,8 +36,8 @@ def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
     levels = np.zeros(form.plane, np.uint8)
     if not form.count and not body:
         return levels
-    tables, start = (form.tables, 0) if form.tables else read_tables(body, form.bits)
-    states = _states(form, tables)
+    tables, start = (form.tables, 0) if form.tables else read_tables(body, form.bits, form.count)
+    states = tables.states
     if (len(body) - start) % 2 or len(body) - start < 4 * states or not form.count:
         raise PayloadError(f"{len(body) - start} bytes are no words of {states} states")
     words = np.frombuffer(body, "<u2", offset=start).astype(np.uint16)
@@ -55,7 +52,3 @@ def symbols(levels: NDArray[np.uint8], form: Form, tables: Tables) -> NDArray[np
     found = np.empty((form.channels, -(-form.plane[1] // tables.group)), np.uint16)
     contexts.symbols_of(levels, (form.columns, form.bits, tables.group), tables.context, found)
     return found
-
-
-def _states(form: Form, tables: Tables) -> int:
-    return rans.STATES if form.channels * -(-form.plane[1] // tables.group) >= _MANY else 1

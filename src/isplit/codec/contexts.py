@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isplit.codec.compiled import I64, U64, compiled
-from isplit.codec.rans import BELOW, LOWEST, STATES, WORD
+from isplit.codec.rans import BELOW, LOWEST, WORD
+from isplit.codec.tables import STATES
 
 Lie = tuple[int, int, int]
 _1, _2, _3, _14, _16 = (U64(k) for k in (1, 2, 3, 14, 16))

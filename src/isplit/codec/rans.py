@@ -1,9 +1,9 @@
 """Range asymmetric numeral systems (Duda 2013), the encoder: symbols to 16-bit words.
 
 Four states take turns, one for each of four neighbouring channels; the channels that are left
-over, and all of few symbols, use the first state alone. A state lies in 2**15 .. 2**31 - 1, so
-that a signed 32-bit integer holds it. Symbols are written from the last to the first, so that they
-can be read from the first to the last.
+over, and all where there is one state, use the first state alone. A state lies in 2**15 ..
+2**31 - 1, so that a signed 32-bit integer holds it. Symbols are written from the last to the
+first, so that they can be read from the first to the last.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isplit.codec.compiled import I64, U64, compiled
+from isplit.codec.tables import STATES
 
-STATES = 4
 LOWEST, TOTAL, BELOW, WORD = (U64(k) for k in (1 << 15, 1 << 14, (1 << 14) - 1, 65535))
 _4, _16, _17 = U64(4), U64(16), U64(17)
 

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from isplit.codec.contexts import symbols_of
 from isplit.codec.form import Form
-from isplit.codec.tables import Tables, context_sums, to_parts
+from isplit.codec.tables import STATES, TOTAL, Tables, context_sums, to_parts
 
 MAX_CONTEXTS = 12
 _MAX_PARTS = 1 << 18  # of all channels and contexts together: 512 kB
 _SYMBOL_BITS, _LARGEST_GROUP = 8, 4
+_LONG_BYTES = 600  # from which nine bytes more for four states are little
 _PRIOR_SYMBOLS = 64.0  # seen before the first sample, in the ratio that the whole tensor shows
 
 Floats = NDArray[np.float64]
@@ -38,7 +39,10 @@ def fit_tables(levels: NDArray[np.uint8], form: Form) -> Tables:
         cells = found + np.arange(channels)[:, None] * counts[0].size
         counts += np.bincount(cells.reshape(-1), minlength=counts.size).reshape(counts.shape)
     weights = _weights(counts if group > 1 else _shared(counts))
-    return Tables(to_parts(weights, np.ones(weights.shape, bool)), context, form.bits, group)
+    parts = to_parts(weights, np.ones(weights.shape, bool))
+    body_bytes = (counts * np.log2(TOTAL / parts)).sum() / 8 / len(levels)
+    states = STATES if body_bytes >= _LONG_BYTES else 1
+    return Tables(parts, context, form.bits, group, states)
 
 
 def _classes(levels: NDArray[np.uint8], form: Form, group: int, contexts: int) -> NDArray[np.uint8]:

@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 from isplit.codec.payload import PayloadError, read_varints, varints
 
-PRECISION = 14
-TOTAL = 1 << PRECISION
+TOTAL = 1 << 14
+STATES = 4
+_MANY = 2048
+"""Levels from which a self-contained payload has four states."""
 
 
 @dataclass(frozen=True)
@@ -30,18 +32,22 @@ class Tables:
         context: uint8, the context of each sum of neighbours: before * G + all above.
         bits: of a level.
         group: G.
+        states: of the coder: 1, or 4, which are faster and cost nine bytes more.
     """
 
     parts: NDArray[np.uint16]
     context: NDArray[np.uint8]
     bits: int
     group: int
+    states: int
 
     def __post_init__(self) -> None:
         symbols, sums = 1 << self.bits * self.group, context_sums(self.bits, self.group)
         right = self.parts.ndim == 3 and self.parts.shape[2] == symbols
         if not right or (self.parts.sum(2, dtype=np.int64) != TOTAL).any():
             raise ValueError(f"tables are not (channels, contexts, {symbols}) parts of {TOTAL}")
+        if self.states not in (1, STATES):
+            raise ValueError(f"tables for {self.states} states; there are 1 or {STATES}")
         if self.context.shape != (sums,) or self.context.max() >= self.parts.shape[1]:
             raise ValueError(f"context is not {sums} numbers below {self.parts.shape[1]}")
 
@@ -67,11 +73,11 @@ def context_sums(bits: int, group: int) -> int:
 def own_tables(levels: NDArray[np.uint8], bits: int) -> Tables:
     """Tables of one channel and one context, from the levels that they will code."""
     counts = np.bincount(levels.reshape(-1), minlength=1 << bits)
-    return _plain(to_parts(counts, counts > 0), bits)
+    return _plain(to_parts(counts, counts > 0), bits, levels.size)
 
 
-def read_tables(content: bytes, bits: int) -> tuple[Tables, int]:
-    """Tables that :meth:`Tables.to_bytes` wrote, and where they end.
+def read_tables(content: bytes, bits: int, count: int) -> tuple[Tables, int]:
+    """Tables of so many levels that :meth:`Tables.to_bytes` wrote, and where they end.
 
     Raises:
         PayloadError: they are cut off or no probabilities.
@@ -79,7 +85,7 @@ def read_tables(content: bytes, bits: int) -> tuple[Tables, int]:
     parts, end = read_varints(content, 0, 1 << bits)
     if sum(parts) != TOTAL:
         raise PayloadError(f"the parts of a table are {sum(parts)} in sum, not {TOTAL}")
-    return _plain(np.array(parts), bits), end
+    return _plain(np.array(parts), bits, count), end
 
 
 def to_parts(weights: NDArray[np.generic], possible: NDArray[np.bool_]) -> NDArray[np.uint16]:
@@ -97,6 +103,7 @@ def to_parts(weights: NDArray[np.generic], possible: NDArray[np.bool_]) -> NDArr
     return rounded
 
 
-def _plain(parts: NDArray[np.generic], bits: int) -> Tables:
+def _plain(parts: NDArray[np.generic], bits: int, count: int) -> Tables:
     context = np.zeros(context_sums(bits, 1), np.uint8)
-    return Tables(parts.astype(np.uint16)[None, None], context, bits, 1)
+    states = STATES if count >= _MANY else 1
+    return Tables(parts.astype(np.uint16)[None, None], context, bits, 1, states)

@@ -1,5 +1,7 @@
 """What every codec promises: a payload a sample, the same features back, both forms, errors."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -263,6 +265,20 @@ def test_files_that_are_no_profile(tmp_path, text):
     (tmp_path / "codec.json").write_text(text)
     with pytest.raises(ValueError, match=r"codec.json is not an isplit codec profile 1"):
         load_profile(tmp_path / "codec.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"bits": 5}, "are not .channels, contexts, 1024. parts of 16384"),
+        ({"states": 2}, "tables for 2 states; there are 1 or 4"),
+        ({"context": np.zeros(3, np.uint8)}, "context is not"),
+    ],
+)
+def test_tables_that_contradict_themselves(change, message):
+    tables = calibrate(from_config({"name": "ans"}), relu_features(8, 3, 4, 4)).tables
+    with pytest.raises(ValueError, match=message):
+        replace(tables, **change)
 
 
 def test_levels_of_a_codec_without_profile():

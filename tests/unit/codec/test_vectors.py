@@ -26,6 +26,7 @@ def test_vector(stem, tmp_path):
         text = json.dumps(vector["profile"], sort_keys=True, indent=1) + "\n"
         (tmp_path / "codec.json").write_text(text)
         codec = bound_codec(load_profile(tmp_path / "codec.json"))
+        assert codec.profile.digest.hex() == vector["digest"]
     payload = stem.with_suffix(".bin").read_bytes()
     decoded = codec.decode([payload])[0]
     expected = np.array(vector["decoded"], decoded.dtype).reshape(vector["shape"])
