@@ -6,7 +6,7 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[1] / "src" / "isplit"
 
 LEVELS = [
-    {"types", "files", "documents", "threads", "overrides", "keys"},
+    {"types", "files", "documents", "threads", "overrides", "keys", "codec"},
     {"graph", "bottleneck", "data"},
     {"backbones", "model", "importance", "evaluate"},
     {"stages", "artifact", "analysis"},

@@ -1,0 +1,133 @@
+"""What every codec has: a batch of samples to payloads and back, in either form of payload."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from isplit.codec.payload import (
+    LIMIT_BYTES,
+    MAX_DIMENSIONS,
+    Header,
+    PayloadError,
+    parsed,
+    refuse_large,
+    sealed,
+    unsealed,
+)
+from isplit.codec.profile import Profile
+
+Array = NDArray[Any]
+NAMES = ("plain", "quantize", "rle", "zlib", "zstd", "lz4", "blosc2", "pcodec", "ans", "jpeg")
+"""In the order of their numbers on the wire."""
+ID_BYTES = 3
+_MODES = (b"\0", b"\1")  # coded; packed plainly
+
+
+@dataclass(frozen=True, kw_only=True)
+class Codec(ABC):
+    """One payload for each sample of a batch.
+
+    Attributes:
+        name: of the codec, one of ``NAMES``.
+        profile: what both sides hold; payloads are then *bound* to it (8 bytes around the body).
+            None: payloads are *self-contained*.
+    """
+
+    name: str
+    profile: Profile | None = field(default=None, repr=False)
+
+    def encode(self, features: ArrayLike) -> list[bytes]:
+        """The payloads of a batch (N, ...), one a sample; a sample has up to 6 dimensions.
+
+        Raises:
+            ValueError: no batch, NaN or infinity, or not the shape of the profile.
+        """
+        batch = as_array(features)
+        if not batch.ndim:
+            raise ValueError("encode takes a batch (N, ...); a single sample x is x[None]")
+        if batch.ndim - 1 > MAX_DIMENSIONS:
+            raise ValueError(f"samples of shape {batch.shape[1:]} have over {MAX_DIMENSIONS} axes")
+        if self.profile and batch.shape[1:] != self.profile.shape:
+            raise ValueError(
+                f"samples of shape {batch.shape[1:]} where the profile has {self.profile.shape}"
+            )
+        return [self._framed(*coded) for coded in self._pack(batch)] if len(batch) else []
+
+    def decode(self, payloads: Sequence[bytes], limit_bytes: int = LIMIT_BYTES) -> Array:
+        """The batch (N, ...) of the samples that the payloads hold, float32 unless images.
+
+        Args:
+            payloads: at least one, all of the same shape.
+            limit_bytes: of one decoded sample as float32; larger ones are refused unopened.
+                What decoding takes in all is at most four times as much.
+
+        Raises:
+            PayloadError: damaged, cut off, of another codec or profile, or above the limit.
+        """
+        samples = [self._unpack(*self._opened(bytes(p), limit_bytes)) for p in payloads]
+        if not samples or len({sample.shape for sample in samples}) > 1:
+            raise PayloadError("decode takes payloads of one shape, and at least one")
+        return np.stack(samples)
+
+    def get_config(self) -> dict[str, Any]:
+        """What :func:`isplit.codec.from_config` makes this codec of again, as JSON can hold it."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "profile"}
+
+    def bound(self, profile: Profile) -> Self:
+        """This codec with a profile; its payloads can only be decoded with the same.
+
+        Raises:
+            ValueError: the profile was made for other settings.
+        """
+        if dict(profile.config) != self.get_config():
+            raise ValueError(f"the profile is of {dict(profile.config)}, not {self.get_config()}")
+        return replace(self, profile=profile)
+
+    @property
+    def number(self) -> int:
+        """Of the codec on the wire."""
+        return NAMES.index(self.name)
+
+    @abstractmethod
+    def _pack(self, batch: Array) -> list[tuple[Header, bytes]]: ...
+
+    @abstractmethod
+    def _unpack(self, header: Header, body: bytes) -> Array: ...
+
+    @abstractmethod
+    def _header(self, shape: tuple[int, ...]) -> Header: ...
+
+    def _framed(self, header: Header, body: bytes) -> bytes:
+        if self.profile is None:
+            return sealed(header.to_bytes(len(body)), body)
+        digest = self.profile.digest
+        return sealed(digest[:ID_BYTES] + bytes([header.packed]), body, key=digest)
+
+    def _opened(self, payload: bytes, limit_bytes: int) -> tuple[Header, bytes]:
+        if self.profile is None:
+            header, body = parsed(unsealed(payload), limit_bytes)
+            expected = self._header(header.shape)
+            if header not in (expected, replace(expected, packed=True)):
+                raise PayloadError(f"made by other settings than {self.get_config()}")
+            return header, body
+        content = unsealed(payload, key=self.profile.digest)
+        head, body = content[: ID_BYTES + 1], content[ID_BYTES + 1 :]
+        if head[:ID_BYTES] != self.profile.digest[:ID_BYTES] or head[ID_BYTES:] not in _MODES:
+            raise PayloadError("not a payload of this profile")
+        refuse_large(self.profile.shape, limit_bytes)
+        return replace(self._header(self.profile.shape), packed=head[ID_BYTES:] == _MODES[1]), body
+
+
+def as_array(features: Any) -> Array:
+    """Features as an array: of numpy, of lists, or a torch tensor (torch is not imported)."""
+    if hasattr(features, "detach"):
+        features = features.detach().cpu()
+        if str(features.dtype) == "torch.bfloat16":  # numpy has no such type; float32 holds it
+            features = features.float()
+    return np.asarray(features)

@@ -1,0 +1,122 @@
+"""Levels as symbols in their contexts, and back: the decoder, which meets them as it goes.
+
+A symbol is G neighbouring levels of a channel, the first in the highest bits; its context says
+what stands before and above it. All loops that share this are in one file, because numba keeps
+compiled code as long as the file of a function is the same, whatever it calls elsewhere.
+
+Legend: C channels, M elements of a channel, G elements of a symbol, S symbols, K contexts. How
+levels lie is told as (columns, bits, G).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isplit.codec.compiled import I64, U64, compiled
+from isplit.codec.rans import BELOW, LOWEST, WORD
+from isplit.codec.tables import STATES
+
+Lie = tuple[int, int, int]
+_1, _2, _3, _14, _16 = (U64(k) for k in (1, 2, 3, 14, 16))
+
+
+@compiled
+def _context_of(
+    line: NDArray[np.uint8], first: int, column: int, lie: Lie, context: NDArray[Any]
+) -> Any:
+    """Context of the group at ``first``: of the level before it and of those above it.
+
+    What lies outside the channel, or in the group itself, is taken to be the level before; that
+    of a row's first is the one above it, and of the channel's first it is 0.
+    """
+    columns, _, group = lie
+    before = I64(line[first - 1]) if first else I64(0)
+    if column == 0 and first >= columns:
+        before = I64(line[first - columns])
+    total = before * group
+    if first + group <= columns:
+        return I64(context[total + total])
+    for i in range(first - columns, first - columns + group):
+        total += I64(line[i]) if 0 <= i < first else before
+    return I64(context[total])
+
+
+@compiled
+def symbols_of(
+    levels: NDArray[np.uint8], lie: Lie, context: NDArray[Any], found: NDArray[Any]
+) -> None:
+    """Write context * S + symbol of every group of levels (C, M) into ``found`` (C, M / G)."""
+    columns, bits, group = lie
+    size = levels.shape[1]
+    inside = columns if columns >= group != 3 else size  # from here on no border is near
+    for c in range(levels.shape[0]):
+        line, row, column = levels[c], found[c], 0
+        for t in range(found.shape[1]):
+            first = t * group
+            if first < inside or first + group > size:
+                symbol = _context_of(line, first, column, lie, context)
+                for i in range(first, first + group):
+                    symbol = (symbol << bits) | (I64(line[i]) if i < size else I64(0))
+            else:  # the same, written out because this is where the time goes
+                at, up = U64(first), U64(first - columns)
+                total = group * I64(line[at - _1 if column else up]) + I64(line[up])
+                symbol = I64(line[at])
+                if group > 1:
+                    total += I64(line[up + _1])
+                    symbol = symbol << bits | I64(line[at + _1])
+                if group > 2:
+                    total += I64(line[up + _2]) + I64(line[up + _3])
+                    symbol = symbol << bits | I64(line[at + _2])
+                    symbol = symbol << bits | I64(line[at + _3])
+                symbol |= I64(context[U64(total)]) << bits * group
+            row[t] = symbol
+            column = (column + group) % columns if columns < group else column + group
+            if column >= columns:
+                column -= columns
+
+
+@compiled
+def _pull(x: Any, bounds: NDArray[np.uint16], row: int, span: int) -> tuple[int, Any]:
+    """The symbol on top of a state, and the state without it (before it takes a word)."""
+    slot, base = x & BELOW, U64(bounds[row])
+    at, half = row, span >> 1
+    while half:
+        at += half * I64(((U64(bounds[at + half]) - base) & WORD) <= slot)
+        half >>= 1
+    part = (U64(bounds[at + 1]) - U64(bounds[at])) & WORD
+    return at - row, part * (x >> _14) + slot - ((U64(bounds[at]) - base) & WORD)
+
+
+@compiled
+def read(
+    words: NDArray[np.uint16],
+    bounds: NDArray[np.uint16],
+    states: int,
+    lie: Lie,
+    context: NDArray[np.uint8],
+    levels: NDArray[np.uint8],
+) -> bool:
+    """Fill ``levels`` (C, M); whether words and states end as the encoder began."""
+    (channels, size), (columns, bits, group) = levels.shape, lie
+    x = np.full(STATES, LOWEST, np.uint64)
+    for lane in range(states):
+        x[lane] = U64(words[2 * lane]) << _16 | U64(words[2 * lane + 1])
+    place, c = 2 * states, 0
+    while c < channels:
+        lanes = states if c + states <= channels else 1
+        for first in range(0, size, group):
+            for lane in range(lanes):
+                line, table = levels[c + lane], bounds[(c + lane) % len(bounds)]
+                row = _context_of(line, first, first % columns, lie, context) << bits * group
+                symbol, x[lane] = _pull(x[lane], table, row, 1 << bits * group)
+                if x[lane] < LOWEST and place < words.size:
+                    x[lane] = x[lane] << _16 | U64(words[place])
+                    place += 1
+                for i in range(min(first + group, size) - 1, first - 1, -1):
+                    shift = bits * (first + group - 1 - i)
+                    line[i] = (symbol >> shift) & ((1 << bits) - 1)
+        c += lanes
+    return place == words.size and bool((x == LOWEST).all())

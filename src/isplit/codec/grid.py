@@ -1,0 +1,108 @@
+"""From features to levels and back, in single IEEE float32 steps that every machine repeats.
+
+Legend: N samples, C channels, M elements of a channel, L levels, F fine steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isplit.codec.compiled import COMPILED, compiled
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the levels lie, for the whole tensor (one row) or for every channel (C rows).
+
+    An element x becomes ``index[floor((x - low) * scale + 0.5)]``, the place cut to 0..F-1; each
+    operation is rounded to float32. Level l becomes ``values[l]``. A dead zone, unequal steps or
+    fewer levels in a channel are another ``index`` and other ``values``; the payload is the same.
+
+    Attributes:
+        low: (rows,), the middle of the first fine step.
+        scale: (rows,), fine steps per unit.
+        values: (rows, L), what each level becomes.
+        index: (rows, F), the level of each fine step; None: F = L and each step is a level.
+    """
+
+    low: Floats
+    scale: Floats
+    values: Floats
+    index: NDArray[np.uint8] | None = None
+
+    def levels(self, features: Floats) -> NDArray[np.uint8]:
+        """Levels (N, C, M) of features (N, C, M).
+
+        Raises:
+            ValueError: NaN or infinity.
+        """
+        index = self.index
+        steps = self.values.shape[1] if index is None else index.shape[1]
+        levels = np.empty(features.shape, np.uint8)
+        top = np.float32(steps - 1)
+        if COMPILED:
+            finite = _round(features, self.low, self.scale, top, levels)
+        else:
+            finite = bool(np.isfinite(features).all())
+            places = (features - self.low[:, None]) * self.scale[:, None] + np.float32(0.5)
+            levels[:] = np.nan_to_num(np.clip(places, np.float32(0), top))
+        if not finite:
+            raise ValueError("features hold NaN or infinity")
+        if index is not None:
+            rows = np.arange(features.shape[1])[:, None] % len(index)
+            levels = index[rows, levels]
+        return levels
+
+    def features(self, levels: NDArray[np.uint8]) -> Floats:
+        """What the levels (C, M) of one sample become."""
+        features = np.empty(levels.shape, np.float32)
+        if COMPILED:
+            _look_up(levels, self.values, features)
+        else:
+            for c, line in enumerate(levels):
+                features[c] = self.values[c % len(self.values)][line]
+        return features
+
+
+def uniform(low: Floats, high: Floats, bits: int) -> Grid:
+    """Grid of 2**bits equal steps between the lowest and the highest value, both of them levels.
+
+    Computed in float64 and rounded once: ``low + level * (high - low) / (2**bits - 1)``.
+    """
+    top = (1 << bits) - 1
+    start, width = low.astype(np.float64), high.astype(np.float64) - low
+    with np.errstate(divide="ignore", over="ignore"):
+        scale = np.where(width > 0, top / width, 0.0)
+    scale = np.minimum(scale, float(np.finfo(np.float32).max)).astype(np.float32)
+    values = start[:, None] + np.arange(top + 1) * width[:, None] / top
+    return Grid(low, scale, values.astype(np.float32))
+
+
+@compiled
+def _round(
+    features: Floats, low: Floats, scale: Floats, top: np.float32, levels: NDArray[np.uint8]
+) -> bool:
+    """Whether all features are finite; the levels say nothing where they are not."""
+    half, zero, finite = np.float32(0.5), np.float32(0), True
+    for sample in range(features.shape[0]):
+        for c in range(features.shape[1]):
+            line, out = features[sample, c], levels[sample, c]
+            start, step = low[c % low.size], scale[c % low.size]
+            for m in range(line.size):
+                value = line[m]
+                finite &= value - value == 0
+                out[m] = np.uint8(min(max((value - start) * step + half, zero), top))
+    return finite
+
+
+@compiled
+def _look_up(levels: NDArray[np.uint8], values: Floats, features: Floats) -> None:
+    for c in range(levels.shape[0]):
+        row, line, out = values[c % len(values)], levels[c], features[c]
+        for m in range(line.size):
+            out[m] = row[line[m]]

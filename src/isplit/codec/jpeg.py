@@ -1,0 +1,65 @@
+"""The input image as a JPEG: what sending the image itself costs (remote computing)."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from isplit.codec.codec import Array, Codec
+from isplit.codec.payload import Header, PayloadError
+
+_UINT8 = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Jpeg(Codec):
+    """Images uint8 (N, 1 or 3, H, W) as JPEG files; decoded to uint8. Needs Pillow.
+
+    Attributes:
+        quality: of Pillow's encoder, 1..95.
+    """
+
+    name: str = "jpeg"
+    quality: int = 90
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.quality <= 95:
+            raise ValueError(f"codec.quality={self.quality} does not lie between 1 and 95")
+
+    def _header(self, shape: tuple[int, ...]) -> Header:
+        return Header(self.number, 0, _UINT8, shape)
+
+    def _pack(self, batch: Array) -> list[tuple[Header, bytes]]:
+        if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[1] not in (1, 3):
+            raise ValueError(
+                f"codec=jpeg takes images uint8 (N, 1 or 3, H, W), not {batch.dtype} {batch.shape}"
+            )
+        header = self._header(batch.shape[1:])
+        return [(header, self._file(image)) for image in batch]
+
+    def _file(self, image: Array) -> bytes:
+        pixels = image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))
+        file = io.BytesIO()
+        _pillow().fromarray(pixels).save(file, "JPEG", quality=self.quality)
+        return file.getvalue()
+
+    def _unpack(self, header: Header, body: bytes) -> Array:
+        try:
+            with _pillow().open(io.BytesIO(body), formats=["JPEG"]) as image:
+                if (len(image.getbands()), image.height, image.width) != header.shape:
+                    raise PayloadError(f"the JPEG is not of shape {header.shape}")
+                pixels = np.asarray(image)
+        except PayloadError:
+            raise
+        except Exception as error:  # what Pillow raises on damaged files is not listed anywhere
+            raise PayloadError(f"the body is no JPEG: {error}") from error
+        return pixels.reshape(*header.shape[1:], header.shape[0]).transpose(2, 0, 1)
+
+
+def _pillow() -> Any:
+    from PIL import Image  # not needed by any other codec
+
+    return Image

@@ -1,0 +1,136 @@
+"""The codecs of quantised levels: what they share; each coder of levels has its own file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isplit.codec import ans, bits, library, rle
+from isplit.codec.codec import Array, Codec
+from isplit.codec.delta import DELTAS, differences, refuse_flat, summed
+from isplit.codec.form import Form
+from isplit.codec.grid import Grid, uniform
+from isplit.codec.payload import Header, PayloadError
+from isplit.codec.ranges import RANGES, find_ranges
+
+CODERS = {"quantize": bits, "rle": rle, "ans": ans}
+PER = ("tensor", "channel")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Levels(Codec):
+    """Features quantised to 2**bits levels, which the coder ``name`` writes.
+
+    What a coder makes no smaller than plain packing is packed plainly instead.
+
+    Attributes:
+        name: ``quantize`` (packing alone), ``rle``, ``ans``, or a library: ``zlib``, ``zstd``,
+            ``lz4``, ``blosc2``, ``pcodec``.
+        bits: 1..8.
+        per: one range for the ``tensor`` or one for each ``channel`` (the first axis).
+        range: ``minmax``, or ``clip`` where a smaller range has a smaller squared error; of each
+            sample, and sent; with a profile those of its calibration, which are not sent.
+        delta: differences over ``rows``, ``columns`` or ``channels`` instead of the levels.
+        effort: the library's level of compression; None: its usual one.
+    """
+
+    name: str = "ans"
+    bits: int = 4
+    per: str = "tensor"
+    range: str = "minmax"
+    delta: str = "none"
+    effort: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.bits <= 8:
+            raise ValueError(f"codec.bits={self.bits} does not lie between 1 and 8")
+        choices = {"per": PER, "range": RANGES, "delta": DELTAS}
+        for key, allowed in choices.items():
+            if (value := getattr(self, key)) not in allowed:
+                raise ValueError(f"codec.{key}={value!r} is none of: {', '.join(allowed)}")
+
+    def form(self, shape: tuple[int, ...]) -> Form:
+        """What the coder is told of a sample of this shape."""
+        return Form(shape, self.bits, self.profile.tables if self.profile else None)
+
+    def levels(self, batch: Array) -> NDArray[np.uint8]:
+        """What the coder codes of a batch (N, ...) by the profile's grid: (N, C, M).
+
+        Raises:
+            ValueError: no profile, NaN or infinity, or no axis to take differences over.
+        """
+        levels = self._calibrated().levels(self._planes(batch))
+        return self._differences(levels, batch.shape[1:])
+
+    def _calibrated(self) -> Grid:
+        if self.profile is None or self.profile.grid is None:
+            raise ValueError(f"codec={self.name} has no grid: calibrate it, and bind it to that")
+        return self.profile.grid
+
+    def _planes(self, batch: Array) -> NDArray[np.float32]:
+        refuse_flat(batch.shape[1:], self.delta)
+        with np.errstate(over="ignore"):
+            features = np.ascontiguousarray(batch, np.float32)
+        return features.reshape(len(batch), *Form(batch.shape[1:], self.bits).plane)
+
+    def _differences(self, levels: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        if self.delta == "none":
+            return levels
+        return np.stack([differences(one, shape, self.delta, self.bits) for one in levels])
+
+    def _header(self, shape: tuple[int, ...]) -> Header:
+        number, per_channel = DELTAS.index(self.delta), self.per == "channel"
+        return Header(self.number, self.bits, 0, shape, number, per_channel)
+
+    def _pack(self, batch: Array) -> list[tuple[Header, bytes]]:
+        shape = batch.shape[1:]
+        if self.profile:
+            return [self._coded(levels, shape) for levels in self.levels(batch)]
+        coded = []
+        for sample in self._planes(batch):
+            low, high = find_ranges(sample[None], self.bits, self.per, self.range)
+            levels = uniform(low, high, self.bits).levels(sample[None])
+            ends = np.stack([low, high], 1).astype("<f4").tobytes()
+            coded.append(self._coded(self._differences(levels, shape)[0], shape, ends))
+        return coded
+
+    def _coded(
+        self, levels: NDArray[np.uint8], shape: tuple[int, ...], ends: bytes = b""
+    ) -> tuple[Header, bytes]:
+        form, header = self.form(shape), self._header(shape)
+        if self.name in CODERS:
+            body = CODERS[self.name].pack(levels, form)
+        else:
+            body = library.pack(levels, self.name, self.effort)
+        if self.name != "quantize" and len(body) >= form.packed_bytes:
+            header, body = replace(header, packed=True), bits.pack(levels, form)
+        return header, ends + body
+
+    def _unpack(self, header: Header, body: bytes) -> Array:
+        form = self.form(header.shape)
+        if self.profile:
+            grid = self._calibrated()
+        else:
+            grid, body = self._sent_grid(header.rows, body)
+        if header.packed:
+            levels = bits.unpack(body, form)
+        elif self.name in CODERS:
+            levels = CODERS[self.name].unpack(body, form)
+        else:
+            levels = library.unpack(body, form, self.name)
+        levels = summed(levels, header.shape, self.delta, self.bits)
+        return grid.features(levels).reshape(header.shape)
+
+    def _sent_grid(self, rows: int, body: bytes) -> tuple[Grid, bytes]:
+        if len(body) < 8 * rows:
+            raise PayloadError(f"{len(body)} bytes do not hold {rows} ranges")
+        low, high = (
+            np.frombuffer(body, "<f4", 2 * rows).reshape(rows, 2).T.astype(np.float32, order="C")
+        )
+        with np.errstate(over="ignore", invalid="ignore"):
+            refuse = not np.isfinite(high - low).all() or (high < low).any()
+        if refuse:
+            raise PayloadError("the ranges are not finite, or their ends are swapped")
+        return uniform(low, high, self.bits), body[8 * rows :]

@@ -1,0 +1,103 @@
+"""What device and server agree on before the first payload: ranges, levels and probabilities.
+
+A file of JSON: settings in words, arrays as base64 of zlib of little-endian numbers.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isplit.codec.grid import Grid
+from isplit.codec.tables import Tables
+
+FORMAT = "isplit codec profile 1"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A codec calibrated on the features of one split point.
+
+    Attributes:
+        config: of the codec, as :meth:`Codec.get_config` gives it.
+        shape: of a sample; payloads made with the profile have this shape.
+        grid: where the levels lie; None for codecs without levels.
+        tables: probabilities; None for codecs that use none.
+    """
+
+    config: Mapping[str, Any]
+    shape: tuple[int, ...]
+    grid: Grid | None = None
+    tables: Tables | None = None
+
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 of the file; its first three bytes travel with every payload."""
+        return hashlib.sha256(self.to_json().encode()).digest()
+
+    def to_json(self) -> str:
+        """The file's text, the same for the same profile."""
+        content = {
+            "format": FORMAT,
+            "config": dict(self.config),
+            "shape": list(self.shape),
+            "grid": _written(self.grid),
+            "tables": _written(self.tables),
+        }
+        return json.dumps(content, sort_keys=True, indent=1) + "\n"
+
+    def save(self, path: Path | str) -> None:
+        """Write the file, whole or not at all."""
+        temporary = Path(path).with_suffix(".part")
+        temporary.write_text(self.to_json(), encoding="utf-8")
+        temporary.replace(path)
+
+
+def load_profile(path: Path | str) -> Profile:
+    """The profile that :meth:`Profile.save` wrote.
+
+    Raises:
+        ValueError: the file is no profile of this version.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise ValueError(f"its format is {content['format']!r}")
+        grid = content["grid"] and Grid(**_read(content["grid"]))
+        tables = content["tables"] and Tables(**_read(content["tables"]))
+        return Profile(content["config"], tuple(content["shape"]), grid, tables)
+    except (KeyError, TypeError, ValueError, zlib.error) as error:
+        raise ValueError(f"{path} is not an {FORMAT}: {error}") from error
+
+
+def _written(part: Grid | Tables | None) -> dict[str, Any] | None:
+    if part is None:
+        return None
+    values = {field.name: getattr(part, field.name) for field in fields(part)}
+    return {k: _text(v) if isinstance(v, np.ndarray) else v for k, v in values.items()}
+
+
+def _text(array: NDArray[Any]) -> dict[str, Any]:
+    little = array.astype(array.dtype.newbyteorder("<"))
+    packed = base64.b64encode(zlib.compress(little.tobytes(), 9)).decode()
+    return {"dtype": array.dtype.name, "shape": list(array.shape), "data": packed}
+
+
+def _read(part: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: _array(v) if isinstance(v, dict) else v for k, v in part.items()}
+
+
+def _array(value: Mapping[str, Any]) -> NDArray[Any]:
+    content = zlib.decompress(base64.b64decode(value["data"]))
+    little = np.frombuffer(content, np.dtype(value["dtype"]).newbyteorder("<"))
+    return little.astype(value["dtype"]).reshape(value["shape"])

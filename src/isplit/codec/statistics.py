@@ -1,0 +1,93 @@
+"""Tables of probabilities from the levels of calibration samples.
+
+Legend: N samples, C channels, M elements of a channel, K contexts, S symbols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isplit.codec.contexts import symbols_of
+from isplit.codec.form import Form
+from isplit.codec.tables import STATES, TOTAL, Tables, context_sums, to_parts
+
+MAX_CONTEXTS = 12
+_MAX_PARTS = 1 << 18  # of all channels and contexts together: 512 kB
+_SYMBOL_BITS, _LARGEST_GROUP = 8, 4
+_LONG_BYTES = 600  # from which nine bytes more for four states are little
+_PRIOR_SYMBOLS = 64.0  # seen before the first sample, in the ratio that the whole tensor shows
+
+Floats = NDArray[np.float64]
+
+
+def fit_tables(levels: NDArray[np.uint8], form: Form) -> Tables:
+    """Probabilities for every channel and context from levels (N, C, M).
+
+    A channel's context that was seldom seen leans on what its channel and its context show over
+    the whole tensor: their product divided by what all of it shows.
+    """
+    channels, size = form.plane
+    group = max(1, min(_LARGEST_GROUP, _SYMBOL_BITS // form.bits, size))
+    symbols = 1 << form.bits * group
+    contexts = int(np.clip(_MAX_PARTS // (channels * symbols), 1, MAX_CONTEXTS))
+    context = _classes(levels, form, group, contexts)
+    counts = np.zeros((channels, int(context.max()) + 1, symbols))
+    for found in _symbols(levels, form, group, context.astype(np.uint16)):
+        cells = found + np.arange(channels)[:, None] * counts[0].size
+        counts += np.bincount(cells.reshape(-1), minlength=counts.size).reshape(counts.shape)
+    weights = _weights(counts if group > 1 else _shared(counts))
+    parts = to_parts(weights, np.ones(weights.shape, bool))
+    body_bytes = (counts * np.log2(TOTAL / parts)).sum() / 8 / len(levels)
+    states = STATES if body_bytes >= _LONG_BYTES else 1
+    return Tables(parts, context, form.bits, group, states)
+
+
+def _classes(levels: NDArray[np.uint8], form: Form, group: int, contexts: int) -> NDArray[np.uint8]:
+    """The context of each sum of neighbours: zero alone, then about equally many in each."""
+    sums = np.arange(context_sums(form.bits, group), dtype=np.uint16)
+    seen = np.zeros(len(sums))
+    for found in _symbols(levels, form, group, sums):
+        seen += np.bincount((found >> form.bits * group).reshape(-1), minlength=len(sums))
+    if contexts == 1 or not seen[1:].any():
+        return np.zeros(len(sums), np.uint8)
+    before = np.cumsum(seen[1:]) - seen[1:]
+    parts = np.minimum(before / seen[1:].sum() * (contexts - 1), contexts - 2).astype(int)
+    _, classes = np.unique(parts, return_inverse=True)
+    return np.concatenate([[0], classes + 1]).astype(np.uint8)
+
+
+def _symbols(
+    levels: NDArray[np.uint8], form: Form, group: int, context: NDArray[np.uint16]
+) -> Iterator[NDArray[np.uint32]]:
+    """Of each sample context * S + symbol of every group: (C, M / G)."""
+    for sample in levels:
+        found = np.empty((form.channels, -(-form.plane[1] // group)), np.uint32)
+        symbols_of(sample, (form.columns, form.bits, group), context, found)
+        yield found
+
+
+def _shared(counts: Floats) -> Floats:
+    """Counts of fine levels spread evenly over buckets that get wider as levels get higher."""
+    levels = np.arange(counts.shape[2])
+    width = np.maximum(1, 1 << (np.log2(np.maximum(levels, 1)).astype(int) - 3))
+    starts = np.flatnonzero(levels % width == 0)
+    sums = np.add.reduceat(counts, starts, axis=2)
+    return np.repeat(sums / width[starts], width[starts], axis=2)
+
+
+def _weights(counts: Floats) -> Floats:
+    """Counts and what is believed before them, (C, K, S)."""
+    overall = counts.sum((0, 1)) + 0.5
+    overall /= overall.sum()
+    by_channel = _ratios(counts.sum(1) + _PRIOR_SYMBOLS * overall)
+    by_context = _ratios(counts.sum(0) + _PRIOR_SYMBOLS * overall)
+    prior = by_channel[:, None] * by_context / overall
+    return counts + _PRIOR_SYMBOLS * _ratios(prior)
+
+
+def _ratios(weights: Floats) -> Floats:
+    ratios: Floats = weights / weights.sum(-1, keepdims=True)
+    return ratios

@@ -1,0 +1,286 @@
+"""What every codec promises: a payload a sample, the same features back, both forms, errors."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from isplit.codec import (
+    CODECS,
+    PayloadError,
+    bound_codec,
+    calibrate,
+    from_config,
+    load_profile,
+)
+
+QUANTISED = [name for name in CODECS if name not in ("plain", "jpeg")]
+ANY_SHAPE = st.lists(st.integers(0, 6), max_size=5).map(tuple)
+
+
+def relu_features(*shape, seed=0):
+    dice = np.random.default_rng(seed)
+    return np.maximum(dice.normal(size=shape), 0).astype(np.float32)
+
+
+def both(config, calibration):
+    """The codec in both forms."""
+    codec = from_config(config)
+    return codec, bound_codec(calibrate(codec, calibration))
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_config_rebuilds_the_codec(name):
+    codec = from_config({"name": name})
+    assert from_config(codec.get_config()) == codec
+    assert codec.get_config()["name"] == name
+
+
+@pytest.mark.parametrize("name", QUANTISED)
+@pytest.mark.parametrize("bits", range(1, 9))
+@pytest.mark.parametrize("per", ["tensor", "channel"])
+def test_every_level_lies_within_half_a_step(name, bits, per):
+    features = relu_features(3, 4, 6, 5) - (0.5 if bits % 2 else 0)
+    codec, bound = both({"name": name, "bits": bits, "per": per}, features)
+    axes = (1, 2, 3) if per == "tensor" else (2, 3)
+    for each, of in ((codec, axes), (bound, (0, *axes))):
+        decoded = each.decode(each.encode(features))
+        low = np.minimum(features.min(of, keepdims=True), 0 if each is bound else np.inf)
+        step = (features.max(of, keepdims=True) - low) / (2**bits - 1)
+        assert (np.abs(decoded - features) <= step / 2 * 1.0001).all()
+        assert decoded.dtype == np.float32
+
+
+@given(ANY_SHAPE, st.sampled_from(QUANTISED), st.integers(1, 8), st.sampled_from([0.0, 0.9, 1.0]))
+@settings(max_examples=150, deadline=None)
+def test_any_shape_comes_back_on_its_levels(shape, name, bits, zeros):
+    features = relu_features(2, *shape)
+    features[np.random.default_rng(1).random(features.shape) < zeros] = 0
+    codec = from_config({"name": name, "bits": bits})
+    expected = from_config({"name": "quantize", "bits": bits})
+    payloads = codec.encode(features)
+    decoded = codec.decode(payloads)
+    plain = expected.encode(features)
+    np.testing.assert_array_equal(decoded, expected.decode(plain))
+    assert decoded.shape == features.shape
+    for payload, packed in zip(payloads, plain, strict=True):
+        count = int(np.prod(shape))
+        assert len(payload) <= len(packed) <= (count * bits + 7) // 8 + 32
+        np.testing.assert_array_equal(codec.decode(codec.encode(decoded)), codec.decode(payloads))
+    if features.size:
+        bound = bound_codec(calibrate(codec, features))
+        sent = bound.encode(features)
+        assert all(len(payload) <= (count * bits + 7) // 8 + 8 for payload in sent)
+        assert bound.decode(sent).shape == features.shape
+
+
+@pytest.mark.parametrize("delta", ["rows", "columns", "channels"])
+@pytest.mark.parametrize("name", ["quantize", "rle", "ans"])
+def test_differences_change_no_feature(name, delta):
+    features = relu_features(2, 3, 4, 5)
+    expected = from_config({"name": name}).decode(from_config({"name": name}).encode(features))
+    for codec in both({"name": name, "delta": delta}, features)[:1]:
+        np.testing.assert_array_equal(codec.decode(codec.encode(features)), expected)
+
+
+def test_differences_of_a_ramp_are_one_symbol():
+    ramp = np.arange(16, dtype=np.float32) * np.ones((1, 8, 16, 1), np.float32)
+    flat, changes = (
+        from_config({"name": "rle", "bits": 4, "delta": delta}).encode(ramp.swapaxes(2, 3))[0]
+        for delta in ("none", "channels")
+    )
+    assert len(changes) < len(flat)
+
+
+def test_clip_is_never_worse_than_minmax():
+    features = relu_features(2, 4, 8, 8)
+    features[:, :, 0, 0] = 6
+    for bits in range(1, 9):
+        errors = {}
+        for how in ("minmax", "clip"):
+            codec = from_config({"name": "quantize", "bits": bits, "range": how})
+            errors[how] = np.square(codec.decode(codec.encode(features)) - features).sum((1, 2, 3))
+        assert (errors["clip"] <= errors["minmax"]).all()
+        assert bits > 3 or (errors["clip"] < errors["minmax"]).any()
+
+
+def test_zeros_of_a_relu_stay_zero_beyond_the_calibration():
+    calibration = relu_features(4, 3, 5) + 1
+    bound = both({"name": "ans", "per": "channel"}, calibration)[1]
+    assert not bound.decode(bound.encode(np.zeros((1, 3, 5)))).any()
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_overhead(name):
+    images = (relu_features(1, 3, 32, 32) * 50).astype(np.uint8)
+    codec, bound = both({"name": name}, images)
+    if name == "jpeg":
+        body = len(codec._pack(images)[0][1])
+    elif name == "plain":
+        body = 4 * images.size
+    else:
+        body = images.size // 2
+    assert len(codec.encode(images)[0]) <= body + 32
+    assert len(bound.encode(images)[0]) <= body + 8
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_plain_is_what_torch_rounds_to(dtype):
+    features = torch.randn(2, 3, 4) * 100
+    codec = from_config({"name": "plain", "dtype": dtype})
+    expected = features.to(getattr(torch, dtype)).float()
+    np.testing.assert_array_equal(codec.decode(codec.encode(features)), expected)
+    assert len(codec.encode(features)[0]) <= 12 * expected.element_size() + 32 * 2
+
+
+INPUTS = {
+    "not contiguous": lambda x: np.asfortranarray(x)[:, ::-1],
+    "float64": lambda x: x[:, ::-1].astype(np.float64),
+    "torch": lambda x: torch.from_numpy(x[:, ::-1].copy()),
+    "requires grad": lambda x: torch.from_numpy(x[:, ::-1].copy()).requires_grad_(),
+    "lists": lambda x: x[:, ::-1].tolist(),
+}
+
+
+@pytest.mark.parametrize("kind", INPUTS)
+@pytest.mark.parametrize("name", ["plain", "ans"])
+def test_inputs_of_any_kind_give_the_same_payload(name, kind):
+    features = relu_features(2, 3, 4, 5)
+    codec = from_config({"name": name})
+    assert codec.encode(INPUTS[kind](features)) == codec.encode(features[:, ::-1].copy())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_inputs_are_coded_as_float32(dtype):
+    features = torch.randn(2, 3, 4, 5).to(dtype)
+    codec = from_config({"name": "ans", "bits": 8})
+    assert codec.encode(features) == codec.encode(features.float())
+
+
+@pytest.mark.parametrize("value", [0.0, -3.5, 1e-45, 3e38])
+@pytest.mark.parametrize("name", QUANTISED)
+def test_constant_features_come_back_exactly(name, value):
+    features = np.full((2, 3, 4), value, np.float32)
+    codec = from_config({"name": name, "bits": 3})
+    np.testing.assert_array_equal(codec.decode(codec.encode(features)), features)
+
+
+def test_no_samples_give_no_payloads():
+    assert from_config({"name": "ans"}).encode(np.zeros((0, 3, 4))) == []
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["plain", "rle"])
+def test_features_that_are_no_numbers_are_refused(name, bad):
+    features = relu_features(2, 3, 4)
+    codec, bound = both({"name": name}, features)
+    features[1, 2, 3] = bad
+    for each in (codec, bound):
+        with pytest.raises(ValueError, match="features hold NaN"):
+            each.encode(features)
+    with pytest.raises(ValueError, match="features hold NaN"):
+        bound_codec(calibrate(codec, features)).encode(features)
+
+
+def test_values_too_far_apart_are_refused():
+    with pytest.raises(ValueError, match="too far apart for float32"):
+        from_config({"name": "rle"}).encode(np.array([[-3e38, 3e38]], np.float32))
+    with pytest.raises(ValueError, match="too large for float16"):
+        from_config({"name": "plain", "dtype": "float16"}).encode(np.full((1, 2), 7e4))
+
+
+MISTAKES = {
+    "is none of: plain, quantize": {"name": "gzip"},
+    "codec=rle has no quality; it has: bits": {"name": "rle", "quality": 3},
+    "codec.bits=9 does not lie between 1 and 8": {"name": "ans", "bits": 9},
+    "codec.per='row' is none of: tensor, channel": {"name": "ans", "per": "row"},
+    "codec.range='auto' is none of: minmax, clip": {"name": "ans", "range": "auto"},
+    "codec.delta='x' is none of: none, rows": {"name": "ans", "delta": "x"},
+    "codec.dtype='float8' is none of: float32": {"name": "plain", "dtype": "float8"},
+    "codec.quality=99 does not lie between 1 and 95": {"name": "jpeg", "quality": 99},
+}
+
+
+@pytest.mark.parametrize("message", MISTAKES)
+def test_mistakes_in_the_description(message):
+    with pytest.raises(ValueError, match=message):
+        from_config(MISTAKES[message])
+
+
+def test_wrong_batches_are_refused():
+    codec, bound = both({"name": "rle"}, relu_features(2, 3, 4))
+    with pytest.raises(ValueError, match=r"a single sample x is x\[None\]"):
+        codec.encode(3.0)
+    with pytest.raises(ValueError, match="over 6 axes"):
+        codec.encode(np.zeros((1,) * 8))
+    with pytest.raises(ValueError, match=r"shape \(4, 3\) where the profile has \(3, 4\)"):
+        bound.encode(relu_features(1, 4, 3))
+    with pytest.raises(ValueError, match=r"codec.delta=rows needs samples of 3 dimensions"):
+        from_config({"name": "rle", "delta": "rows"}).encode(relu_features(2, 3, 4))
+    with pytest.raises(ValueError, match=r"codec=jpeg takes images uint8 \(N, 1 or 3, H, W\)"):
+        from_config({"name": "jpeg"}).encode(relu_features(2, 3, 4, 4))
+    with pytest.raises(ValueError, match="hold no samples"):
+        calibrate(codec, np.zeros((0, 3)))
+    with pytest.raises(PayloadError, match="of one shape, and at least one"):
+        codec.decode([])
+    with pytest.raises(PayloadError, match="of one shape, and at least one"):
+        codec.decode(codec.encode(np.zeros((1, 2))) + codec.encode(np.zeros((1, 3))))
+
+
+def test_a_jpeg_is_near_its_image():
+    ramp = np.linspace(0, 255, 32).astype(np.uint8) * np.ones((2, 3, 32, 1), np.uint8)
+    for images in (ramp, ramp[:, :1]):
+        for codec in both({"name": "jpeg", "quality": 95}, images):
+            decoded = codec.decode(codec.encode(images))
+            assert decoded.dtype == np.uint8
+            assert np.abs(decoded.astype(int) - images).max() < 8
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_a_saved_profile_is_the_same_profile(name, tmp_path):
+    features = (relu_features(8, 3, 4, 4) * 50).astype(np.uint8)
+    profile = calibrate(from_config({"name": name}), features)
+    profile.save(tmp_path / "codec.json")
+    loaded = load_profile(tmp_path / "codec.json")
+    assert loaded.digest == profile.digest
+    payloads = bound_codec(profile).encode(features)
+    assert bound_codec(loaded).encode(features) == payloads
+    bound_codec(loaded).decode(payloads)
+
+
+def test_another_profile_decodes_nothing():
+    features = relu_features(8, 3, 4, 4)
+    one, other = (both({"name": "ans"}, features[k:])[1] for k in (0, 4))
+    with pytest.raises(PayloadError, match="wrong checksum"):
+        other.decode(one.encode(features))
+    with pytest.raises(ValueError, match="the profile is of"):
+        from_config({"name": "rle"}).bound(one.profile)
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "no json", '{"format": "isplit codec profile 9"}'])
+def test_files_that_are_no_profile(tmp_path, text):
+    (tmp_path / "codec.json").write_text(text)
+    with pytest.raises(ValueError, match=r"codec.json is not an isplit codec profile 1"):
+        load_profile(tmp_path / "codec.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"bits": 5}, "are not .channels, contexts, 1024. parts of 16384"),
+        ({"states": 2}, "tables for 2 states; there are 1 or 4"),
+        ({"context": np.zeros(3, np.uint8)}, "context is not"),
+    ],
+)
+def test_tables_that_contradict_themselves(change, message):
+    tables = calibrate(from_config({"name": "ans"}), relu_features(8, 3, 4, 4)).tables
+    with pytest.raises(ValueError, match=message):
+        replace(tables, **change)
+
+
+def test_levels_of_a_codec_without_profile():
+    with pytest.raises(ValueError, match="codec=rle has no grid: calibrate it"):
+        from_config({"name": "rle"}).levels(relu_features(1, 3, 4))

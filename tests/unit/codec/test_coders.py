@@ -1,0 +1,98 @@
+"""Each coder of levels against its twin and back, for every n, shape and sparsity."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twins import packed, rans_words, run_lengths
+
+from isplit.codec import PayloadError, ans, bits, library, rle
+from isplit.codec.form import Form
+from isplit.codec.statistics import fit_tables
+
+SHAPES = st.lists(st.integers(1, 9), max_size=5).map(tuple)
+
+
+@st.composite
+def cases(draw):
+    """Levels (C, M) from nearly all zero to none zero, and their form."""
+    form = Form(draw(SHAPES), draw(st.integers(1, 8)))
+    dice = np.random.default_rng(draw(st.integers(0, 2**32)))
+    levels = dice.integers(0, 1 << form.bits, form.plane).astype(np.uint8)
+    zeros = draw(st.sampled_from([0.0, 0.3, 0.9, 0.99, 1.0]))
+    levels[dice.random(form.plane) < zeros] = 0
+    return levels, form
+
+
+@given(cases())
+@settings(max_examples=200, deadline=None)
+def test_packing_and_run_lengths_are_their_twins_and_come_back(case):
+    levels, form = case
+    assert bits.pack(levels, form) == packed(levels, form.bits)
+    assert rle.pack(levels, form) == run_lengths(levels, form.bits)
+    for coder in (bits, rle):
+        np.testing.assert_array_equal(coder.unpack(coder.pack(levels, form), form), levels)
+
+
+@given(cases(), st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_ans_is_its_twin_and_comes_back(case, calibrated):
+    levels, form = case
+    if calibrated:
+        form = Form(form.shape, form.bits, fit_tables(levels[None], form))
+        states = form.tables.states
+        expected = rans_words(levels, form.tables, form.columns, states)
+        assert ans.pack(levels, form) == expected
+    np.testing.assert_array_equal(ans.unpack(ans.pack(levels, form), form), levels)
+
+
+def test_four_states_are_the_twin_too():
+    form = Form((9, 17, 16), 5)
+    levels = np.random.default_rng(0).geometric(0.3, form.plane).clip(1, 32).astype(np.uint8) - 1
+    form = Form(form.shape, form.bits, fit_tables(levels[None], form))
+    assert form.tables.states == 4
+    body = ans.pack(levels, form)
+    assert body == rans_words(levels, form.tables, form.columns, 4)
+    np.testing.assert_array_equal(ans.unpack(body, form), levels)
+
+
+@pytest.mark.parametrize("name", library.LIBRARIES)
+@given(case=cases())
+@settings(max_examples=30, deadline=None)
+def test_libraries_come_back(name, case):
+    levels, form = case
+    body = library.pack(levels, name, None)
+    np.testing.assert_array_equal(library.unpack(body, form, name), levels)
+
+
+@pytest.mark.parametrize("name", library.LIBRARIES)
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b[8:]])
+def test_libraries_refuse_what_is_not_theirs(name, damage):
+    levels = np.arange(200, dtype=np.uint8).reshape(1, 200) % 16
+    body = damage(library.pack(levels, name, None))
+    with pytest.raises(PayloadError, match=rf"{name} (refuses|gives)"):
+        library.unpack(body, Form((1, 200), 4), name)
+
+
+def test_levels_above_the_bits_are_refused():
+    body = library.pack(np.full((1, 9), 16, np.uint8), "zlib", None)
+    with pytest.raises(PayloadError, match="other than 9 levels of 4 bits"):
+        library.unpack(body, Form((1, 9), 4), "zlib")
+
+
+def test_run_that_ends_beyond_the_last_level_is_refused():
+    with pytest.raises(PayloadError, match="1 bytes of codewords do not give 3 levels"):
+        rle.unpack(bytes([0b11110000]), Form((1, 3), 3))
+
+
+@pytest.mark.parametrize("body", [b"", b"\1", bytes(6), b"\xff\xff" * 40])
+def test_words_that_end_elsewhere_are_refused(body):
+    form = Form((4, 8), 2)
+    tables = fit_tables(np.zeros((1, 4, 8), np.uint8), form)
+    with pytest.raises(PayloadError, match=r"no words of 1 states|do not end where"):
+        ans.unpack(body, Form(form.shape, form.bits, tables))
+
+
+def test_a_table_that_is_no_probabilities_is_refused():
+    with pytest.raises(PayloadError, match="the parts of a table are 4 in sum, not 16384"):
+        ans.unpack(b"\1\1\1\1" + bytes(8), Form((4, 8), 2))
