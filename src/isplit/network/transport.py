@@ -1,0 +1,65 @@
+"""What a transport is set to: TCP as Linux has it, or bare UDP packets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+IP_UDP_BYTES = 28
+IP_TCP_BYTES = 52  # with time stamps
+CONTROLS = ("cubic", "reno")
+PARTIAL = ("fill", "drop")
+
+
+@dataclass(frozen=True)
+class Tcp:
+    """What a TCP is set to; the defaults are those of Linux 6.
+
+    Attributes:
+        congestion_control: ``cubic`` or ``reno``.
+        initial_window: segments that may be sent before anything is acknowledged.
+        rto_min_s: least part of a retransmission timeout beside the round trip.
+        delayed_ack_s: longest wait of a receiver for a second segment.
+        tick_s: of the kernel's clock (250 Hz), to which timers are rounded.
+        hystart: whether CUBIC leaves slow start before the first loss.
+        fast_retransmit: whether losses are seen from acknowledgements; else by timeouts alone.
+        idle_restart: whether a connection that was idle for a timeout shrinks its window.
+    """
+
+    congestion_control: str = "cubic"
+    initial_window: int = 10
+    rto_min_s: float = 0.2
+    delayed_ack_s: float = 0.04
+    tick_s: float = 0.004
+    hystart: bool = True
+    fast_retransmit: bool = True
+    idle_restart: bool = True
+
+    def __post_init__(self) -> None:
+        if self.congestion_control not in CONTROLS:
+            raise ValueError(
+                f"congestion_control={self.congestion_control!r} is none of {', '.join(CONTROLS)}"
+            )
+        if self.initial_window < 1:
+            raise ValueError(f"initial_window={self.initial_window} is not at least 1")
+        for key in ("rto_min_s", "delayed_ack_s", "tick_s"):
+            if not getattr(self, key) > 0:
+                raise ValueError(f"{key}={getattr(self, key)} is not above 0")
+
+
+@dataclass(frozen=True)
+class Udp:
+    """What a receiver of UDP packets does.
+
+    Attributes:
+        partial: a frame with missing packets is used (``fill``) or thrown away (``drop``).
+        patience_s: how long it waits after a packet for the rest of the frame.
+    """
+
+    partial: str = "fill"
+    patience_s: float = 0.02
+
+    def __post_init__(self) -> None:
+        if self.partial not in PARTIAL:
+            raise ValueError(f"partial={self.partial!r} is none of {', '.join(PARTIAL)}")
+        if not self.patience_s >= 0:
+            raise ValueError(f"patience_s={self.patience_s} is not 0 or more")
