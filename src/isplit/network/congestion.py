@@ -8,6 +8,7 @@ too fast.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -129,12 +130,17 @@ class Cubic:
 
 @dataclass
 class HyStart:
-    """Leaves slow start before the queue overflows: a long train of acknowledgements, or delay."""
+    """Leaves slow start before the queue overflows: a long train of acknowledgements, or delay.
+
+    ``undisturbed`` draws how long a host works without a pause that tears a train apart.
+    """
 
     LEAST_CWND = 16
     TRAIN_GAP_S = 0.002
     SAMPLES = 8
 
+    undisturbed: Callable[[], float]
+    torn_s: float = math.inf
     end: int = -1
     began_s: float = 0.0
     last_s: float = 0.0
@@ -151,9 +157,10 @@ class HyStart:
         if acked > self.end:
             self.end, self.began_s, self.last_s = sent, now_s, now_s
             self.samples, self.round_rtt_s = 0, math.inf
+            self.torn_s = now_s + self.undisturbed()
         if cwnd < self.LEAST_CWND:
             return False
-        if now_s - self.last_s <= self.TRAIN_GAP_S:
+        if now_s - self.last_s <= self.TRAIN_GAP_S and now_s < self.torn_s:
             self.last_s = now_s
             self.found = now_s - self.began_s > self.least_rtt_s / 2
         self.round_rtt_s = min(self.round_rtt_s, rtt_s)

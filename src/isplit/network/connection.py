@@ -59,12 +59,12 @@ class Connection:
     """Frames written at one end come out at the other, in order; the handshake is past."""
 
     def __init__(self, there: Link, back: Link, tcp: Tcp, mtu_bytes: int) -> None:
-        self.there, self.back = there, back
+        self.there, self.back, self.tcp = there, back, tcp
         self.segment_bytes = mtu_bytes - IP_TCP_BYTES
         self.now_s = 0.0
         self.written = self.wire_bytes = self.repeats = 0
         self.ends: deque[int] = deque()  # number of the last segment of each frame under way
-        self.sender = Sender(tcp, there.delay_s + back.delay_s, self._transmit)
+        self.sender = Sender(tcp, there.delay_s + back.delay_s, self._transmit, self._undisturbed)
         self.receiver = Receiver(tcp)
         self._data: deque[tuple[float, int]] = deque()
         self._acks: deque[tuple[float, Ack]] = deque()
@@ -121,6 +121,10 @@ class Connection:
         while self.ends and self.receiver.expected > self.ends[0]:
             self.ends.popleft()
             yield self.now_s
+
+    def _undisturbed(self) -> float:
+        mean_s = self.tcp.undisturbed_s
+        return float(self.there.rng.exponential(mean_s)) if mean_s < NEVER else NEVER
 
     def _transmit(self, segment: Segment) -> None:
         self.wire_bytes += segment.wire_bytes

@@ -9,18 +9,18 @@ import numpy as np
 
 from isplit.network.channel import Channel
 from isplit.network.link import links
-from isplit.network.setting import Setting
+from isplit.network.setting import Setting, Work
 from isplit.network.tcp import Quiet, Ready, Sent, Transfers, connect, stream
-from isplit.network.transport import Udp
+from isplit.network.transport import Tcp, Udp
 from isplit.network.udp import send_datagrams
 
 
 class Shared:
     """Transfers that were simulated for one device and serve all on the same kind of channel."""
 
-    def __init__(self, channel: Channel, payload_bytes: int, answer_bytes: int, rng: np.random.Generator) -> None:
-        self.payloads = Transfers(payload_bytes, channel, rng)
-        self.answers = Transfers(answer_bytes, channel, rng)
+    def __init__(self, channel: Channel, tcp: Tcp, work: Work, rng: np.random.Generator) -> None:
+        self.payloads = Transfers(work.payload_bytes or 1, channel, tcp, rng)
+        self.answers = Transfers(work.answer_bytes, channel, tcp, rng)
 
 
 class Device:
@@ -42,16 +42,15 @@ class Device:
         """Frames as they get ready to be sent; those that find the queue full are ``dropped``."""
         work, limit = self.setting.work, self.setting.device_queue
         device_s = work.device_s
-        starts: deque[float] = deque()
+        overlap = self.setting.overlap
+        starts: deque[float] = deque()  # of those that wait
         for number, arrival_s in enumerate(arrivals):
             while starts and starts[0] <= arrival_s:
                 starts.popleft()
-            if len(starts) > limit:
+            start_s = max(arrival_s, self.computed_s if overlap else max(self.computed_s, self.sent_s))
+            if start_s > arrival_s and len(starts) >= limit:
                 self.dropped.append((number, arrival_s))
                 continue
-            start_s = max(arrival_s, self.computed_s)
-            if not self.setting.overlap:
-                start_s = max(start_s, self.sent_s)
             spent_s = (device_s(self.rng) if callable(device_s) else device_s) + work.encode_s
             self.computed_s = start_s + spent_s
             self.busy_s += spent_s

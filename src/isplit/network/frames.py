@@ -26,6 +26,7 @@ from isplit.network.summary import (
     Tally,
 )
 from isplit.network.tcp import Sent
+from isplit.network.transport import Tcp
 
 def simulate(setting: Setting, frames: int, *, seed: int = 0, table: Path | None = None) -> Summary:
     """What becomes of ``frames`` frames of each device.
@@ -53,13 +54,12 @@ class _Simulation:
         self.setting, self.tally = setting, tally
         self.environment = simpy.Environment()
         self.queue: deque[tuple[int, Sent]] = deque()
-        self.wake = self.environment.event()
         self.serving = False
         self.busy_s = 0.0
         work, channel = setting.work, setting.channel
         shared = None
-        if channel and work.payload_bytes is not None:
-            shared = Shared(channel, work.payload_bytes, work.answer_bytes, rng)
+        if channel and isinstance(setting.transport, Tcp):
+            shared = Shared(channel, setting.transport, work, rng)
         self.generators = rng.spawn(setting.devices)
         self.devices = [Device(setting, shared, own) for own in self.generators]
 
@@ -70,7 +70,6 @@ class _Simulation:
             arrivals = islice(arrival_times(self.setting.arrival, rng, phase), frames)
             deliver = self._answer_locally if self.setting.work.payload_bytes is None else self._deliver
             self.environment.process(deliver(index, device.sent(arrivals)))
-        self.environment.process(self._serve())
         self.environment.run()
 
     def _answer_locally(self, index: int, sent: Iterator[Sent]) -> Iterator[simpy.Event]:
@@ -87,31 +86,33 @@ class _Simulation:
                 self._record(index, one, LOST_UP, None)
                 continue
             yield environment.timeout(max(0.0, one.delivered_s - environment.now))
-            if len(queue) >= setting.server_queue + (0 if self.serving else setting.batch):
+            if self.serving and len(queue) >= setting.server_queue:
                 self._record(index, one, LOST_AT_SERVER, None)
                 continue
             queue.append((index, one))
-            if not self.serving and not self.wake.triggered:
-                self.wake.succeed()
+            if not self.serving:
+                self._serve()
         self._record_dropped(index)
 
-    def _serve(self) -> Iterator[simpy.Event]:
+    def _serve(self) -> None:
         work, queue = self.setting.work, self.queue
-        while True:
-            if not queue:
-                self.serving, self.wake = False, self.environment.event()
-                yield self.wake
-            self.serving = True
-            batch = [queue.popleft() for _ in range(min(len(queue), self.setting.batch))]
-            server_s = work.server_s
-            spent_s = server_s(len(batch)) if callable(server_s) else server_s * len(batch)
-            spent_s += work.decode_s * len(batch)
-            self.busy_s += spent_s
-            yield self.environment.timeout(spent_s)
-            for index, one in batch:
-                answered_s = self.devices[index].answer(self.environment.now)
-                fate = LOST_DOWN if answered_s is None else ANSWERED
-                self._record(index, one, fate, answered_s)
+        size = min(len(queue), self.setting.batch)
+        batch = [queue.popleft() for _ in range(size)]
+        server_s = work.server_s
+        spent_s = server_s(size) if callable(server_s) else server_s * size
+        spent_s += work.decode_s * size
+        self.busy_s += spent_s
+        self.serving = True
+        self.environment.timeout(spent_s, batch).callbacks.append(self._served)
+
+    def _served(self, event: simpy.Event) -> None:
+        now_s = self.environment.now
+        for index, one in event.value:
+            answered_s = self.devices[index].answer(now_s)
+            self._record(index, one, LOST_DOWN if answered_s is None else ANSWERED, answered_s)
+        self.serving = False
+        if self.queue:
+            self._serve()
 
     def _record(self, index: int, one: Sent, fate: str, answered_s: float | None) -> None:
         frame, power, channel = one.frame, self.setting.power, self.setting.channel

@@ -36,9 +36,15 @@ class RoundTrip:
 class Sender:
     """Segments in by ``write``, packets out by ``transmit``, woken at ``alarm_s``."""
 
-    def __init__(self, tcp: Tcp, handshake_s: float, transmit: Callable[[Segment], None]) -> None:
+    def __init__(
+        self,
+        tcp: Tcp,
+        handshake_s: float,
+        transmit: Callable[[Segment], None],
+        undisturbed: Callable[[], float],
+    ) -> None:
         self.tcp, self.transmit = tcp, transmit
-        self.segments, self.window = Segments(), Window(tcp)
+        self.segments, self.window = Segments(), Window(tcp, undisturbed)
         self.round_trip = RoundTrip(handshake_s)
         self.unsent: deque[Segment] = deque()
         self.phase = "open"

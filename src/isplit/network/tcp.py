@@ -25,7 +25,8 @@ MOST_MADE = 50_000  # transfers kept
 MOST_TIMEOUTS = 8  # after which a window is at its least anyway
 
 
-class Quiet(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Quiet:
     """A connection on which nothing is under way, and what the next transfer depends on."""
 
     connection: Connection
@@ -65,14 +66,21 @@ class Transfer:
     start: Start
 
 
-def transfer(channel: Channel, payload_bytes: int, tcp: Tcp | None = None, *, seed: int = 0) -> Transfer:
+def transfer(
+    channel: Channel,
+    payload_bytes: int,
+    tcp: Tcp | None = None,
+    *,
+    upwards: bool = True,
+    seed: int = 0,
+) -> Transfer:
     """One payload from the device to the server, on a fresh connection (after the handshake).
 
     >>> lan = Channel(up_bit_s=1e8, down_bit_s=1e8, round_trip_s=0.01)
     >>> round(transfer(lan, 1000).delivered_s, 6)  # 1052 bytes on the wire and half a round trip
     0.005084
     """
-    return _simulate(Start(connect(channel, tcp or Tcp()).connection, 0.0, seed), payload_bytes)
+    return _simulate(Start(connect(channel, tcp or Tcp(), upwards=upwards).connection, 0.0, seed), payload_bytes)
 
 
 def connect(channel: Channel, tcp: Tcp, *, upwards: bool = True) -> Quiet:
@@ -85,11 +93,14 @@ def connect(channel: Channel, tcp: Tcp, *, upwards: bool = True) -> Quiet:
 class Transfers:
     """Transfers of one size, made once for each state of a connection and then drawn from."""
 
-    def __init__(self, payload_bytes: int, channel: Channel, rng: np.random.Generator) -> None:
+    def __init__(
+        self, payload_bytes: int, channel: Channel, tcp: Tcp, rng: np.random.Generator
+    ) -> None:
         self.payload_bytes, self.rng = payload_bytes, rng
-        self.variants = VARIANTS if channel.loss or channel.jitter_s else 1
+        chance = channel.loss or channel.jitter_s or tcp.undisturbed_s < NEVER
+        self.variants = VARIANTS if chance else 1
         self.lasting = not (channel.up_trace or channel.down_trace)  # a trace has a clock
-        self._made: dict[tuple[object, ...], list[Transfer]] = {}
+        self._made: dict[tuple[Quiet, int], list[Transfer]] = {}
         self._left: dict[tuple[object, ...], Quiet] = {}  # one connection for each state
         self._count = 0
 
@@ -100,16 +111,19 @@ class Transfers:
             self._made.clear()
             self._left.clear()
             self._count = 0
-        made = self._made.setdefault((quiet.state, timeouts), [])
+        made = self._made.setdefault((quiet, timeouts), [])
         if len(made) == self.variants:
             return made[0 if self.variants == 1 else int(self.rng.random() * self.variants)]
         seed = int(self.rng.integers(1 << 62))
         start = made[0].start if made else Start(quiet.connection, quiet.last_sent_s + idle_s, 0)
         new = _simulate(start._replace(seed=seed), self.payload_bytes)
-        left = self._left.setdefault(new.left.state, new.left)
-        made.append(replace(new, left=left))
+        made.append(replace(new, left=self.known(new.left)))
         self._count += 1
         return made[-1]
+
+    def known(self, quiet: Quiet) -> Quiet:
+        """The same, or an earlier connection in the same state."""
+        return self._left.setdefault(quiet.state, quiet)
 
 
 class Ready(NamedTuple):
@@ -160,8 +174,8 @@ def stream(
         else:
             connection, clock_s = _begun(drawn.start, transfers.payload_bytes), frame.ready_s - drawn.start.write_s
             following = yield from _together(connection, clock_s, frame, following, waiting, transfers)
-            quiet = _quiet(connection)
-            last_sent_s = quiet.last_sent_s + clock_s
+            quiet = transfers.known(_quiet(connection))
+            last_sent_s = connection.sender.last_sent_s + clock_s
         frame = following
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 IP_UDP_BYTES = 28
@@ -22,6 +23,8 @@ class Tcp:
         tick_s: of the kernel's clock (250 Hz), to which timers are rounded.
         hystart: whether CUBIC leaves slow start before the first loss.
         fast_retransmit: whether losses are seen from acknowledgements; else by timeouts alone.
+        undisturbed_s: how long, on average, hosts work without a pause of some milliseconds; such
+            pauses hide trains of acknowledgements from HyStart. Infinite: idle hosts.
         idle_restart: whether a connection that was idle for a timeout shrinks its window.
     """
 
@@ -33,6 +36,7 @@ class Tcp:
     hystart: bool = True
     fast_retransmit: bool = True
     idle_restart: bool = True
+    undisturbed_s: float = math.inf
 
     def __post_init__(self) -> None:
         if self.congestion_control not in CONTROLS:
@@ -41,7 +45,7 @@ class Tcp:
             )
         if self.initial_window < 1:
             raise ValueError(f"initial_window={self.initial_window} is not at least 1")
-        for key in ("rto_min_s", "delayed_ack_s", "tick_s"):
+        for key in ("rto_min_s", "delayed_ack_s", "tick_s", "undisturbed_s"):
             if not getattr(self, key) > 0:
                 raise ValueError(f"{key}={getattr(self, key)} is not above 0")
 

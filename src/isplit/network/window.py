@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from isplit.network.congestion import NO_THRESHOLD, Cubic, Growth, HyStart, Reno
 from isplit.network.transport import Tcp
 
@@ -13,12 +15,12 @@ class Window:
     the application did not use (RFC 2861).
     """
 
-    def __init__(self, tcp: Tcp) -> None:
+    def __init__(self, tcp: Tcp, undisturbed: Callable[[], float]) -> None:
         self.size, self.initial, self.threshold = tcp.initial_window, tcp.initial_window, NO_THRESHOLD
         self.idle_restart = tcp.idle_restart
         cubic = tcp.congestion_control == "cubic"
         self.growth: Growth = Cubic() if cubic else Reno()
-        self.hystart = HyStart() if cubic and tcp.hystart else None
+        self.hystart = HyStart(undisturbed) if cubic and tcp.hystart else None
         self.acks = 0  # towards the next segment, in avoidance
         self.before = self.delivered = self.resent = 0  # of the reduction under way
         self.limited, self.most_out, self.round_end = False, 0, -1
@@ -78,7 +80,7 @@ class Window:
             self.threshold = self.growth.reduced(self.size)
         self.growth.timed_out()
         if self.hystart:
-            self.hystart = HyStart()
+            self.hystart = HyStart(self.hystart.undisturbed)
         self.size, self.acks = in_flight + 1, 0
 
     def validate(self, out: int, in_flight: int, acked: int, sent: int, now_s: float, timeout_s: float) -> None:
