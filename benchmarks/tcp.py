@@ -28,7 +28,7 @@ from pathlib import Path
 from wire import Cell, transfers
 
 from isplit.network.channel import Channel
-from isplit.network.tcp import transfer
+from isplit.network.tcp import connect, transfer
 from isplit.network.transport import Tcp
 
 UNDISTURBED_S = 0.01
@@ -46,8 +46,7 @@ GRID = [  # what --real measures: every cell, lossy ones more often
     for size in (10_000, 80_000, 800_000, 3_000_000)
 ]
 COLUMNS = list(
-    "congestion_control rate_bit_s rtt_s loss queue_bytes payload_bytes cold_transfer_s connect_s "
-    "retransmits warm_transfer_s".split()
+    ["congestion_control", "rate_bit_s", "rtt_s", "loss", "queue_bytes", "payload_bytes", "cold_transfer_s", "connect_s", "retransmits", "warm_transfer_s"]
 )
 
 
@@ -55,7 +54,9 @@ def main() -> None:
     """Print a line per cell and the errors; write the cells."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--transfers", type=Path, help="a CSV file of real transfers")
-    parser.add_argument("--real", type=Path, help="measure real transfers into this file first (root)")
+    parser.add_argument(
+        "--real", type=Path, help="measure real transfers into this file first (root)"
+    )
     parser.add_argument("--json", type=Path)
     parser.add_argument("--repeats", type=int, default=100, help="simulated transfers per cell")
     asked = parser.parse_args()
@@ -99,15 +100,22 @@ def host_delay(measured: dict[Cell, list[dict[str, float]]]) -> float:
     return max(0.0, statistics.median(beyond_s))
 
 
-def compare(cell: Cell, rows: list[dict[str, float]], host_s: float, repeats: int) -> dict[str, float]:
+def compare(
+    cell: Cell, rows: list[dict[str, float]], host_s: float, repeats: int
+) -> dict[str, float]:
     """The cell as measured and as simulated."""
     channel = Channel(
-        cell.rate_bit_s, cell.rate_bit_s, cell.rtt_s + host_s, loss=cell.loss, queue_bytes=cell.queue_bytes
+        cell.rate_bit_s,
+        cell.rate_bit_s,
+        cell.rtt_s + host_s,
+        loss=cell.loss,
+        queue_bytes=cell.queue_bytes,
     )
     tcp = Tcp(congestion_control=cell.congestion_control, undisturbed_s=UNDISTURBED_S)
+    there, back = connect(channel, tcp), connect(channel, tcp, upwards=False)
     simulated = [
-        transfer(channel, cell.payload_bytes, tcp, seed=seed).delivered_s
-        + transfer(channel, 1, tcp, seed=repeats + seed, upwards=False).delivered_s
+        transfer(there, cell.payload_bytes, seed=seed).delivered_s
+        + transfer(back, 1, seed=repeats + seed).delivered_s
         for seed in range(repeats)
     ]
     real = [row["cold_transfer_s"] for row in rows]
@@ -163,14 +171,20 @@ def report(cells: list[dict[str, float]], others: list[dict[str, float]]) -> Non
             texts = []
             for kind in ("median", "mean"):
                 errors = [
-                    abs((c[f"simulated_{kind}_s"] if what == "simulated" else o[what]) / c[f"measured_{kind}_s"] - 1)
+                    abs(
+                        (c[f"simulated_{kind}_s"] if what == "simulated" else o[what])
+                        / c[f"measured_{kind}_s"]
+                        - 1
+                    )
                     for c, o in chosen
                 ]
                 texts.append(f"{kind} {statistics.median(errors):6.1%} ({max(errors):6.1%})")
             print(f"loss {loss:3.0%}  {what:10s}  {'  '.join(texts)}  over {len(chosen)} cells")
     print("\nns.py 0.4.3, 80 kB, seconds: real, by default, tuned (as measured once, not run here)")
     for rate, rtt, loss, *seconds in NS_PY:
-        print(f"{rate:5d} Mbit/s {rtt:3d} ms {loss:3d} %  " + "  ".join(f"{s:.3f}" for s in seconds))
+        print(
+            f"{rate:5d} Mbit/s {rtt:3d} ms {loss:3d} %  " + "  ".join(f"{s:.3f}" for s in seconds)
+        )
 
 
 def measure(path: Path) -> None:
@@ -179,15 +193,36 @@ def measure(path: Path) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for number, cell in enumerate(GRID):
-            repeats = (40 if cell.payload_bytes < 1e5 else 14 if cell.payload_bytes < 1e6 else 7) if cell.loss else 4
+            repeats = (
+                (40 if cell.payload_bytes < 1e5 else 14 if cell.payload_bytes < 1e6 else 7)
+                if cell.loss
+                else 4
+            )
             began_s = time.monotonic()
             rows, late_s = transfers(cell, repeats, seed=number)
             for row in rows:
                 cold_s, warm_s = row["transfers_s"]
-                known = [cell.congestion_control, int(cell.rate_bit_s), cell.rtt_s, cell.loss, int(cell.queue_bytes)]
-                writer.writerow([*known, cell.payload_bytes, cold_s, row["connect_s"], row["retransmits"], warm_s])
+                known = [
+                    cell.congestion_control,
+                    int(cell.rate_bit_s),
+                    cell.rtt_s,
+                    cell.loss,
+                    int(cell.queue_bytes),
+                ]
+                writer.writerow(
+                    [
+                        *known,
+                        cell.payload_bytes,
+                        cold_s,
+                        row["connect_s"],
+                        row["retransmits"],
+                        warm_s,
+                    ]
+                )
             file.flush()
-            print(f"{cell}: {time.monotonic() - began_s:.1f} s, wire late by {late_s * 1e3:.1f} ms at worst")
+            print(
+                f"{cell}: {time.monotonic() - began_s:.1f} s, wire late by {late_s * 1e3:.1f} ms at worst"
+            )
 
 
 if __name__ == "__main__":

@@ -133,12 +133,23 @@ def measure(cell: Cell, repeats: int, transfers: int, gap_s: float) -> None:
         print(json.dumps(row), flush=True)
 
 
-def transfers(cell: Cell, repeats: int, seed: int = 0, count: int = 2, gap_s: float = 0.0) -> tuple[list[dict], float]:
+def transfers(
+    cell: Cell, repeats: int, seed: int = 0, count: int = 2, gap_s: float = 0.0
+) -> tuple[list[dict], float]:
     """The rows of ``measure``, and how late the wire was at worst."""
     with _namespaces() as names:
         wire = _start([], "carry", cell, [names[0], names[1], str(seed)])
         server = _start(["ip", "netns", "exec", names[1]], "answer", cell, [])
-        client = ["ip", "netns", "exec", names[0], *_command("measure", cell), str(repeats), str(count), str(gap_s)]
+        client = [
+            "ip",
+            "netns",
+            "exec",
+            names[0],
+            *_command("measure", cell),
+            str(repeats),
+            str(count),
+            str(gap_s),
+        ]
         try:
             text = subprocess.run(client, check=True, capture_output=True, text=True).stdout
         finally:
@@ -176,7 +187,9 @@ def _open_tun(namespace: str, address: str, peer: str) -> int:
         os.close(there)
     ip = ["ip", "-n", namespace]
     subprocess.run([*ip, "addr", "add", address, "peer", peer, "dev", "t0"], check=True)
-    subprocess.run([*ip, "link", "set", "t0", "mtu", "1500", "txqueuelen", "10000", "up"], check=True)
+    subprocess.run(
+        [*ip, "link", "set", "t0", "mtu", "1500", "txqueuelen", "10000", "up"], check=True
+    )
     remember = ["ip", "netns", "exec", namespace, "sysctl", "-qw", "net.ipv4.tcp_no_metrics_save=1"]
     subprocess.run(remember, check=True)
     return tun
@@ -207,7 +220,9 @@ def _command(task: str, cell: Cell) -> list[str]:
 
 
 def _start(before: list[str], task: str, cell: Cell, more: list[str]) -> subprocess.Popen[str]:
-    process = subprocess.Popen([*before, *_command(task, cell), *more], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*before, *_command(task, cell), *more], stdout=subprocess.PIPE, text=True
+    )
     if process.stdout is None or process.stdout.readline() != "ready\n":
         raise SystemExit(f"{task} did not start; root, /dev/net/tun and ip are needed")
     return process

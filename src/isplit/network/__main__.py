@@ -21,7 +21,7 @@ def main(words: list[str] | None = None) -> int:
     to.add_argument("--out", type=Path, default=Path("my_channel.yaml"), help="file to write")
     to.add_argument("--seconds", type=float, default=5.0, help="of sending, each way (at most 60)")
     by = commands.add_parser("serve", help="be the peer, until Ctrl-C; anybody may use it")
-    by.add_argument("--host", default="0.0.0.0", help="address to listen at")  # noqa: S104
+    by.add_argument("--host", default="0.0.0.0", help="address to listen at")
     for command in (to, by):
         command.add_argument("--port", type=int, default=PORT)
     asked = parser.parse_args(words)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
+
+from isplit.network.limits import ABOVE_0, check, check_choice
 
 KINDS = ("periodic", "poisson", "trace")
 
@@ -27,17 +28,17 @@ class Arrival:
     times_s: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"arrival.kind={self.kind!r} is none of {', '.join(KINDS)}")
-        if not 0 < self.rate_hz < math.inf:
-            raise ValueError(f"arrival.rate_hz={self.rate_hz} is not above 0")
-        if self.kind == "trace":
-            gaps = np.diff((0.0, *self.times_s))
-            if not self.times_s or gaps.min() < 0 or self.times_s[-1] <= 0:
-                raise ValueError("arrival.times_s must be times that do not go back, the last above 0")
+        check_choice(self.kind, "arrival.kind", KINDS)
+        check(self, "arrival", rate_hz=ABOVE_0)
+        if self.kind == "trace" and not (
+            self.times_s and np.diff((0.0, *self.times_s)).min() >= 0 < self.times_s[-1]
+        ):
+            raise ValueError("arrival.times_s must not go back, and the last must be above 0")
 
 
-def arrival_times(arrival: Arrival, rng: np.random.Generator, phase: float = 0.0) -> Iterator[float]:
+def arrival_times(
+    arrival: Arrival, rng: np.random.Generator, phase: float = 0.0
+) -> Iterator[float]:
     """Seconds at which frames are taken, without end; ``phase`` (0..1) delays the period."""
     if arrival.kind == "periodic":
         return ((number + phase) / arrival.rate_hz for number in count())

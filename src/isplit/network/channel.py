@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
-MISSING = "???"  # Hydra's word for a figure that must be given
+from isplit.network.limits import FROM_0, FROM_1, check
+
+MOST_LOSS = 0.99
 LEAST_QUEUE_BYTES = 30_000
 
 
@@ -44,16 +43,9 @@ class Channel:
     source: str = ""
 
     def __post_init__(self) -> None:
-        for key in ("up_bit_s", "down_bit_s"):
-            _check(key, getattr(self, key), 0 < getattr(self, key), "above 0")
-        for key in ("round_trip_s", "jitter_s", "queue_bytes"):
-            value = getattr(self, key)
-            _check(key, value, value is None or value >= 0, "0 or more")
-        _check("loss", self.loss, 0 <= self.loss < 1, "at least 0 and below 1")
-        shortest = 1.0
-        burst = self.burst_packets
-        _check("burst_packets", burst, burst is None or burst >= shortest, "at least 1")
-        _check("mtu_bytes", self.mtu_bytes, 100 <= self.mtu_bytes <= 65_535, "100 to 65535")
+        check(self, "channel", up_bit_s=FROM_1, down_bit_s=FROM_1, round_trip_s=FROM_0)
+        check(self, "channel", jitter_s=FROM_0, queue_bytes=FROM_0, burst_packets=FROM_1)
+        check(self, "channel", loss=(0, MOST_LOSS), mtu_bytes=(100, 65_535))
 
     @property
     def queue(self) -> float:
@@ -61,8 +53,3 @@ class Channel:
         if self.queue_bytes is not None:
             return self.queue_bytes
         return max(self.up_bit_s * self.round_trip_s / 8, LEAST_QUEUE_BYTES)
-
-
-def _check(key: str, value: object, right: bool, wanted: str) -> None:
-    if not right:
-        raise ValueError(f"channel.{key}={value} is not {wanted}")

@@ -10,29 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 NO_THRESHOLD = 1 << 30
 FEWEST_SEGMENTS = 2
-
-
-class Growth(Protocol):
-    """What differs between congestion controls."""
-
-    def acks_per_segment(self, cwnd: int, acked: int, now_s: float, rtt_s: float) -> int:
-        """Acknowledged segments after which the window grows by one, in congestion avoidance."""
-
-    def reduced(self, cwnd: int) -> int:
-        """The slow-start threshold after a loss."""
-
-    def timed_out(self) -> None:
-        """Forget what was learned: a timeout."""
-
-    def paused(self, idle_s: float) -> None:
-        """Nothing was sent for a while, and now something is."""
-
-    def state(self, now_s: float) -> tuple[object, ...]:
-        """What was learned, rounded."""
 
 
 class Reno:
@@ -149,7 +129,9 @@ class HyStart:
     least_rtt_s: float = math.inf
     found: bool = False
 
-    def leave(self, cwnd: int, acked: int, sent: int, now_s: float, rtt_s: float, slow_start: bool) -> bool:
+    def leave(
+        self, cwnd: int, acked: int, sent: int, now_s: float, rtt_s: float, slow_start: bool
+    ) -> bool:
         """Whether slow start ends; ``acked`` and ``sent`` count segments of the connection."""
         self.least_rtt_s = min(self.least_rtt_s, rtt_s)
         if self.found or not slow_start:

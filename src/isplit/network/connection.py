@@ -2,70 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 
 import numpy as np
 
+from isplit.network.clock import Clock
 from isplit.network.link import Link
+from isplit.network.receiver import QUICK_ACKS, Receiver
 from isplit.network.segments import Ack, Segment
 from isplit.network.sender import NEVER, Sender
 from isplit.network.transport import IP_TCP_BYTES, Tcp
+from isplit.network.window import Window
 
 ACK_BYTES = 60  # with selective acknowledgements on average
-QUICK_ACKS = 16  # segments that are acknowledged at once on a new connection
-
-
-class Receiver:
-    """The receiving side: which segments have come, and when to say so."""
-
-    def __init__(self, tcp: Tcp) -> None:
-        self.tcp = tcp
-        self.expected = 0
-        self.received = 0
-        self.unsaid = 0
-        self.alarm_s = NEVER
-        self.repeated = False
-        self.early: set[int] = set()
-        self.selected: list[int] = []  # not yet told by an acknowledgement that arrived
-
-    def take(self, now_s: float, number: int, pushed: bool) -> bool:
-        """A segment came; whether that is acknowledged at once."""
-        self.received += 1
-        self.unsaid += 1
-        self.repeated = number < self.expected or number in self.early
-        gap = bool(self.early)
-        if number == self.expected:
-            self.expected += 1
-            while self.expected in self.early:
-                self.early.remove(self.expected)
-                self.expected += 1
-        elif not self.repeated:
-            self.early.add(number)
-            self.selected.append(number)
-        at_once = gap or self.early or self.repeated or pushed
-        if at_once or self.unsaid >= 2 or self.received <= QUICK_ACKS:
-            return True
-        self.alarm_s = now_s + self.tcp.delayed_ack_s
-        return False
-
-    def ack(self) -> Ack:
-        """What is to be said now."""
-        self.unsaid, self.alarm_s = 0, NEVER
-        return Ack(self.expected, tuple(self.selected), self.repeated)
 
 
 class Connection:
     """Frames written at one end come out at the other, in order; the handshake is past."""
 
-    def __init__(self, there: Link, back: Link, tcp: Tcp, mtu_bytes: int) -> None:
+    def __init__(self, there: Link, back: Link, tcp: Tcp) -> None:
         self.there, self.back, self.tcp = there, back, tcp
-        self.segment_bytes = mtu_bytes - IP_TCP_BYTES
+        self.segment_bytes = there.mtu_bytes - IP_TCP_BYTES
         self.now_s = 0.0
-        self.written = self.wire_bytes = self.repeats = 0
+        self.written = self.wire_bytes = 0
         self.ends: deque[int] = deque()  # number of the last segment of each frame under way
-        self.sender = Sender(tcp, there.delay_s + back.delay_s, self._transmit, self._undisturbed)
+        clock = Clock(tcp, there.delay_s + back.delay_s)
+        self.sender = Sender(tcp, clock, Window(tcp, self._undisturbed), self._transmit)
         self.receiver = Receiver(tcp)
+        self.timeout_s = clock.timeout_s  # as it was when all was quiet
         self._data: deque[tuple[float, int]] = deque()
         self._acks: deque[tuple[float, Ack]] = deque()
 
@@ -77,18 +43,21 @@ class Connection:
     @property
     def state(self) -> tuple[object, ...]:
         """What the next transfer depends on, rounded; of a quiet connection."""
-        return (*self.sender.state, min(self.receiver.received, QUICK_ACKS))
+        sender = self.sender
+        timeout = round(math.log2(sender.clock.timeout_s) * 8)
+        quick = min(self.receiver.received, QUICK_ACKS)
+        return (*sender.window.state(sender.last_sent_s), timeout, quick)
 
     def reseed(self, seed: int) -> None:
         """Begin a new stream of chance; and count from here."""
         rng = np.random.default_rng(seed)
         self.there.reseed(rng)
         self.back.reseed(rng)
-        self.wire_bytes = self.repeats = 0
+        self.wire_bytes = 0
 
     def write(self, now_s: float, payload_bytes: int) -> None:
         """Hand a frame to the sender."""
-        self.now_s = now_s
+        self.now_s, self.payload_bytes = now_s, payload_bytes
         sizes = [self.segment_bytes] * (payload_bytes // self.segment_bytes)
         if payload_bytes % self.segment_bytes:
             sizes.append(payload_bytes % self.segment_bytes)
@@ -114,6 +83,7 @@ class Connection:
                 self._acknowledge()
             else:
                 self.sender.on_alarm(next_s)
+        self.timeout_s = self.sender.clock.timeout_s
 
     def _receive(self, number: int) -> Iterator[float]:
         if self.receiver.take(self.now_s, number, number in self.ends):
@@ -128,7 +98,6 @@ class Connection:
 
     def _transmit(self, segment: Segment) -> None:
         self.wire_bytes += segment.wire_bytes
-        self.repeats += segment.resent
         arrival_s = self.there.send(self.now_s, segment.wire_bytes)
         if arrival_s is not None:
             self._data.append((arrival_s, segment.number))

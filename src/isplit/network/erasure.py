@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isplit.network.channel import Channel
+from isplit.network.limits import check_choice
 from isplit.network.loss import Losses
 
 LAYOUTS = ("contiguous", "interleaved")
@@ -32,8 +33,7 @@ def carriers(coefficients: int, packets: int, layout: str) -> NDArray[np.int64]:
     ``contiguous``: slices of the tensor, as equal as can be. ``interleaved``: taken in turn, so
     that neighbours travel apart and a lost packet leaves small holes everywhere.
     """
-    if layout not in LAYOUTS:
-        raise ValueError(f"layout={layout!r} is none of {', '.join(LAYOUTS)}")
+    check_choice(layout, "layout", LAYOUTS)
     if not 1 <= packets <= coefficients:
         raise ValueError(f"packets={packets} is not within 1 and {coefficients} coefficients")
     places = np.arange(coefficients)

@@ -26,6 +26,7 @@ class Link:
     delay_s: float
     jitter_s: float
     queue_bytes: float
+    mtu_bytes: int
     losses: Losses
     rng: np.random.Generator
     free_s: float = 0.0
@@ -76,6 +77,7 @@ def links(channel: Channel, rng: np.random.Generator) -> tuple[Link, Link]:
             delay_s=channel.round_trip_s / 2,
             jitter_s=channel.jitter_s,
             queue_bytes=channel.queue,
+            mtu_bytes=channel.mtu_bytes,
             losses=Losses(channel.loss, channel.burst_packets, rng),
             rng=rng,
         )

@@ -8,6 +8,7 @@ import statistics
 import struct
 import time
 from datetime import date
+from itertools import groupby
 
 from isplit.network.channel import Channel
 from isplit.network.peer import SILENCE_S, received_rate, send_for
@@ -49,8 +50,8 @@ def measure(host: str, port: int, seconds: float, packets: int = PACKETS) -> Cha
         burst_packets=_burst(trips_s),
         mtu_bytes=MTU_BYTES,
         name="measured",
-        source=f"python -m isplit.network measure {host}, {date.today()}: {seconds:g} s of TCP each "
-        f"way, {packets} UDP packets of {PACKET_BYTES} bytes; the queue was not measured",
+        source=f"python -m isplit.network measure {host}, {date.today()}: {seconds:g} s of TCP "
+        f"each way, {packets} UDP packets of {PACKET_BYTES} bytes; the queue was not measured",
     )
 
 
@@ -99,9 +100,8 @@ def _collect(
 
 def _burst(trips_s: list[float | None]) -> float | None:
     """Mean length of a run of losses, if longer than independent losses have it."""
-    lost = [trip_s is None for trip_s in trips_s]
-    runs = sum(now and not before for now, before in zip(lost, [False, *lost], strict=False))
-    if sum(lost) < FEWEST_LOSSES:
+    runs = [sum(1 for _ in run) for lost, run in groupby(t is None for t in trips_s) if lost]
+    if sum(runs) < FEWEST_LOSSES:
         return None
-    length, chance = sum(lost) / runs, 1 / (1 - sum(lost) / len(lost))
-    return round(length, 2) if length > 1.2 * chance else None
+    length, independent = sum(runs) / len(runs), 1 / (1 - sum(runs) / len(trips_s))
+    return round(length, 2) if length > 1.2 * independent else None

@@ -39,7 +39,9 @@ def load_channel(name: str, **figures: Any) -> Channel:
 
     path = Path(name) if name.endswith(".yaml") else preset_folder() / f"{name}.yaml"
     if not path.is_file():
-        raise ValueError(f"channel={name!r} is neither a file nor one of {', '.join(preset_names())}")
+        raise ValueError(
+            f"channel={name!r} is neither a file nor one of {', '.join(preset_names())}"
+        )
     try:
         read = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:

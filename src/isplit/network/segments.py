@@ -27,7 +27,6 @@ class Ack:
 
     expected: int
     selected: tuple[int, ...] = ()
-    repeated: bool = False
 
 
 class Segments:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from isplit.network.arrivals import Arrival
 from isplit.network.channel import Channel
+from isplit.network.limits import FROM_0, FROM_1, check
 from isplit.network.transport import Tcp, Udp
 
 Seconds = float | Callable[[np.random.Generator], float]
@@ -36,11 +37,8 @@ class Work:
     answer_bytes: int = 4
 
     def __post_init__(self) -> None:
-        for key in ("device_s", "encode_s", "payload_bytes", "decode_s", "server_s", "answer_bytes"):
-            value = getattr(self, key)
-            least = 1 if key in ("payload_bytes", "answer_bytes") else 0
-            if value is not None and not callable(value) and not least <= value < math.inf:
-                raise ValueError(f"work.{key}={value} is not {least} or more")
+        check(self, "work", device_s=FROM_0, encode_s=FROM_0, payload_bytes=FROM_1)
+        check(self, "work", decode_s=FROM_0, server_s=FROM_0, answer_bytes=FROM_1)
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,8 @@ class Power:
     send_w: float
 
     def __post_init__(self) -> None:
-        if not 0 <= self.idle_w <= min(self.compute_w, self.send_w):
-            raise ValueError(f"power: 0 <= idle_w <= compute_w, send_w does not hold for {self}")
+        most = min(self.compute_w, self.send_w)
+        check(self, "power", idle_w=(0, most), compute_w=FROM_0, send_w=FROM_0)
 
 
 @dataclass(frozen=True)
@@ -75,9 +73,9 @@ class Setting:
     """
 
     work: Work
-    arrival: Arrival = Arrival()
+    arrival: Arrival = field(default_factory=Arrival)
     channel: Channel | None = None
-    transport: Tcp | Udp = Tcp()
+    transport: Tcp | Udp = field(default_factory=Tcp)
     devices: int = 1
     overlap: bool = True
     device_queue: float = math.inf
@@ -88,11 +86,6 @@ class Setting:
 
     def __post_init__(self) -> None:
         if self.work.payload_bytes is not None and self.channel is None:
-            raise ValueError("setting.channel is missing: work.payload_bytes must travel over one")
-        for key in ("devices", "batch"):
-            if getattr(self, key) < 1:
-                raise ValueError(f"setting.{key}={getattr(self, key)} is not at least 1")
-        for key in ("device_queue", "server_queue", "deadline_s"):
-            value = getattr(self, key)
-            if value is not None and not value >= 0:
-                raise ValueError(f"setting.{key}={value} is not 0 or more")
+            raise ValueError("setting.channel is missing: work.payload_bytes travels over one")
+        check(self, "setting", devices=FROM_1, batch=FROM_1, device_queue=FROM_0)
+        check(self, "setting", server_queue=FROM_0, deadline_s=FROM_0)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import math
 from collections import Counter
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,8 +28,8 @@ FATES = ANSWERED, LOST_AT_DEVICE, LOST_UP, LOST_AT_SERVER, LOST_DOWN = (
 class Frame(NamedTuple):
     """One frame; what it did not reach is ``None``. A tuple, since millions are made.
 
-    ``fate`` is one of ``FATES``; times are seconds of the simulation's clock,
-    ``energy_j`` is what the device spent on it above idling.
+    ``fate`` is one of ``FATES``; times are seconds of the simulation's clock, ``energy_j`` is what
+    the device spent on it above idling.
     """
 
     device: int
@@ -39,9 +39,9 @@ class Frame(NamedTuple):
     delivered_s: float | None
     answered_s: float | None
     fate: str
-    missing_packets: int
-    wire_bytes: int
-    energy_j: float
+    missing_packets: int = 0
+    wire_bytes: int = 0
+    energy_j: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,10 @@ class Summary:
     """All frames of a simulation.
 
     Attributes:
-        frames: taken.
-        answered: of them, answered at all.
-        lost: the others, by where.
+        fates: how many frames were answered, or lost where.
         partial: answered from an incomplete payload.
         missed: answered late or never, by the deadline; ``None``: there is no deadline.
-        mean_s: latency from taking a frame to its answer.
+        mean_s: latency, from taking a frame to its answer; NaN when none was answered.
         p50_s: median of it (percentiles are within 0.1 %).
         p95_s: exceeded by one frame in twenty.
         p99_s: exceeded by one frame in a hundred.
@@ -65,9 +63,7 @@ class Summary:
         energy_j: of all devices, idling included; ``None``: no power is known.
     """
 
-    frames: int
-    answered: int
-    lost: dict[str, int]
+    fates: dict[str, int]
     partial: int
     missed: int | None
     mean_s: float
@@ -81,38 +77,16 @@ class Summary:
     energy_j: float | None
 
 
-class Tally(AbstractContextManager["Tally"]):
-    """Counts frames, in memory that does not grow with them, and writes them where asked."""
+class Tally:
+    """Counts frames in memory that does not grow with them, and hands them on in bundles."""
 
-    def __init__(self, path: Path | None, deadline_s: float | None) -> None:
-        self.path, self.deadline_s = path, deadline_s
-        self.fates: Counter[str] = Counter()
-        self.partial = self.late = 0
+    def __init__(self, write: Callable[[Iterable[Frame]], Any], deadline_s: float | None) -> None:
+        self.write, self.deadline_s = write, math.inf if deadline_s is None else deadline_s
+        self.fates = Counter(dict.fromkeys(FATES, 0))
+        self.partial = self.late = self.wire_bytes = 0
         self.total_s = self.last_s = self.energy_j = 0.0
-        self.wire_bytes = 0
         self._steps: Counter[int] = Counter()
         self._frames: list[Frame] = []
-        self._file: IO[str] | None = None
-
-    def __enter__(self) -> Tally:
-        self._write: Any = None
-        if self.path:
-            self._part = self.path.with_name(f".{self.path.name}.part")
-            self._file = self._part.open("w", encoding="utf-8", newline="")
-            self._write = csv.writer(self._file, lineterminator="\n").writerows
-            self._write([Frame._fields])
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
-    ) -> None:
-        self.flush()
-        if self._file and self.path:
-            self._file.close()
-            if kind is None:
-                self._part.replace(self.path)
-            else:
-                self._part.unlink()
 
     def add(self, frame: Frame) -> None:
         """Count a frame."""
@@ -123,19 +97,17 @@ class Tally(AbstractContextManager["Tally"]):
     def flush(self) -> None:
         """Count the frames that were added since the last time."""
         frames, self._frames = self._frames, []
-        if self._write:
-            self._write(frames)
+        self.write(frames)
         self.fates.update(frame.fate for frame in frames)
         self.energy_j += math.fsum(frame.energy_j for frame in frames)
         self.wire_bytes += sum(frame.wire_bytes for frame in frames)
         answered = [frame for frame in frames if frame.answered_s is not None]
         self.partial += sum(frame.missing_packets > 0 for frame in answered)
-        ends_s = np.array([frame.answered_s for frame in answered])
-        latencies_s = ends_s - [frame.arrival_s for frame in answered]
+        ends_s = np.array([frame.answered_s for frame in answered], dtype=float)
+        latencies_s = ends_s - np.array([frame.arrival_s for frame in answered], dtype=float)
         self.total_s += float(latencies_s.sum())
-        self.last_s = max(self.last_s, ends_s.max(initial=0.0))
-        if self.deadline_s is not None:
-            self.late += int((latencies_s > self.deadline_s).sum())
+        self.last_s = max(self.last_s, float(ends_s.max(initial=0.0)))
+        self.late += int((latencies_s > self.deadline_s).sum())
         steps = np.rint(np.log(np.maximum(latencies_s, LEAST_S)) * STEPS).astype(int)
         self._steps.update(steps.tolist())
 
@@ -147,3 +119,20 @@ class Tally(AbstractContextManager["Tally"]):
             if wanted <= 0:
                 return math.exp(step / STEPS)
         return math.nan
+
+
+@contextlib.contextmanager
+def table(path: Path | None) -> Iterator[Callable[[Iterable[Frame]], Any]]:
+    """Writes frames as CSV; the file is there when the block has ended well, else not at all."""
+    if path is None:
+        yield lambda frames: None
+        return
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(Frame._fields)
+            yield writer.writerows
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

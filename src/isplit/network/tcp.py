@@ -1,7 +1,7 @@
 """Transfers over TCP: one, or a stream of frames over a connection that persists.
 
 A transfer is simulated packet by packet and remembered under the state in which the connection
-was; the next one from such a state is looked up. Where chance plays a part, several are made.
+was; the next one from such a state is looked up. Where chance plays a part, many are made first.
 """
 
 from __future__ import annotations
@@ -20,27 +20,9 @@ from isplit.network.link import links
 from isplit.network.sender import NEVER
 from isplit.network.transport import Tcp
 
-VARIANTS = 1024  # transfers made from one state before they are drawn from, where chance plays a part
+VARIANTS = 1024  # transfers made from one state before they are drawn from, where chance plays
 MOST_MADE = 50_000  # transfers kept
 MOST_TIMEOUTS = 8  # after which a window is at its least anyway
-
-
-@dataclass(frozen=True, eq=False)
-class Quiet:
-    """A connection on which nothing is under way, and what the next transfer depends on."""
-
-    connection: Connection
-    state: tuple[object, ...]
-    last_sent_s: float
-    timeout_s: float
-
-
-class Start(NamedTuple):
-    """All that decides a transfer: the connection before, its clock, and chance."""
-
-    connection: Connection
-    write_s: float
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -49,81 +31,22 @@ class Transfer:
 
     Attributes:
         delivered_s: from the first byte handed over to the last byte received.
-        quiet_s: until the last acknowledgement is back.
+        last_sent_s: to the last packet sent.
+        quiet_s: to the last acknowledgement received.
         wire_bytes: sent, with headers and repeats.
-        repeats: packets sent more than once.
-        last_sent_s: from the first byte handed over to the last packet sent.
-        left: the connection afterwards, or another in the same state.
-        start: what it was made from.
+        before: the connection as it was, at ``write_s`` of its own clock.
+        after: the connection as it is left, or another in the same state.
+        seed: of all chance.
     """
 
     delivered_s: float
+    last_sent_s: float
     quiet_s: float
     wire_bytes: int
-    repeats: int
-    last_sent_s: float
-    left: Quiet
-    start: Start
-
-
-def transfer(
-    channel: Channel,
-    payload_bytes: int,
-    tcp: Tcp | None = None,
-    *,
-    upwards: bool = True,
-    seed: int = 0,
-) -> Transfer:
-    """One payload from the device to the server, on a fresh connection (after the handshake).
-
-    >>> lan = Channel(up_bit_s=1e8, down_bit_s=1e8, round_trip_s=0.01)
-    >>> round(transfer(lan, 1000).delivered_s, 6)  # 1052 bytes on the wire and half a round trip
-    0.005084
-    """
-    return _simulate(Start(connect(channel, tcp or Tcp(), upwards=upwards).connection, 0.0, seed), payload_bytes)
-
-
-def connect(channel: Channel, tcp: Tcp, *, upwards: bool = True) -> Quiet:
-    """A fresh connection on an idle channel; its data goes up (device to server) or down."""
-    up, down = links(channel, np.random.default_rng(0))
-    there, back = (up, down) if upwards else (down, up)
-    return _quiet(Connection(there, back, tcp, channel.mtu_bytes))
-
-
-class Transfers:
-    """Transfers of one size, made once for each state of a connection and then drawn from."""
-
-    def __init__(
-        self, payload_bytes: int, channel: Channel, tcp: Tcp, rng: np.random.Generator
-    ) -> None:
-        self.payload_bytes, self.rng = payload_bytes, rng
-        chance = channel.loss or channel.jitter_s or tcp.undisturbed_s < NEVER
-        self.variants = VARIANTS if chance else 1
-        self.lasting = not (channel.up_trace or channel.down_trace)  # a trace has a clock
-        self._made: dict[tuple[Quiet, int], list[Transfer]] = {}
-        self._left: dict[tuple[object, ...], Quiet] = {}  # one connection for each state
-        self._count = 0
-
-    def draw(self, quiet: Quiet, idle_s: float) -> Transfer:
-        """A transfer begun ``idle_s`` after the connection sent its last packet."""
-        timeouts = min(int(idle_s / quiet.timeout_s), MOST_TIMEOUTS)
-        if self._count > MOST_MADE or not self.lasting:
-            self._made.clear()
-            self._left.clear()
-            self._count = 0
-        made = self._made.setdefault((quiet, timeouts), [])
-        if len(made) == self.variants:
-            return made[0 if self.variants == 1 else int(self.rng.random() * self.variants)]
-        seed = int(self.rng.integers(1 << 62))
-        start = made[0].start if made else Start(quiet.connection, quiet.last_sent_s + idle_s, 0)
-        new = _simulate(start._replace(seed=seed), self.payload_bytes)
-        made.append(replace(new, left=self.known(new.left)))
-        self._count += 1
-        return made[-1]
-
-    def known(self, quiet: Quiet) -> Quiet:
-        """The same, or an earlier connection in the same state."""
-        return self._left.setdefault(quiet.state, quiet)
+    before: Connection
+    write_s: float
+    after: Connection
+    seed: int
 
 
 class Ready(NamedTuple):
@@ -144,20 +67,87 @@ class Sent(NamedTuple):
     missing: int = 0
 
 
+def connect(channel: Channel, tcp: Tcp, *, upwards: bool = True) -> Connection:
+    """A fresh connection on an idle channel; its data goes up (device to server) or down."""
+    up, down = links(channel, np.random.default_rng(0))
+    there, back = (up, down) if upwards else (down, up)
+    return Connection(there, back, tcp)
+
+
+def transfer(
+    connection: Connection, payload_bytes: int, *, seed: int = 0, write_s: float = 0.0
+) -> Transfer:
+    """One payload over a quiet connection, which stays as it is.
+
+    >>> lan = Channel(up_bit_s=1e8, down_bit_s=1e8, round_trip_s=0.01)
+    >>> once = transfer(connect(lan, Tcp()), 1000)
+    >>> round(once.delivered_s, 6)  # 1052 bytes on the wire and half a round trip
+    0.005084
+    """
+    after = _begun(connection, write_s, payload_bytes, seed)
+    delivered_s = next(after.run(NEVER))
+    deque(after.run(NEVER), maxlen=0)
+    last_sent_s, quiet_s = after.sender.last_sent_s, after.now_s
+    return Transfer(
+        delivered_s - write_s,
+        last_sent_s - write_s,
+        quiet_s - write_s,
+        after.wire_bytes,
+        connection,
+        write_s,
+        after,
+        seed,
+    )
+
+
+class Transfers:
+    """Transfers of one size, made once for each state of a connection and then drawn from."""
+
+    def __init__(
+        self, payload_bytes: int, channel: Channel, tcp: Tcp, rng: np.random.Generator
+    ) -> None:
+        self.payload_bytes, self.rng = payload_bytes, rng
+        chance = channel.loss or channel.jitter_s or tcp.undisturbed_s < NEVER
+        self.variants = VARIANTS if chance else 1
+        self.lasting = not (channel.up_trace or channel.down_trace)  # a trace has a clock
+        self._made: dict[tuple[Connection, int], list[Transfer]] = {}
+        self._known: dict[tuple[object, ...], Connection] = {}  # one for each state
+        self._count = 0
+
+    def draw(self, connection: Connection, idle_s: float) -> Transfer:
+        """A transfer begun ``idle_s`` after the connection sent its last packet."""
+        timeouts = min(int(idle_s / connection.timeout_s), MOST_TIMEOUTS)
+        if self._count > MOST_MADE or not self.lasting:
+            self._made, self._known, self._count = {}, {}, 0
+        made = self._made.setdefault((connection, timeouts), [])
+        if len(made) == self.variants:
+            return made[0 if self.variants == 1 else int(self.rng.random() * self.variants)]
+        write_s = made[0].write_s if made else connection.sender.last_sent_s + idle_s
+        seed = int(self.rng.integers(1 << 62))
+        new = transfer(connection, self.payload_bytes, seed=seed, write_s=write_s)
+        made.append(replace(new, after=self.known(new.after)))
+        self._count += 1
+        return made[-1]
+
+    def known(self, connection: Connection) -> Connection:
+        """The same, or an earlier one in the same state."""
+        return self._known.setdefault(connection.state, connection)
+
+
 def stream(
     transfers: Transfers,
-    quiet: Quiet,
+    connection: Connection,
     frames: Iterable[Ready],
     sent: Callable[[float], None],
 ) -> Iterator[Sent]:
     """Frames in the order in which they are delivered over one connection that persists.
 
-    A frame that is ready while others are still under way joins them, and all that is then under
-    way is simulated together; else its transfer is drawn.
+    A frame that is ready while others are under way joins them, and they are simulated together;
+    else its transfer is drawn.
 
     Args:
         transfers: of the frames' size.
-        quiet: a fresh connection.
+        connection: a fresh one.
         frames: in the order in which they get ready.
         sent: told, before the next frame is asked for, when the connection is quiet again.
     """
@@ -165,67 +155,43 @@ def stream(
     frame = next(waiting, None)
     last_sent_s = 0.0
     while frame:
-        drawn = transfers.draw(quiet, frame.ready_s - last_sent_s)
+        drawn = transfers.draw(connection, frame.ready_s - last_sent_s)
         sent(frame.ready_s + drawn.quiet_s)
         following = next(waiting, None)
         if following is None or following.ready_s >= frame.ready_s + drawn.quiet_s:
             yield Sent(frame, frame.ready_s + drawn.delivered_s, drawn.wire_bytes)
-            quiet, last_sent_s = drawn.left, frame.ready_s + drawn.last_sent_s
+            connection, last_sent_s = drawn.after, frame.ready_s + drawn.last_sent_s
         else:
-            connection, clock_s = _begun(drawn.start, transfers.payload_bytes), frame.ready_s - drawn.start.write_s
-            following = yield from _together(connection, clock_s, frame, following, waiting, transfers)
-            quiet = transfers.known(_quiet(connection))
-            last_sent_s = connection.sender.last_sent_s + clock_s
+            clock_s = frame.ready_s - drawn.write_s
+            live = _begun(drawn.before, drawn.write_s, transfers.payload_bytes, drawn.seed)
+            following = yield from _together(live, clock_s, frame, following, waiting)
+            connection, last_sent_s = transfers.known(live), live.sender.last_sent_s + clock_s
         frame = following
 
 
 def _together(
-    connection: Connection,
+    live: Connection,
     clock_s: float,
     frame: Ready,
     following: Ready | None,
     waiting: Iterator[Ready],
-    transfers: Transfers,
 ) -> Generator[Sent, None, Ready | None]:
     """Frames until none is under way; the first one after that."""
-    under_way = deque([frame])
-    told_bytes = 0
+    under_way, told_bytes, payload_bytes = deque([frame]), 0, live.payload_bytes
     while True:
         until_s = following.ready_s - clock_s if following else NEVER
-        for delivered_s in connection.run(until_s):
-            wire_bytes, told_bytes = connection.wire_bytes - told_bytes, connection.wire_bytes
-            yield Sent(under_way.popleft(), delivered_s + clock_s, wire_bytes)
-        if following is None or connection.quiet:
+        for delivered_s in live.run(until_s):
+            yield Sent(under_way.popleft(), delivered_s + clock_s, live.wire_bytes - told_bytes)
+            told_bytes = live.wire_bytes
+        if following is None or live.quiet:
             return following
-        connection.write(following.ready_s - clock_s, transfers.payload_bytes)
+        live.write(following.ready_s - clock_s, payload_bytes)
         under_way.append(following)
         following = next(waiting, None)
 
 
-def _simulate(start: Start, payload_bytes: int) -> Transfer:
-    connection = _begun(start, payload_bytes)
-    delivered_s = next(connection.run(NEVER))
-    for _ in connection.run(NEVER):
-        pass
-    quiet = _quiet(connection)
-    return Transfer(
-        delivered_s=delivered_s - start.write_s,
-        quiet_s=connection.now_s - start.write_s,
-        wire_bytes=connection.wire_bytes,
-        repeats=connection.repeats,
-        last_sent_s=quiet.last_sent_s - start.write_s,
-        left=quiet,
-        start=start,
-    )
-
-
-def _begun(start: Start, payload_bytes: int) -> Connection:
-    connection = copy.deepcopy(start.connection)
-    connection.reseed(start.seed)
-    connection.write(start.write_s, payload_bytes)
-    return connection
-
-
-def _quiet(connection: Connection) -> Quiet:
-    sender = connection.sender
-    return Quiet(connection, connection.state, sender.last_sent_s, sender.timeout_s)
+def _begun(connection: Connection, write_s: float, payload_bytes: int, seed: int) -> Connection:
+    begun = copy.deepcopy(connection)
+    begun.reseed(seed)
+    begun.write(write_s, payload_bytes)
+    return begun

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 OPPORTUNITY_BYTES = 1500
+SAME_S = 1e-9  # times that differ by rounding alone
 
 
 @lru_cache(maxsize=16)
@@ -25,7 +26,9 @@ def read_trace(path: str) -> tuple[float, ...]:
         lines = Path(path).read_text(encoding="ascii").split()
         times_ms = [int(line) for line in lines]
     except (OSError, ValueError) as error:
-        raise ValueError(f"trace {path}: not a file of whole milliseconds, one a line: {error}") from error
+        raise ValueError(
+            f"trace {path}: not a file of whole milliseconds, one a line: {error}"
+        ) from error
     if not times_ms or times_ms[-1] <= 0 or times_ms[0] < 0 or np.any(np.diff(times_ms) < 0):
         raise ValueError(f"trace {path}: milliseconds must not go back and must end above 0")
     return tuple(ms / 1000 for ms in times_ms)
@@ -41,8 +44,10 @@ class Opportunities:
 
     def carry(self, now_s: float, packet_bytes: int) -> float:
         """Seconds at which the last byte of a packet that is ready now has left."""
-        if self._time(self.index) < now_s:  # what nobody used is gone
-            self.index, self.left_bytes = self._first(now_s), OPPORTUNITY_BYTES
+        if self._time(self.index) < now_s - SAME_S:  # what nobody used is gone
+            rounds, rest_s = divmod(now_s - SAME_S, self.times_s[-1])
+            self.index = int(rounds) * len(self.times_s) + bisect_left(self.times_s, rest_s)
+            self.left_bytes = OPPORTUNITY_BYTES
         while packet_bytes > self.left_bytes:
             packet_bytes -= self.left_bytes
             self.index, self.left_bytes = self.index + 1, OPPORTUNITY_BYTES
@@ -52,7 +57,3 @@ class Opportunities:
     def _time(self, index: int) -> float:
         rounds, place = divmod(index, len(self.times_s))
         return rounds * self.times_s[-1] + self.times_s[place]
-
-    def _first(self, now_s: float) -> int:
-        rounds = int(now_s // self.times_s[-1])
-        return rounds * len(self.times_s) + bisect_left(self.times_s, now_s - rounds * self.times_s[-1])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from isplit.network.limits import ABOVE_0, FROM_0, FROM_1, check, check_choice
+
 IP_UDP_BYTES = 28
 IP_TCP_BYTES = 52  # with time stamps
 CONTROLS = ("cubic", "reno")
@@ -39,15 +41,9 @@ class Tcp:
     undisturbed_s: float = math.inf
 
     def __post_init__(self) -> None:
-        if self.congestion_control not in CONTROLS:
-            raise ValueError(
-                f"congestion_control={self.congestion_control!r} is none of {', '.join(CONTROLS)}"
-            )
-        if self.initial_window < 1:
-            raise ValueError(f"initial_window={self.initial_window} is not at least 1")
-        for key in ("rto_min_s", "delayed_ack_s", "tick_s", "undisturbed_s"):
-            if not getattr(self, key) > 0:
-                raise ValueError(f"{key}={getattr(self, key)} is not above 0")
+        check_choice(self.congestion_control, "tcp.congestion_control", CONTROLS)
+        check(self, "tcp", initial_window=FROM_1, rto_min_s=ABOVE_0, delayed_ack_s=ABOVE_0)
+        check(self, "tcp", tick_s=ABOVE_0, undisturbed_s=ABOVE_0)
 
 
 @dataclass(frozen=True)
@@ -63,7 +59,5 @@ class Udp:
     patience_s: float = 0.02
 
     def __post_init__(self) -> None:
-        if self.partial not in PARTIAL:
-            raise ValueError(f"partial={self.partial!r} is none of {', '.join(PARTIAL)}")
-        if not self.patience_s >= 0:
-            raise ValueError(f"patience_s={self.patience_s} is not 0 or more")
+        check_choice(self.partial, "udp.partial", PARTIAL)
+        check(self, "udp", patience_s=FROM_0)

@@ -31,19 +31,19 @@ def packet_sizes(payload_bytes: int, mtu_bytes: int) -> list[int]:
     """Bytes of payload in each packet of a frame, as equal as can be."""
     room = mtu_bytes - HEADERS_BYTES
     packets = -(-payload_bytes // room)
-    return [payload_bytes * (i + 1) // packets - payload_bytes * i // packets for i in range(packets)]
+    return [
+        payload_bytes * (i + 1) // packets - payload_bytes * i // packets for i in range(packets)
+    ]
 
 
-def send_datagrams(
-    link: Link, udp: Udp, mtu_bytes: int, now_s: float, payload_bytes: int
-) -> Datagrams:
+def send_datagrams(link: Link, udp: Udp, now_s: float, payload_bytes: int) -> Datagrams:
     """Send a frame that is ready at ``now_s``, each packet when the one before has left.
 
     The channel keeps order, so a receiver that has the last packet knows what is missing; without
     it, it waits ``patience_s`` after the last that came.
     """
     came_s, lost, wire_bytes = now_s, [], 0
-    for size in packet_sizes(payload_bytes, mtu_bytes):
+    for size in packet_sizes(payload_bytes, link.mtu_bytes):
         packet_bytes = size + HEADERS_BYTES
         arrival_s = link.send(max(now_s, link.free_s), packet_bytes)
         came_s = came_s if arrival_s is None else arrival_s

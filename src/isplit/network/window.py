@@ -4,32 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from isplit.network.congestion import NO_THRESHOLD, Cubic, Growth, HyStart, Reno
+from isplit.network.congestion import NO_THRESHOLD, Cubic, HyStart, Reno
 from isplit.network.transport import Tcp
 
 
 class Window:
-    """Whole segments; grows with acknowledgements, shrinks by losses and by disuse.
+    """Whole segments; grows with acknowledgements, shrinks by losses and by pauses.
 
-    Slow start and avoidance (RFC 5681), proportional rate reduction (RFC 6937), validation of what
-    the application did not use (RFC 2861).
+    Slow start and avoidance (RFC 5681), proportional rate reduction (RFC 6937), restart
+    after a pause (RFC 2861).
     """
 
     def __init__(self, tcp: Tcp, undisturbed: Callable[[], float]) -> None:
-        self.size, self.initial, self.threshold = tcp.initial_window, tcp.initial_window, NO_THRESHOLD
+        self.size, self.initial, self.threshold = (
+            tcp.initial_window,
+            tcp.initial_window,
+            NO_THRESHOLD,
+        )
         self.idle_restart = tcp.idle_restart
         cubic = tcp.congestion_control == "cubic"
-        self.growth: Growth = Cubic() if cubic else Reno()
+        self.growth: Cubic | Reno = Cubic() if cubic else Reno()
         self.hystart = HyStart(undisturbed) if cubic and tcp.hystart else None
         self.acks = 0  # towards the next segment, in avoidance
         self.before = self.delivered = self.resent = 0  # of the reduction under way
         self.limited, self.most_out, self.round_end = False, 0, -1
-        self.used, self.validated_s = 0, 0.0
 
     def state(self, now_s: float) -> tuple[object, ...]:
         """What growth depends on."""
         found = self.hystart is not None and self.hystart.found
-        return (self.size, self.threshold, self.acks, self.limited, found, *self.growth.state(now_s))
+        return (
+            self.size,
+            self.threshold,
+            self.acks,
+            self.limited,
+            found,
+            *self.growth.state(now_s),
+        )
 
     def grow(self, delivered: int, now_s: float, rtt_s: float) -> None:
         """After an acknowledgement of new data, outside of recovery."""
@@ -83,32 +93,18 @@ class Window:
             self.hystart = HyStart(self.hystart.undisturbed)
         self.size, self.acks = in_flight + 1, 0
 
-    def validate(self, out: int, in_flight: int, acked: int, sent: int, now_s: float, timeout_s: float) -> None:
-        """After sending: note whether the window was the limit; unused for long, it shrinks."""
+    def note_use(self, out: int, in_flight: int, acked: int, sent: int) -> None:
+        """After sending: whether the window was the limit; one that is not does not grow."""
         limited = in_flight >= self.size
         if acked >= self.round_end or limited or (not self.limited and out > self.most_out):
             self.limited, self.most_out, self.round_end = limited, out, sent
-        if self.limited or (self.size < self.threshold and self.size < 2 * self.most_out):
-            self.used, self.validated_s = 0, now_s
-            return
-        self.used = max(self.used, out)
-        if self.idle_restart and now_s - self.validated_s >= timeout_s:
-            used = max(self.used, self.initial)
-            if used < self.size:
-                self._keep_threshold()
-                self.size = (self.size + used) // 2
-            self.used, self.validated_s = 0, now_s
 
     def restart(self, idle_s: float, timeout_s: float) -> None:
         """Something is sent after a pause: half the window for each timeout that passed."""
         if not self.idle_restart or idle_s <= timeout_s:
             return
-        self._keep_threshold()
+        self.threshold = max(self.threshold, self.size * 3 // 4)
         least = min(self.initial, self.size)
         while (idle_s := idle_s - timeout_s) > 0 and self.size > least:
             self.size //= 2
         self.size = max(self.size, least)
-        self.used = 0
-
-    def _keep_threshold(self) -> None:
-        self.threshold = max(self.threshold, self.size * 3 // 4)
