@@ -20,6 +20,7 @@ def main(words: list[str] | None = None) -> int:
     to.add_argument("host", help="where `python -m isplit.network serve` runs")
     to.add_argument("--out", type=Path, default=Path("my_channel.yaml"), help="file to write")
     to.add_argument("--seconds", type=float, default=5.0, help="of sending, each way (at most 60)")
+    to.add_argument("--packets", type=int, default=2000, help="of UDP, for round trip and loss")
     by = commands.add_parser("serve", help="be the peer, until Ctrl-C; anybody may use it")
     by.add_argument("--host", default="0.0.0.0", help="address to listen at")
     for command in (to, by):
@@ -29,7 +30,8 @@ def main(words: list[str] | None = None) -> int:
         if asked.command == "serve":
             _serve(asked.host, asked.port)
         else:
-            save_channel(measure(asked.host, asked.port, asked.seconds), asked.out)
+            channel = measure(asked.host, asked.port, asked.seconds, asked.packets)
+            save_channel(channel, asked.out)
             print(f"written: {asked.out}")  # noqa: T201
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)  # noqa: T201

@@ -10,7 +10,9 @@ FROM_1 = (1.0, inf)
 
 
 def check(values: object, where: str, **limits: tuple[float, float]) -> None:
-    """Refuse fields of ``values`` that are outside their limits; what is not set passes.
+    """Refuse fields of ``values`` that are no numbers within their limits.
+
+    A field whose default is ``None`` may be that, and one that is a function draws its number.
 
     >>> check(1 + 2j, "number", real=(0, 5), imag=(0, 1))
     Traceback (most recent call last):
@@ -18,8 +20,10 @@ def check(values: object, where: str, **limits: tuple[float, float]) -> None:
     """
     for key, (low, high) in limits.items():
         value = getattr(values, key)
-        if value is not None and not callable(value) and not low <= value <= high:
-            raise ValueError(f"{where}.{key}={value} is not within {low:g} and {high:g}")
+        if callable(value) or (value is None and getattr(type(values), key, 0) is None):
+            continue
+        if not isinstance(value, int | float) or not low <= value <= high:
+            raise ValueError(f"{where}.{key}={value!r} is not within {low:g} and {high:g}")
 
 
 def check_choice(value: str, where: str, choices: tuple[str, ...]) -> None:

@@ -11,10 +11,9 @@ from datetime import date
 from itertools import groupby
 
 from isplit.network.channel import Channel
-from isplit.network.peer import SILENCE_S, received_rate, send_for
+from isplit.network.peer import LONGEST_S, SILENCE_S, received_rate, send_for
 from isplit.network.transport import IP_TCP_BYTES
 
-PACKETS = 2000
 PACKET_BYTES = 1200
 PAUSE_S = 0.005
 LAST_WAIT_S = 1.0
@@ -22,15 +21,19 @@ FEWEST_LOSSES = 20  # from which on the length of bursts is worth saying
 MTU_BYTES = 1500
 
 
-def measure(host: str, port: int, seconds: float, packets: int = PACKETS) -> Channel:
+def measure(host: str, port: int, seconds: float, packets: int) -> Channel:
     """The channel to a peer: rates by TCP, round trip, jitter and loss by spaced UDP packets.
 
     The round trip is the shortest one seen, jitter is half of what the mean has beyond it. A packet
     and its echo pass two ways, which are taken to lose equally.
 
     Raises:
-        ValueError: nobody answers, or no packet comes back.
+        ValueError: nobody answers, no packet comes back, or the measurement is too long.
     """
+    if not 0 < seconds <= LONGEST_S or packets < 1:
+        raise ValueError(
+            f"seconds={seconds} is not within 0 and {LONGEST_S:g}, or packets={packets} is below 1"
+        )
     try:
         up_bit_s = _up(host, port, seconds)
         down_bit_s = _down(host, port, seconds)

@@ -1,5 +1,7 @@
 """Presets by name, with Hydra and without; a link measured with the peer at the other end."""
 
+import contextlib
+import socket
 import subprocess
 import sys
 from dataclasses import fields
@@ -9,7 +11,7 @@ from hydra import compose, initialize_config_dir
 
 from isplit.network import Channel, load_channel, preset_names
 from isplit.network.__main__ import main
-from isplit.network.measure import measure
+from isplit.network.measure import _burst, measure
 from isplit.network.peer import peer
 from isplit.network.presets import preset_folder, save_channel
 
@@ -50,7 +52,7 @@ def test_figures_take_the_place_of_the_presets():
         ("a: [\n", "is not YAML"),
         (
             "up_bit_s: fast\ndown_bit_s: 1\nround_trip_s: 1\n",
-            r"channel\.up_bit_s='fast' is no number",
+            r"channel\.up_bit_s='fast' is not within 1 and inf",
         ),
     ],
 )
@@ -83,11 +85,10 @@ def test_the_loopback_is_measured_as_a_fast_link_without_loss():
     assert "queue was not measured" in seen.source
 
 
-def test_the_command_writes_a_file_that_can_be_loaded(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("isplit.network.measure.PACKETS", 50)
+def test_the_command_writes_a_file_that_can_be_loaded(tmp_path, capsys):
     path = tmp_path / "mine.yaml"
     with peer("127.0.0.1", 0) as port:
-        words = ["measure", "127.0.0.1", "--port", str(port), "--seconds", "0.2"]
+        words = ["measure", "127.0.0.1", "--port", str(port), "--seconds", "0.2", "--packets", "20"]
         assert main([*words, "--out", str(path)]) == 0
         assert main([*words, "--out", str(path)]) == 0
     assert load_channel(str(path)).name == "measured"
@@ -103,17 +104,32 @@ def test_a_link_without_a_peer_is_an_error_in_words(tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("seconds", "packets"), [(0, 5), (100, 5), (float("nan"), 5), (1, 0)])
+def test_a_measurement_that_cannot_be_is_refused(seconds, packets):
+    with pytest.raises(ValueError, match=r"seconds=.* is not within 0 and 60, or packets="):
+        measure("127.0.0.1", 1, seconds, packets)
+
+
+def test_a_link_that_lets_no_udp_through_is_an_error_in_words(monkeypatch):
+    monkeypatch.setattr("isplit.network.measure._echoes", lambda *_: [None, None])
+    with peer("127.0.0.1", 0) as port, pytest.raises(ValueError, match="no UDP packet came back"):
+        measure("127.0.0.1", port, seconds=0.1, packets=2)
+
+
+@pytest.mark.parametrize(
+    ("lost", "burst"), [((), None), (range(0, 500, 20), None), (range(300, 340), 40.0)]
+)
+def test_bursts_are_told_from_single_losses(lost, burst):
+    assert _burst([None if number in lost else 0.01 for number in range(500)]) == burst
+
+
 @pytest.mark.parametrize("line", [b"steal\n", b"down 1e9\n", b"down\n", b"\xff\n", b"x" * 100])
 def test_a_peer_gives_nothing_to_who_asks_wrongly(line):
-    import socket
-
     with peer("127.0.0.1", 0) as port:
         with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
             connection.sendall(line)
-            try:
+            with contextlib.suppress(ConnectionResetError):  # closed with our bytes unread
                 assert connection.recv(10) == b""
-            except ConnectionResetError:
-                pass  # closed with our bytes unread
         assert measure("127.0.0.1", port, seconds=0.1, packets=5).loss == 0
 
 
