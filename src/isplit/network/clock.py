@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from isplit.network.transport import Tcp
 
 LONGEST_S = 120.0
 SLACK_S = 0.002
 MOST_DOUBLINGS = 10
+NEVER = math.inf
 
 
 class Clock:
-    """The smoothed round trip, and the waits that follow from it."""
+    """The smoothed round trip, the waits that follow from it, and the one timer of a sender."""
 
     def __init__(self, tcp: Tcp, handshake_s: float) -> None:
         self.tcp = tcp
         self.smoothed_s = self.least_s = handshake_s
         self.deviation_s = handshake_s / 2
         self.doublings = 0
+        self.alarm_s = NEVER
+        self.ring: Callable[[float], None] | None = None
 
     def take(self, longest_s: float, shortest_s: float) -> None:
         """Note the round trips of the first and the last segment that an acknowledgement covers."""
@@ -42,6 +46,13 @@ class Clock:
         """For which a gap may still be mere reordering."""
         return self.least_s / 4 + SLACK_S
 
-    def ticks(self, wait_s: float) -> float:
-        """The wait as a kernel keeps it: whole ticks, the first of them half over on average."""
-        return (math.ceil(wait_s / self.tcp.tick_s) - 0.5) * self.tcp.tick_s
+    def set(self, now_s: float, wait_s: float, ring: Callable[[float], None]) -> None:
+        """Wait in whole ticks, as a kernel does; the first is half over on average."""
+        ticks = math.ceil(wait_s / self.tcp.tick_s) - 0.5
+        self.alarm_s, self.ring = now_s + ticks * self.tcp.tick_s, ring
+
+    def run_out(self, now_s: float) -> None:
+        """The time has come."""
+        ring, self.alarm_s, self.ring = self.ring, NEVER, None
+        if ring:
+            ring(now_s)

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from isplit.network.clock import Clock
+from isplit.network.clock import NEVER, Clock
 from isplit.network.link import Link
 from isplit.network.receiver import QUICK_ACKS, Receiver
 from isplit.network.segments import Ack, Segment
-from isplit.network.sender import NEVER, Sender
+from isplit.network.sender import Sender
 from isplit.network.transport import IP_TCP_BYTES, Tcp
 from isplit.network.window import Window
 
@@ -71,7 +71,7 @@ class Connection:
         while not self.quiet:
             data_s = self._data[0][0] if self._data else NEVER
             ack_s = self._acks[0][0] if self._acks else NEVER
-            next_s = min(data_s, ack_s, self.sender.alarm_s, self.receiver.alarm_s)
+            next_s = min(data_s, ack_s, self.sender.clock.alarm_s, self.receiver.alarm_s)
             if next_s > until_s:
                 return
             self.now_s = next_s
@@ -82,7 +82,7 @@ class Connection:
             elif next_s == self.receiver.alarm_s:
                 self._acknowledge()
             else:
-                self.sender.on_alarm(next_s)
+                self.sender.clock.run_out(next_s)
         self.timeout_s = self.sender.clock.timeout_s
 
     def _receive(self, number: int) -> Iterator[float]:

@@ -14,17 +14,7 @@ import simpy
 from isplit.network.arrivals import arrival_times
 from isplit.network.device import Device, make_devices
 from isplit.network.setting import Setting
-from isplit.network.summary import (
-    ANSWERED,
-    LOST_AT_DEVICE,
-    LOST_AT_SERVER,
-    LOST_DOWN,
-    LOST_UP,
-    Frame,
-    Summary,
-    Tally,
-    table,
-)
+from isplit.network.summary import Fate, Frame, Summary, Tally, table
 from isplit.network.tcp import Sent
 
 
@@ -73,12 +63,15 @@ class _Run:
         for one in sent:
             if alone or one.delivered_s is None:
                 self.record(
-                    device, one, ANSWERED if alone else LOST_UP, one.delivered_s if alone else None
+                    device,
+                    one,
+                    Fate.ANSWERED if alone else Fate.WAY_UP,
+                    one.delivered_s if alone else None,
                 )
                 continue
             yield environment.timeout(max(0.0, one.delivered_s - environment.now))
             if self.serving and len(queue) >= limit:
-                self.record(device, one, LOST_AT_SERVER, None)
+                self.record(device, one, Fate.AT_SERVER, None)
                 continue
             queue.append((device, one))
             if not self.serving:
@@ -103,12 +96,14 @@ class _Run:
         """Answer a batch, and take the next."""
         for device, one in batch:
             answered_s = device.answer(self.environment.now)
-            self.record(device, one, LOST_DOWN if answered_s is None else ANSWERED, answered_s)
+            self.record(
+                device, one, Fate.WAY_DOWN if answered_s is None else Fate.ANSWERED, answered_s
+            )
         self.serving = False
         if self.queue:
             self.serve()
 
-    def record(self, device: Device, one: Sent, fate: str, answered_s: float | None) -> None:
+    def record(self, device: Device, one: Sent, fate: Fate, answered_s: float | None) -> None:
         """Count a frame, and those that its device dropped before."""
         if device.dropped:
             self.record_dropped(device)
@@ -119,7 +114,7 @@ class _Run:
     def record_dropped(self, device: Device) -> None:
         """Count frames that found the device's queue full."""
         for number, arrival_s in device.dropped:
-            self.tally.add(Frame(device.index, number, arrival_s, None, None, None, LOST_AT_DEVICE))
+            self.tally.add(Frame(device.index, number, arrival_s, None, None, None, Fate.AT_DEVICE))
         device.dropped.clear()
 
 
@@ -128,7 +123,7 @@ def _summary(run: _Run) -> Summary:
     ends_s = [max(device.computed_s, device.sent_s) for device in devices]
     duration_s = max(*ends_s, tally.last_s, run.environment.now)
     shared_s = duration_s * len(devices) or math.nan
-    answered, taken = tally.fates[ANSWERED], tally.fates.total()
+    answered, taken = tally.fates[Fate.ANSWERED], tally.fates.total()
     air_s = tally.wire_bytes * 8 / setting.channel.up_bit_s if setting.channel else 0.0
     power = setting.power
     return Summary(

@@ -9,9 +9,7 @@ import numpy as np
 
 from isplit.network.channel import Channel
 from isplit.network.loss import Losses
-from isplit.network.trace import Opportunities, read_trace
-
-BEING_SENT_BYTES = 1500  # the packet on the wire is not counted as queued
+from isplit.network.trace import Opportunities
 
 
 @dataclass
@@ -19,7 +17,8 @@ class Link:
     """A queue that drops what does not fit, a wire of some rate, a delay, and losses at its end.
 
     Packets keep their order: jitter adds an exponential delay, and who would overtake waits.
-    A rate is in bit/s, or follows the opportunities of a trace.
+    A rate is in bit/s, or follows the opportunities of a trace. The queue is ``queue_bytes`` beside
+    the packet that is being sent.
     """
 
     rate: float | Opportunities
@@ -35,7 +34,7 @@ class Link:
 
     def send(self, now_s: float, packet_bytes: int) -> float | None:
         """Seconds at which the packet arrives; ``None`` when it is dropped or lost."""
-        if self._queued_bytes(now_s) + packet_bytes > self.queue_bytes + BEING_SENT_BYTES:
+        if self._queued_bytes(now_s) + packet_bytes > self.queue_bytes + self.mtu_bytes:
             return None
         self.free_s = self._leaves(now_s, packet_bytes)
         if self.losses.next():
@@ -73,7 +72,7 @@ def links(channel: Channel, rng: np.random.Generator) -> tuple[Link, Link]:
     )
     up, down = (
         Link(
-            rate=Opportunities(read_trace(trace)) if trace else rate_bit_s,
+            rate=Opportunities(trace) if trace else rate_bit_s,
             delay_s=channel.round_trip_s / 2,
             jitter_s=channel.jitter_s,
             queue_bytes=channel.queue,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from isplit.network.clock import NEVER
 from isplit.network.segments import Ack
-from isplit.network.sender import NEVER
 from isplit.network.transport import Tcp
 
 QUICK_ACKS = 16  # segments that are acknowledged at once on a new connection

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
@@ -83,14 +83,17 @@ class Segments:
                 return
             yield segment
 
-    def lose(self, segments: Iterable[Segment]) -> int:
-        """Mark segments as lost; how many there were."""
-        lost = list(segments)
-        for segment in lost:
+    def sent_before(self, time_s: float) -> list[Segment]:
+        """Those in flight that were sent before a time, and the first unacknowledged one."""
+        flying = self.in_flight.values()
+        return [s for s in flying if s.sent_s <= time_s or s.number == self.acked]
+
+    def lose(self, segments: list[Segment]) -> None:
+        """Mark segments as lost."""
+        for segment in segments:
             segment.lost = True
             self.in_flight.pop(segment.number, None)
             heappush(self._lost, segment.number)
-        return len(lost)
 
     def next_lost(self) -> Segment | None:
         """The first segment that is to be sent again, no longer listed as lost."""

@@ -5,21 +5,19 @@ SACK with RACK loss detection and tail loss probes (RFC 8985), timeouts (RFC 629
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable
 
-from isplit.network.clock import MOST_DOUBLINGS, Clock
+from isplit.network.clock import MOST_DOUBLINGS, NEVER, Clock
 from isplit.network.segments import Ack, Segment, Segments
 from isplit.network.transport import Tcp
 from isplit.network.window import Window
 
 DUPLICATES = 3  # segments selected after which reordering is no excuse
-NEVER = math.inf
 
 
 class Sender:
-    """Segments in by ``write``, out by ``transmit``; to be woken at ``alarm_s``.
+    """Segments in by ``write``, out by ``transmit``; woken by its clock.
 
     Its ``phase`` is ``open``, ``recovery`` (losses seen) or ``loss`` (after a timeout).
     """
@@ -34,8 +32,6 @@ class Sender:
         self.repaired = 0  # all before this is acknowledged: the phase is over
         self.probed = 0  # likewise a probe
         self.last_sent_s = 0.0
-        self.alarm_s = NEVER
-        self._ring: Callable[[float], None] = self._on_timeout
 
     def write(self, now_s: float, segments: list[Segment]) -> None:
         """Send these when the window allows."""
@@ -53,7 +49,7 @@ class Sender:
         fresh_s = [now_s - segment.sent_s for segment in delivered if not segment.resent]
         if fresh_s:
             self.clock.take(max(fresh_s), min(fresh_s))
-            window.measure(segments.acked, segments.sent, now_s, min(fresh_s))
+            window.measure(segments, now_s, min(fresh_s))
         if self.phase != "open" and segments.acked >= self.repaired:
             if self.phase == "recovery":
                 window.end_reduction()
@@ -68,50 +64,42 @@ class Sender:
             self._arm(now_s)
         self._pump(now_s)
 
-    def on_alarm(self, now_s: float) -> None:
-        """The time set by ``alarm_s`` has come."""
-        self.alarm_s = NEVER
-        self._ring(now_s)
-
-    def _find_lost(self, now_s: float) -> int:
+    def _find_lost(self, now_s: float) -> bool:
         """Mark what was overtaken as lost; with few duplicates, wait a little first."""
         overtaken = list(self.segments.overtaken()) if self.tcp.fast_retransmit else []
-        if not overtaken:
-            return 0
-        if self.phase != "open" or self.segments.sacked >= DUPLICATES:
-            return self._lose(overtaken)
-        if self._ring != self._on_reordering or self.alarm_s == NEVER:
-            self._set(now_s, self.clock.reordering_s, self._on_reordering)
-        return 0
+        if overtaken and (self.phase != "open" or self.segments.sacked >= DUPLICATES):
+            self._lose(overtaken)
+            return True
+        if overtaken and self.clock.ring != self._on_reordering:
+            self.clock.set(now_s, self.clock.reordering_s, self._on_reordering)
+        return False
 
-    def _lose(self, overtaken: list[Segment]) -> int:
+    def _lose(self, overtaken: list[Segment]) -> None:
         if self.phase == "open":
             self.phase, self.repaired, self.probed = "recovery", self.segments.sent, 0
             self.window.begin_reduction()
-        return self.segments.lose(overtaken)
+        self.segments.lose(overtaken)
 
     def _on_reordering(self, now_s: float) -> None:
-        if self._lose(list(self.segments.overtaken())):
-            self.window.reduce(1, len(self.segments.in_flight), progress=False)
+        self._lose(list(self.segments.overtaken()))
+        self.window.reduce(1, len(self.segments.in_flight), progress=False)
         self._arm(now_s)
         self._pump(now_s)
 
     def _on_probe(self, now_s: float) -> None:
         self._send(now_s, self.unsent.popleft() if self.unsent else self.segments.last())
         self.probed = self.segments.sent
-        self._set(now_s, self.clock.timeout_s, self._on_timeout)
+        self.clock.set(now_s, self.clock.timeout_s, self._on_timeout)
 
     def _on_timeout(self, now_s: float) -> None:
         segments = self.segments
         first = self.phase == "open" or segments.acked >= self.repaired
         self.phase, self.repaired, self.probed = "loss", segments.sent, 0
-        recent_s, head = now_s - self.clock.smoothed_s, segments.acked
-        flying = list(segments.in_flight.values())
-        segments.lose(s for s in flying if s.sent_s <= recent_s or s.number == head)
+        segments.lose(segments.sent_before(now_s - self.clock.smoothed_s))
         self.window.collapse(len(segments.in_flight), first)
         self.clock.doublings = min(self.clock.doublings + 1, MOST_DOUBLINGS)
         self._pump(now_s)
-        self._set(now_s, self.clock.timeout_s, self._on_timeout)
+        self.clock.set(now_s, self.clock.timeout_s, self._on_timeout)
 
     def _pump(self, now_s: float) -> None:
         segments, window = self.segments, self.window
@@ -126,9 +114,7 @@ class Sender:
                 window.growth.paused(now_s - self.last_sent_s)
             self._send(now_s, segment)
             window.resent += 1
-        window.note_use(
-            len(segments.unacked), len(segments.in_flight), segments.acked, segments.sent
-        )
+        window.note_use(segments)
         if fresh and self.phase == "open" and not segments.sacked:
             self._arm(now_s)
 
@@ -142,14 +128,11 @@ class Sender:
     def _arm(self, now_s: float) -> None:
         """Set the timer: a probe of the tail while nothing seems lost, else the timeout."""
         segments = self.segments
-        self.alarm_s = NEVER
+        self.clock.alarm_s = NEVER
         if not segments.unacked:
             return
         calm = self.phase == "open" and not segments.sacked and segments.acked >= self.probed
         if calm and self.tcp.fast_retransmit:
-            self._set(now_s, self.clock.probe_s(len(segments.unacked)), self._on_probe)
+            self.clock.set(now_s, self.clock.probe_s(len(segments.unacked)), self._on_probe)
         else:
-            self._set(now_s, self.clock.timeout_s, self._on_timeout)
-
-    def _set(self, now_s: float, wait_s: float, ring: Callable[[float], None]) -> None:
-        self.alarm_s, self._ring = now_s + self.clock.ticks(wait_s), ring
+            self.clock.set(now_s, self.clock.timeout_s, self._on_timeout)

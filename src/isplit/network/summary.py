@@ -8,6 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,19 +17,22 @@ import numpy as np
 STEPS = 1000  # of a percentile, per factor of e: 0.1 % wide
 LEAST_S = 1e-9
 AT_ONCE = 4096
-FATES = ANSWERED, LOST_AT_DEVICE, LOST_UP, LOST_AT_SERVER, LOST_DOWN = (
-    "answered",
-    "lost_at_device",
-    "lost_on_the_way_up",
-    "lost_at_server",
-    "lost_on_the_way_down",
-)
+
+
+class Fate(StrEnum):
+    """How a frame ends."""
+
+    ANSWERED = "answered"
+    AT_DEVICE = "lost_at_device"
+    WAY_UP = "lost_on_the_way_up"
+    AT_SERVER = "lost_at_server"
+    WAY_DOWN = "lost_on_the_way_down"
 
 
 class Frame(NamedTuple):
     """One frame; what it did not reach is ``None``. A tuple, since millions are made.
 
-    ``fate`` is one of ``FATES``; times are seconds of the simulation's clock, ``energy_j`` is what
+    Times are seconds of the simulation's clock, ``energy_j`` is what
     the device spent on it above idling.
     """
 
@@ -38,7 +42,7 @@ class Frame(NamedTuple):
     ready_s: float | None
     delivered_s: float | None
     answered_s: float | None
-    fate: str
+    fate: Fate
     missing_packets: int = 0
     wire_bytes: int = 0
     energy_j: float = 0.0
@@ -63,7 +67,7 @@ class Summary:
         energy_j: of all devices, idling included; ``None``: no power is known.
     """
 
-    fates: dict[str, int]
+    fates: dict[Fate, int]
     partial: int
     missed: int | None
     mean_s: float
@@ -82,7 +86,7 @@ class Tally:
 
     def __init__(self, write: Callable[[Iterable[Frame]], Any], deadline_s: float | None) -> None:
         self.write, self.deadline_s = write, math.inf if deadline_s is None else deadline_s
-        self.fates = Counter(dict.fromkeys(FATES, 0))
+        self.fates = Counter(dict.fromkeys(Fate, 0))
         self.partial = self.late = self.wire_bytes = 0
         self.total_s = self.last_s = self.energy_j = 0.0
         self._steps: Counter[int] = Counter()
@@ -113,7 +117,7 @@ class Tally:
 
     def percentile(self, part: float) -> float:
         """The latency that ``part`` (0..1) of the answered frames do not exceed; NaN: none."""
-        wanted = math.ceil(part * self.fates[ANSWERED])
+        wanted = math.ceil(part * self.fates[Fate.ANSWERED])
         for step in sorted(self._steps):
             wanted -= self._steps[step]
             if wanted <= 0:

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from isplit.network.channel import Channel
+from isplit.network.clock import NEVER
 from isplit.network.connection import Connection
 from isplit.network.link import links
-from isplit.network.sender import NEVER
 from isplit.network.transport import Tcp
 
 VARIANTS = 1024  # transfers made from one state before they are drawn from, where chance plays

@@ -37,10 +37,15 @@ def read_trace(path: str) -> tuple[float, ...]:
 class Opportunities:
     """The opportunities of a trace, used up in order, the trace repeating for ever."""
 
-    def __init__(self, times_s: tuple[float, ...]) -> None:
-        self.times_s = times_s
+    def __init__(self, path: str) -> None:
+        self.path = path
         self.index = -1
         self.left_bytes = 0
+
+    @property
+    def times_s(self) -> tuple[float, ...]:
+        """Of the trace; read once for all that follow it."""
+        return read_trace(self.path)
 
     def carry(self, now_s: float, packet_bytes: int) -> float:
         """Seconds at which the last byte of a packet that is ready now has left."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from isplit.network.congestion import NO_THRESHOLD, Cubic, HyStart, Reno
+from isplit.network.segments import Segments
 from isplit.network.transport import Tcp
 
 
@@ -57,10 +58,11 @@ class Window:
             more, self.acks = divmod(self.acks + delivered, every)
             self.size += more
 
-    def measure(self, acked: int, sent: int, now_s: float, rtt_s: float) -> None:
+    def measure(self, segments: Segments, now_s: float, rtt_s: float) -> None:
         """After a round trip was measured: perhaps leave slow start."""
         slow_start = self.size < self.threshold
-        if self.hystart and self.hystart.leave(self.size, acked, sent, now_s, rtt_s, slow_start):
+        at = segments.acked, segments.sent
+        if self.hystart and self.hystart.leave(self.size, *at, now_s, rtt_s, slow_start):
             self.threshold = self.size
 
     def begin_reduction(self) -> None:
@@ -93,11 +95,12 @@ class Window:
             self.hystart = HyStart(self.hystart.undisturbed)
         self.size, self.acks = in_flight + 1, 0
 
-    def note_use(self, out: int, in_flight: int, acked: int, sent: int) -> None:
+    def note_use(self, segments: Segments) -> None:
         """After sending: whether the window was the limit; one that is not does not grow."""
-        limited = in_flight >= self.size
-        if acked >= self.round_end or limited or (not self.limited and out > self.most_out):
-            self.limited, self.most_out, self.round_end = limited, out, sent
+        out, limited = len(segments.unacked), len(segments.in_flight) >= self.size
+        new_round = segments.acked >= self.round_end
+        if new_round or limited or (not self.limited and out > self.most_out):
+            self.limited, self.most_out, self.round_end = limited, out, segments.sent
 
     def restart(self, idle_s: float, timeout_s: float) -> None:
         """Something is sent after a pause: half the window for each timeout that passed."""

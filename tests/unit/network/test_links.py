@@ -113,7 +113,7 @@ def test_a_trace_gives_its_opportunities_in_order(times_ms, tmp_path):
             np.sort(rng.integers(1, 300, 60)) / 1000, rng.integers(40, 1501, 60), strict=True
         )
     ]
-    opportunities = Opportunities(read_trace(str(file)))
+    opportunities = Opportunities(str(file))
     assert [opportunities.carry(*packet) for packet in packets] == pytest.approx(
         by_the_millisecond(times_ms, packets)
     )
