@@ -46,7 +46,18 @@ GRID = [  # what --real measures: every cell, lossy ones more often
     for size in (10_000, 80_000, 800_000, 3_000_000)
 ]
 COLUMNS = list(
-    ["congestion_control", "rate_bit_s", "rtt_s", "loss", "queue_bytes", "payload_bytes", "cold_transfer_s", "connect_s", "retransmits", "warm_transfer_s"]
+    [
+        "congestion_control",
+        "rate_bit_s",
+        "rtt_s",
+        "loss",
+        "queue_bytes",
+        "payload_bytes",
+        "cold_transfer_s",
+        "connect_s",
+        "retransmits",
+        "warm_transfer_s",
+    ]
 )
 
 

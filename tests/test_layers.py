@@ -6,7 +6,7 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[1] / "src" / "isplit"
 
 LEVELS = [
-    {"types", "files", "threads", "overrides"},
+    {"types", "files", "threads", "overrides", "network"},
     {"graph", "bottleneck", "data"},
     {"backbones", "model", "importance", "evaluate"},
     {"stages", "artifact", "analysis"},

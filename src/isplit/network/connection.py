@@ -30,7 +30,7 @@ class Connection:
         self.ends: deque[int] = deque()  # number of the last segment of each frame under way
         clock = Clock(tcp, there.delay_s + back.delay_s)
         self.sender = Sender(tcp, clock, Window(tcp, self._undisturbed), self._transmit)
-        self.receiver = Receiver(tcp)
+        self.receiver = Receiver(tcp, clock.smoothed_s)
         self.timeout_s = clock.timeout_s  # as it was when all was quiet
         self._data: deque[tuple[float, int]] = deque()
         self._acks: deque[tuple[float, Ack]] = deque()

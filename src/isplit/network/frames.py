@@ -109,7 +109,8 @@ class _Run:
             self.record_dropped(device)
         number, arrival_s, _, ready_s = one.frame
         row = (device.index, number, arrival_s, ready_s, one.delivered_s, answered_s, fate)
-        self.tally.add(Frame(*row, one.missing, one.wire_bytes, device.energy_j(one)))
+        energy_j = device.energy_j(one) if self.setting.power else 0.0
+        self.tally.add(Frame(*row, one.missing, one.wire_bytes, energy_j))
 
     def record_dropped(self, device: Device) -> None:
         """Count frames that found the device's queue full."""

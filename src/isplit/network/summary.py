@@ -102,15 +102,20 @@ class Tally:
         """Count the frames that were added since the last time."""
         frames, self._frames = self._frames, []
         self.write(frames)
-        self.fates.update(frame.fate for frame in frames)
-        self.energy_j += math.fsum(frame.energy_j for frame in frames)
-        self.wire_bytes += sum(frame.wire_bytes for frame in frames)
-        answered = [frame for frame in frames if frame.answered_s is not None]
-        self.partial += sum(frame.missing_packets > 0 for frame in answered)
-        ends_s = np.array([frame.answered_s for frame in answered], dtype=float)
-        latencies_s = ends_s - np.array([frame.arrival_s for frame in answered], dtype=float)
+        if not frames:
+            return
+        _, _, arrival_s, _, _, answered_s, fates, missing, wire_bytes, energy_j = zip(
+            *frames, strict=True
+        )
+        self.fates.update(fates)
+        self.energy_j += math.fsum(energy_j)
+        self.wire_bytes += sum(wire_bytes)
+        ends_s = np.array(answered_s, dtype=float)  # NaN: not answered
+        answered = ~np.isnan(ends_s)
+        latencies_s = (ends_s - arrival_s)[answered]
+        self.partial += int((np.array(missing)[answered] > 0).sum())
         self.total_s += float(latencies_s.sum())
-        self.last_s = max(self.last_s, float(ends_s.max(initial=0.0)))
+        self.last_s = max(self.last_s, float(ends_s.max(initial=0.0, where=answered)))
         self.late += int((latencies_s > self.deadline_s).sum())
         steps = np.rint(np.log(np.maximum(latencies_s, LEAST_S)) * STEPS).astype(int)
         self._steps.update(steps.tolist())

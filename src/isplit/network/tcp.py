@@ -108,8 +108,8 @@ class Transfers:
     ) -> None:
         self.payload_bytes, self.rng = payload_bytes, rng
         chance = channel.loss or channel.jitter_s or tcp.undisturbed_s < NEVER
-        self.variants = VARIANTS if chance else 1
         self.lasting = not (channel.up_trace or channel.down_trace)  # a trace has a clock
+        self.variants = (VARIANTS if chance else 1) if self.lasting else 0
         self._made: dict[tuple[Connection, int], list[Transfer]] = {}
         self._known: dict[tuple[object, ...], Connection] = {}  # one for each state
         self._count = 0
@@ -117,15 +117,16 @@ class Transfers:
     def draw(self, connection: Connection, idle_s: float) -> Transfer:
         """A transfer begun ``idle_s`` after the connection sent its last packet."""
         timeouts = min(int(idle_s / connection.timeout_s), MOST_TIMEOUTS)
-        if self._count > MOST_MADE or not self.lasting:
-            self._made, self._known, self._count = {}, {}, 0
-        made = self._made.setdefault((connection, timeouts), [])
-        if len(made) == self.variants:
+        made = self._made.get((connection, timeouts), [])
+        if made and len(made) == self.variants:
             return made[0 if self.variants == 1 else int(self.rng.random() * self.variants)]
+        if self._count > MOST_MADE or not self.lasting:
+            self._made, self._known, self._count, made = {}, {}, 0, []
         write_s = made[0].write_s if made else connection.sender.last_sent_s + idle_s
         seed = int(self.rng.integers(1 << 62))
         new = transfer(connection, self.payload_bytes, seed=seed, write_s=write_s)
         made.append(replace(new, after=self.known(new.after)))
+        self._made[connection, timeouts] = made
         self._count += 1
         return made[-1]
 

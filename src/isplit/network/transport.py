@@ -22,6 +22,7 @@ class Tcp:
         initial_window: segments that may be sent before anything is acknowledged.
         rto_min_s: least part of a retransmission timeout beside the round trip.
         delayed_ack_s: longest wait of a receiver for a second segment.
+        sack_delay_s: longest wait of a receiver that has told of a gap three times.
         tick_s: of the kernel's clock (250 Hz), to which timers are rounded.
         hystart: whether CUBIC leaves slow start before the first loss.
         fast_retransmit: whether losses are seen from acknowledgements; else by timeouts alone.
@@ -34,6 +35,7 @@ class Tcp:
     initial_window: int = 10
     rto_min_s: float = 0.2
     delayed_ack_s: float = 0.04
+    sack_delay_s: float = 0.001
     tick_s: float = 0.004
     hystart: bool = True
     fast_retransmit: bool = True
@@ -43,7 +45,7 @@ class Tcp:
     def __post_init__(self) -> None:
         check_choice(self.congestion_control, "tcp.congestion_control", CONTROLS)
         check(self, "tcp", initial_window=FROM_1, rto_min_s=ABOVE_0, delayed_ack_s=ABOVE_0)
-        check(self, "tcp", tick_s=ABOVE_0, undisturbed_s=ABOVE_0)
+        check(self, "tcp", sack_delay_s=FROM_0, tick_s=ABOVE_0, undisturbed_s=ABOVE_0)
 
 
 @dataclass(frozen=True)
