@@ -2,9 +2,9 @@
 
     python benchmarks/frames.py --json outputs/bench/frames.json
 
-Both take turns, so that a busy machine slows both; a ratio is taken within its turn, and the medians
-are printed. Seconds are the process's own. Then 200 designs of 300 frames each, one after the other:
-payloads from 1 to 200 kB over every preset that needs no further figure.
+Both take turns, so that a busy machine slows both; a ratio is taken within its turn, and the
+medians are printed. Seconds are the process's own. Then 200 designs of 300 frames each, one after
+the other: payloads from 1 to 200 kB over every preset that needs no further figure.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import simpy
@@ -60,7 +60,7 @@ def events() -> None:
     """As many events as SimPy gives, with nothing in them."""
     environment = simpy.Environment()
 
-    def ticking():
+    def ticking() -> Generator[simpy.Event, None, None]:
         for _ in range(EVENTS):
             yield environment.timeout(1)
 

@@ -1,7 +1,7 @@
 """Simulated TCP transfers against real ones of the kernel, cell by cell.
 
-    python benchmarks/tcp.py --transfers ../shared/data/tcp_transfers.csv --json outputs/bench/tcp.json
-    sudo python benchmarks/tcp.py --real fresh.csv --json outputs/bench/tcp.json   # measures anew first
+    python benchmarks/tcp.py --transfers ../shared/data/tcp_transfers.csv --json tcp.json
+    sudo python benchmarks/tcp.py --real fresh.csv --json tcp.json         # measures anew first
 
 A transfer lasts from the first byte sent on an open connection to a reply of one byte. Nothing is
 fitted cell by cell, and nothing to the transfers: the round trip is the nominal one plus what the
@@ -21,7 +21,6 @@ import csv
 import json
 import math
 import statistics
-import time
 from collections import defaultdict
 from pathlib import Path
 
@@ -45,20 +44,8 @@ GRID = [  # what --real measures: every cell, lossy ones more often
     for rtt in (0.005, 0.05)
     for size in (10_000, 80_000, 800_000, 3_000_000)
 ]
-COLUMNS = list(
-    [
-        "congestion_control",
-        "rate_bit_s",
-        "rtt_s",
-        "loss",
-        "queue_bytes",
-        "payload_bytes",
-        "cold_transfer_s",
-        "connect_s",
-        "retransmits",
-        "warm_transfer_s",
-    ]
-)
+KEYS = ("rate_bit_s", "rtt_s", "loss", "queue_bytes", "payload_bytes")
+TIMES = ("cold_transfer_s", "connect_s", "retransmits", "warm_transfer_s")
 
 
 def main() -> None:
@@ -95,7 +82,7 @@ def read(path: Path) -> dict[Cell, list[dict[str, float]]]:
     cells: dict[Cell, list[dict[str, float]]] = defaultdict(list)
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            numbers = [float(row[key]) for key in COLUMNS[1:6]]
+            numbers = [float(row[key]) for key in KEYS]
             cell = Cell(*numbers[:4], int(numbers[4]), row["congestion_control"])
             cells[cell].append({key: float(row[key]) for key in ("cold_transfer_s", "connect_s")})
     return cells
@@ -160,9 +147,9 @@ def slow_start(cell: Cell) -> float:
 def line(cell: dict[str, float], other: dict[str, float]) -> str:
     """One cell for people."""
     return (
-        f"{cell['rate_mbit']:5g} Mbit/s {cell['rtt_ms']:3g} ms {cell['loss']:5.0%} {cell['bytes']:8d} B"
-        f"  median {cell['measured_median_s']:8.4f} s, simulated {error(cell, 'median'):+6.1%}"
-        f"  mean {cell['measured_mean_s']:8.4f} s, simulated {error(cell, 'mean'):+6.1%}"
+        f"{cell['rate_mbit']:5g} Mbit/s {cell['rtt_ms']:3g} ms {cell['loss']:4.0%} {cell['bytes']:8} B"
+        f"  median {cell['measured_median_s']:8.4f} s: {error(cell, 'median'):+6.1%}"
+        f"  mean {cell['measured_mean_s']:8.4f} s: {error(cell, 'mean'):+6.1%}"
         f"  naive {other['naive'] / cell['measured_median_s'] - 1:+5.0%}"
         f"  slow start {other['slow_start'] / cell['measured_median_s'] - 1:+5.0%}"
     )
@@ -202,38 +189,19 @@ def measure(path: Path) -> None:
     """Real transfers of the grid, a warm one after each; about 20 minutes."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        writer.writerow(("congestion_control", *KEYS, *TIMES))
         for number, cell in enumerate(GRID):
+            few, some, many = (7, 14, 40) if cell.loss else (3, 3, 4)
             repeats = (
-                (40 if cell.payload_bytes < 1e5 else 14 if cell.payload_bytes < 1e6 else 7)
-                if cell.loss
-                else 4
+                many if cell.payload_bytes < 1e5 else some if cell.payload_bytes < 1e6 else few
             )
-            began_s = time.monotonic()
             rows, late_s = transfers(cell, repeats, seed=number)
+            known = (cell.congestion_control, *(getattr(cell, key) for key in KEYS))
             for row in rows:
                 cold_s, warm_s = row["transfers_s"]
-                known = [
-                    cell.congestion_control,
-                    int(cell.rate_bit_s),
-                    cell.rtt_s,
-                    cell.loss,
-                    int(cell.queue_bytes),
-                ]
-                writer.writerow(
-                    [
-                        *known,
-                        cell.payload_bytes,
-                        cold_s,
-                        row["connect_s"],
-                        row["retransmits"],
-                        warm_s,
-                    ]
-                )
+                writer.writerow((*known, cold_s, row["connect_s"], row["retransmits"], warm_s))
             file.flush()
-            print(
-                f"{cell}: {time.monotonic() - began_s:.1f} s, wire late by {late_s * 1e3:.1f} ms at worst"
-            )
+            print(f"{cell}: the wire was late by {late_s * 1e3:.1f} ms at worst", flush=True)
 
 
 if __name__ == "__main__":

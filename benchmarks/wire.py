@@ -114,7 +114,7 @@ def answer(cell: Cell) -> None:
 
 
 def measure(cell: Cell, repeats: int, transfers: int, gap_s: float) -> None:
-    """Be the client: print the seconds of ``transfers`` payloads on each of ``repeats`` connections."""
+    """Be the client: print the seconds of payloads on each of ``repeats`` connections."""
     payload = bytes(cell.payload_bytes)
     for _ in range(repeats):
         with socket.socket() as connection:
@@ -137,6 +137,8 @@ def transfers(
     cell: Cell, repeats: int, seed: int = 0, count: int = 2, gap_s: float = 0.0
 ) -> tuple[list[dict], float]:
     """The rows of ``measure``, and how late the wire was at worst."""
+    if os.geteuid() or not Path("/dev/net/tun").exists():
+        raise SystemExit("real transfers need root, /dev/net/tun and the ip command")
     with _namespaces() as names:
         wire = _start([], "carry", cell, [names[0], names[1], str(seed)])
         server = _start(["ip", "netns", "exec", names[1]], "answer", cell, [])
