@@ -46,6 +46,7 @@ lock:  ## pin every dependency, with hashes, in requirements.lock (needs uv)
 bench: setup  ## the benchmarks, as ratios against a reference measured beside them
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/cui.py --json outputs/bench/cui.json
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/first_line.py --json outputs/bench/first_line.json
+	@echo "TCP against the kernel's: python benchmarks/tcp.py --transfers FILE.csv, or --real FILE.csv as root (docs/network.md)"
 	@echo "the cost of the other predictors, beside their agreement: python benchmarks/predictors.py RUNS (docs/predictors.md)"
 
 clean:  ## remove the environment; results in outputs/ stay

@@ -6,7 +6,7 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[1] / "src" / "isplit"
 
 LEVELS = [
-    {"types", "files", "documents", "threads", "overrides", "keys", "codec"},
+    {"types", "files", "documents", "threads", "overrides", "keys", "codec", "network"},
     {"graph", "bottleneck", "data"},
     {"backbones", "model", "importance", "evaluate"},
     {"stages", "artifact", "analysis"},

@@ -1,0 +1,52 @@
+"""``python -m isplit.network``: measure a link, or be the other end of such a measurement."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from isplit.network.measure import measure
+from isplit.network.peer import PORT, peer
+from isplit.network.presets import save_channel
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m isplit.network", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    to = commands.add_parser("measure", help="write a channel file of the link to a peer")
+    to.add_argument("host", help="where `python -m isplit.network serve` runs")
+    to.add_argument("--out", type=Path, default=Path("my_channel.yaml"), help="file to write")
+    to.add_argument("--seconds", type=float, default=5.0, help="of sending, each way (at most 60)")
+    to.add_argument("--packets", type=int, default=2000, help="of UDP, for round trip and loss")
+    by = commands.add_parser("serve", help="be the peer, until Ctrl-C; anybody may use it")
+    by.add_argument("--host", default="0.0.0.0", help="address to listen at")
+    for command in (to, by):
+        command.add_argument("--port", type=int, default=PORT)
+    asked = parser.parse_args(words)
+    try:
+        if asked.command == "serve":
+            _serve(asked.host, asked.port)
+        else:
+            channel = measure(asked.host, asked.port, asked.seconds, asked.packets)
+            save_channel(channel, asked.out)
+            print(f"written: {asked.out}")  # noqa: T201
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _serve(host: str, port: int) -> None:
+    with peer(host, port) as bound:
+        print(f"listening at {host} port {bound}", flush=True)  # noqa: T201
+        while True:
+            time.sleep(3600)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""A TCP connection over a channel, packet by packet."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator
+
+import numpy as np
+
+from isplit.network.clock import NEVER, Clock
+from isplit.network.link import Link
+from isplit.network.receiver import QUICK_ACKS, Receiver
+from isplit.network.segments import Ack, Segment
+from isplit.network.sender import Sender
+from isplit.network.transport import IP_TCP_BYTES, Tcp
+from isplit.network.window import Window
+
+ACK_BYTES = 60  # with selective acknowledgements on average
+
+
+class Connection:
+    """Frames written at one end come out at the other, in order; the handshake is past."""
+
+    def __init__(self, there: Link, back: Link, tcp: Tcp) -> None:
+        self.there, self.back, self.tcp = there, back, tcp
+        self.segment_bytes = there.mtu_bytes - IP_TCP_BYTES
+        self.now_s = 0.0
+        self.written = self.wire_bytes = 0
+        self.ends: deque[int] = deque()  # number of the last segment of each frame under way
+        clock = Clock(tcp, there.delay_s + back.delay_s)
+        self.sender = Sender(tcp, clock, Window(tcp, self._undisturbed), self._transmit)
+        self.receiver = Receiver(tcp, clock.smoothed_s)
+        self.timeout_s = clock.timeout_s  # as it was when all was quiet
+        self._data: deque[tuple[float, int]] = deque()
+        self._acks: deque[tuple[float, Ack]] = deque()
+
+    @property
+    def quiet(self) -> bool:
+        """Whether everything is delivered, acknowledged and known to be."""
+        return not (self.sender.segments.unacked or self.sender.unsent or self._data or self._acks)
+
+    @property
+    def state(self) -> tuple[object, ...]:
+        """What the next transfer depends on, rounded; of a quiet connection."""
+        sender = self.sender
+        timeout = round(math.log2(sender.clock.timeout_s) * 8)
+        quick = min(self.receiver.received, QUICK_ACKS)
+        return (*sender.window.state(sender.last_sent_s), timeout, quick)
+
+    def reseed(self, seed: int) -> None:
+        """Begin a new stream of chance; and count from here."""
+        rng = np.random.default_rng(seed)
+        self.there.reseed(rng)
+        self.back.reseed(rng)
+        self.wire_bytes = 0
+
+    def write(self, now_s: float, payload_bytes: int) -> None:
+        """Hand a frame to the sender."""
+        self.now_s, self.payload_bytes = now_s, payload_bytes
+        sizes = [self.segment_bytes] * (payload_bytes // self.segment_bytes)
+        if payload_bytes % self.segment_bytes:
+            sizes.append(payload_bytes % self.segment_bytes)
+        new = [Segment(self.written + i, size + IP_TCP_BYTES) for i, size in enumerate(sizes)]
+        self.written += len(new)
+        self.ends.append(self.written - 1)
+        self.sender.write(now_s, new)
+
+    def run(self, until_s: float) -> Iterator[float]:
+        """Seconds at which frames are complete at the receiver, up to a time or until quiet."""
+        while not self.quiet:
+            data_s = self._data[0][0] if self._data else NEVER
+            ack_s = self._acks[0][0] if self._acks else NEVER
+            next_s = min(data_s, ack_s, self.sender.clock.alarm_s, self.receiver.alarm_s)
+            if next_s > until_s:
+                return
+            self.now_s = next_s
+            if next_s == data_s:
+                yield from self._receive(self._data.popleft()[1])
+            elif next_s == ack_s:
+                self.sender.on_ack(next_s, self._acks.popleft()[1])
+            elif next_s == self.receiver.alarm_s:
+                self._acknowledge()
+            else:
+                self.sender.clock.run_out(next_s)
+        self.timeout_s = self.sender.clock.timeout_s
+
+    def _receive(self, number: int) -> Iterator[float]:
+        if self.receiver.take(self.now_s, number, number in self.ends):
+            self._acknowledge()
+        while self.ends and self.receiver.expected > self.ends[0]:
+            self.ends.popleft()
+            yield self.now_s
+
+    def _undisturbed(self) -> float:
+        mean_s = self.tcp.undisturbed_s
+        return float(self.there.rng.exponential(mean_s)) if mean_s < NEVER else NEVER
+
+    def _transmit(self, segment: Segment) -> None:
+        self.wire_bytes += segment.wire_bytes
+        arrival_s = self.there.send(self.now_s, segment.wire_bytes)
+        if arrival_s is not None:
+            self._data.append((arrival_s, segment.number))
+
+    def _acknowledge(self) -> None:
+        ack = self.receiver.ack()
+        arrival_s = self.back.send(self.now_s, ACK_BYTES)
+        if arrival_s is not None:
+            self.receiver.selected.clear()
+            self._acks.append((arrival_s, ack))

@@ -1,0 +1,143 @@
+"""Frames of one or many devices through link and server, by discrete events."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Generator, Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import simpy
+
+from isplit.network.arrivals import arrival_times
+from isplit.network.device import Device, make_devices
+from isplit.network.setting import Setting
+from isplit.network.summary import Fate, Frame, Summary, Tally, table
+from isplit.network.tcp import Sent
+
+
+def simulate(setting: Setting, frames: int, *, seed: int = 0, path: Path | None = None) -> Summary:
+    """What becomes of ``frames`` frames of each device.
+
+    Memory does not grow with the number of frames. The same seed gives the same frames.
+
+    Args:
+        setting: who computes for whom, and at what cost.
+        frames: of each device.
+        seed: of all chance.
+        path: a CSV file with a line per frame, there when all is over.
+    """
+    if frames < 1:
+        raise ValueError(f"frames={frames} is not at least 1")
+    with table(path) as write:
+        run = _Run(setting, Tally(write, setting.deadline_s), np.random.default_rng(seed))
+        for device in run.devices:
+            times_s = arrival_times(setting.arrival, device.rng, run.phase())
+            run.environment.process(run.deliver(device, device.sent(islice(times_s, frames))))
+        run.environment.run()
+        run.tally.flush()
+    return _summary(run)
+
+
+class _Run:
+    """Devices are processes that deliver; the server takes what has gathered when it is free."""
+
+    def __init__(self, setting: Setting, tally: Tally, rng: np.random.Generator) -> None:
+        self.setting, self.tally, self.rng = setting, tally, rng
+        self.environment = simpy.Environment()
+        self.devices = make_devices(setting, rng)
+        self.queue: deque[tuple[Device, Sent]] = deque()
+        self.serving = False
+        self.busy_s = 0.0
+
+    def phase(self) -> float:
+        """Devices that share a server are not in step."""
+        return self.rng.random() if self.setting.devices > 1 else 0.0
+
+    def deliver(self, device: Device, sent: Iterator[Sent]) -> Generator[simpy.Event, None, None]:
+        """One device's frames, to the server or to its own answer."""
+        environment, queue, limit = self.environment, self.queue, self.setting.server_queue
+        alone = self.setting.work.payload_bytes is None
+        for one in sent:
+            if alone or one.delivered_s is None:
+                self.record(
+                    device,
+                    one,
+                    Fate.ANSWERED if alone else Fate.WAY_UP,
+                    one.delivered_s if alone else None,
+                )
+                continue
+            yield environment.timeout(max(0.0, one.delivered_s - environment.now))
+            if self.serving and len(queue) >= limit:
+                self.record(device, one, Fate.AT_SERVER, None)
+                continue
+            queue.append((device, one))
+            if not self.serving:
+                self.serve()
+        self.record_dropped(device)
+        yield environment.timeout(0)
+
+    def serve(self) -> None:
+        """Take a batch."""
+        work, queue = self.setting.work, self.queue
+        batch = [queue.popleft() for _ in range(min(len(queue), self.setting.batch))]
+        size, server_s = len(batch), work.server_s
+        spent_s = server_s(size) if callable(server_s) else server_s * size
+        spent_s += work.decode_s * size
+        self.busy_s += spent_s
+        self.serving = True
+        done = self.environment.timeout(spent_s).callbacks
+        assert done is not None  # a new event has a list of callbacks
+        done.append(lambda _: self.served(batch))
+
+    def served(self, batch: list[tuple[Device, Sent]]) -> None:
+        """Answer a batch, and take the next."""
+        for device, one in batch:
+            answered_s = device.answer(self.environment.now)
+            self.record(
+                device, one, Fate.WAY_DOWN if answered_s is None else Fate.ANSWERED, answered_s
+            )
+        self.serving = False
+        if self.queue:
+            self.serve()
+
+    def record(self, device: Device, one: Sent, fate: Fate, answered_s: float | None) -> None:
+        """Count a frame, and those that its device dropped before."""
+        if device.dropped:
+            self.record_dropped(device)
+        number, arrival_s, _, ready_s = one.frame
+        row = (device.index, number, arrival_s, ready_s, one.delivered_s, answered_s, fate)
+        energy_j = device.energy_j(one) if self.setting.power else 0.0
+        self.tally.add(Frame(*row, one.missing, one.wire_bytes, energy_j))
+
+    def record_dropped(self, device: Device) -> None:
+        """Count frames that found the device's queue full."""
+        for number, arrival_s in device.dropped:
+            self.tally.add(Frame(device.index, number, arrival_s, None, None, None, Fate.AT_DEVICE))
+        device.dropped.clear()
+
+
+def _summary(run: _Run) -> Summary:
+    tally, setting, devices = run.tally, run.setting, run.devices
+    ends_s = [max(device.computed_s, device.sent_s) for device in devices]
+    duration_s = max(*ends_s, tally.last_s, run.environment.now)
+    shared_s = duration_s * len(devices) or math.nan
+    answered, taken = tally.fates[Fate.ANSWERED], tally.fates.total()
+    air_s = tally.wire_bytes * 8 / setting.channel.up_bit_s if setting.channel else 0.0
+    power = setting.power
+    return Summary(
+        fates=dict(tally.fates),
+        partial=tally.partial,
+        missed=None if setting.deadline_s is None else tally.late + taken - answered,
+        mean_s=tally.total_s / answered if answered else math.nan,
+        p50_s=tally.percentile(0.5),
+        p95_s=tally.percentile(0.95),
+        p99_s=tally.percentile(0.99),
+        duration_s=duration_s,
+        device_busy=sum(device.busy_s for device in devices) / shared_s,
+        link_busy=air_s / shared_s,
+        server_busy=run.busy_s / (duration_s or math.nan),
+        energy_j=tally.energy_j + power.idle_w * shared_s if power else None,
+    )

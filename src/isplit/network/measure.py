@@ -1,0 +1,110 @@
+"""A channel from measurements of the user's own link, with ``peer`` at the other end."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import statistics
+import struct
+import time
+from datetime import date
+from itertools import groupby
+
+from isplit.network.channel import Channel
+from isplit.network.peer import LONGEST_S, SILENCE_S, received_rate, send_for
+from isplit.network.transport import IP_TCP_BYTES
+
+PACKET_BYTES = 1200
+PAUSE_S = 0.005
+LAST_WAIT_S = 1.0
+FEWEST_LOSSES = 20  # from which on the length of bursts is worth saying
+MTU_BYTES = 1500
+
+
+def measure(host: str, port: int, seconds: float, packets: int) -> Channel:
+    """The channel to a peer: rates by TCP, round trip, jitter and loss by spaced UDP packets.
+
+    The round trip is the shortest one seen, jitter is half of what the mean has beyond it. A packet
+    and its echo pass two ways, which are taken to lose equally.
+
+    Raises:
+        ValueError: nobody answers, no packet comes back, or the measurement is too long.
+    """
+    if not 0 < seconds <= LONGEST_S or packets < 1:
+        raise ValueError(
+            f"seconds={seconds} is not within 0 and {LONGEST_S:g}, or packets={packets} is below 1"
+        )
+    try:
+        up_bit_s = _up(host, port, seconds)
+        down_bit_s = _down(host, port, seconds)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"no peer answers at {host} port {port}: {error}") from error
+    trips_s = _echoes(host, port, packets)
+    came = [trip_s for trip_s in trips_s if trip_s is not None]
+    if not came:
+        raise ValueError(f"no UDP packet came back from {host} port {port}: is it let through?")
+    headers = MTU_BYTES / (MTU_BYTES - IP_TCP_BYTES)
+    return Channel(
+        up_bit_s=round(up_bit_s * headers),
+        down_bit_s=round(down_bit_s * headers),
+        round_trip_s=round(min(came), 6),
+        jitter_s=round((statistics.fmean(came) - min(came)) / 2, 6),
+        loss=round(1 - (len(came) / len(trips_s)) ** 0.5, 6),
+        burst_packets=_burst(trips_s),
+        mtu_bytes=MTU_BYTES,
+        name="measured",
+        source=f"python -m isplit.network measure {host}, {date.today()}: {seconds:g} s of TCP "
+        f"each way, {packets} UDP packets of {PACKET_BYTES} bytes; the queue was not measured",
+    )
+
+
+def _up(host: str, port: int, seconds: float) -> float:
+    with socket.create_connection((host, port), timeout=SILENCE_S) as connection:
+        connection.sendall(b"up\n")
+        send_for(connection, seconds)
+        return float(connection.recv(64))
+
+
+def _down(host: str, port: int, seconds: float) -> float:
+    with socket.create_connection((host, port), timeout=SILENCE_S) as connection:
+        connection.sendall(f"down {seconds}\n".encode())
+        return received_rate(connection)
+
+
+def _echoes(host: str, port: int, packets: int) -> list[float | None]:
+    """Round trip of each packet; ``None``: it did not come back."""
+    sent_s: list[float] = []
+    trips_s: list[float | None] = [None] * packets
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+    with socket.socket(family, socket.SOCK_DGRAM) as link:
+        link.connect(address)
+        for number in range(packets):
+            sent_s.append(time.monotonic())
+            with contextlib.suppress(OSError):
+                link.send(struct.pack("!Q", number).ljust(PACKET_BYTES, b"\0"))
+            last = number == packets - 1
+            _collect(link, sent_s, trips_s, LAST_WAIT_S if last else PAUSE_S)
+    return trips_s
+
+
+def _collect(
+    link: socket.socket, sent_s: list[float], trips_s: list[float | None], wait_s: float
+) -> None:
+    end_s = time.monotonic() + wait_s
+    while (left_s := end_s - time.monotonic()) > 0:
+        link.settimeout(left_s)
+        try:
+            echo = link.recv(64)
+        except OSError:  # time is up, or nobody listens there
+            continue
+        (number,) = struct.unpack("!Q", echo)
+        trips_s[number] = time.monotonic() - sent_s[number]
+
+
+def _burst(trips_s: list[float | None]) -> float | None:
+    """Mean length of a run of losses, if longer than independent losses have it."""
+    runs = [sum(1 for _ in run) for lost, run in groupby(t is None for t in trips_s) if lost]
+    if sum(runs) < FEWEST_LOSSES:
+        return None
+    length, independent = sum(runs) / len(runs), 1 / (1 - sum(runs) / len(trips_s))
+    return round(length, 2) if length > 1.2 * independent else None

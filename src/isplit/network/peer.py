@@ -1,0 +1,86 @@
+"""The other end of a measurement: it swallows, sends and echoes what it is asked to.
+
+One line opens a TCP connection: ``up`` (the peer reads to the end and answers its rate in bit/s)
+or ``down SECONDS`` (it sends for so long). A UDP packet comes back as its first 8 bytes, so that
+nobody can make it send more than they do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import socketserver
+import threading
+import time
+from collections.abc import Iterator
+
+PORT = 5299
+CHUNK = bytes(1 << 16)
+LONGEST_S = 60.0
+SILENCE_S = 10.0
+ECHOED_BYTES = 8
+
+
+@contextlib.contextmanager
+def peer(host: str, port: int) -> Iterator[int]:
+    """Answer measurements in threads while the block runs; the port (one of its own for 0)."""
+    with (
+        _Tcp((host, port), _Stream) as tcp,
+        _Udp((host, tcp.server_address[1]), _Echo) as udp,
+    ):
+        for server in (tcp, udp):
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield int(tcp.server_address[1])
+        finally:
+            tcp.shutdown()
+            udp.shutdown()
+
+
+def received_rate(connection: socket.socket) -> float:
+    """Payload in bit/s over the second half of what arrives until the other side closes."""
+    marks = [(time.monotonic(), 0)]
+    while part := connection.recv(len(CHUNK)):
+        marks.append((time.monotonic(), marks[-1][1] + len(part)))
+    middle_s = (marks[0][0] + marks[-1][0]) / 2
+    begin_s, begin_bytes = next(mark for mark in marks if mark[0] >= middle_s)
+    seconds = marks[-1][0] - begin_s
+    return (marks[-1][1] - begin_bytes) * 8 / seconds if seconds > 0 else 0.0
+
+
+def send_for(connection: socket.socket, seconds: float) -> None:
+    """Send as fast as the connection takes it, then close the way out."""
+    end_s = time.monotonic() + seconds
+    while time.monotonic() < end_s:
+        connection.sendall(CHUNK)
+    connection.shutdown(socket.SHUT_WR)
+
+
+class _Tcp(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+
+
+class _Udp(socketserver.UDPServer):
+    max_packet_size = 2048
+
+
+class _Stream(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        connection: socket.socket = self.request
+        connection.settimeout(SILENCE_S)
+        with contextlib.suppress(OSError, ValueError):  # whoever asks wrongly gets nothing
+            line = b""
+            while not line.endswith(b"\n") and len(line) < 32:
+                line += connection.recv(1) or b"\n"
+            task, *seconds = line.decode("ascii").split()
+            if task == "up":
+                connection.sendall(f"{received_rate(connection)}\n".encode())
+            elif task == "down" and 0 < (wanted_s := float(seconds[0])) <= LONGEST_S:
+                send_for(connection, wanted_s)
+
+
+class _Echo(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        packet, back = self.request
+        back.sendto(packet[:ECHOED_BYTES], self.client_address)

@@ -1,0 +1,152 @@
+"""Presets by name, with Hydra and without; a link measured with the peer at the other end."""
+
+import contextlib
+import socket
+import subprocess
+import sys
+from dataclasses import fields
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from isplit.network import Channel, load_channel, preset_names
+from isplit.network.__main__ import main
+from isplit.network.measure import _burst, measure
+from isplit.network.peer import peer
+from isplit.network.presets import preset_folder, save_channel
+
+OPEN = {"starlink": {"up_bit_s": 1e7, "down_bit_s": 1e8}, "nbiot": {"down_bit_s": 264}}
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_a_preset_says_its_sources_and_is_the_same_through_hydra(name):
+    preset = load_channel(name, **OPEN.get(name, {}))
+    assert preset.name == name
+    words = preset.source
+    assert "round_trip_s:" in words
+    assert "rates:" in words or "up_bit_s" in words
+    assert (preset.loss, preset.burst_packets) == (0, None)  # swept, not invented
+    given = [f"channel.{key}={value}" for key, value in OPEN.get(name, {}).items()]
+    with initialize_config_dir(str(preset_folder().parent), version_base="1.3"):
+        composed = compose(overrides=[f"+channel={name}", *given]).channel
+    assert set(composed) == {field.name for field in fields(Channel)}
+    assert Channel(**composed) == preset
+
+
+@pytest.mark.parametrize("name", sorted(OPEN))
+def test_what_no_source_says_must_be_given(name):
+    with pytest.raises(ValueError, match=rf"channel\..*_bit_s must be given: {name} has no source"):
+        load_channel(name)
+
+
+def test_figures_take_the_place_of_the_presets():
+    assert load_channel("lte", loss=0.02, burst_packets=3.0).loss == 0.02
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("up_bit_s: 1000000\n", r"channel\.down_bit_s must be given: .*own\.yaml does not say it"),
+        ("speed: 3\n", r"channel\.speed is unknown; known are up_bit_s"),
+        ("- 1\n", "does not hold keys and values"),
+        ("a: [\n", "is not YAML"),
+        (
+            "up_bit_s: fast\ndown_bit_s: 1\nround_trip_s: 1\n",
+            r"channel\.up_bit_s='fast' is not within 1 and inf",
+        ),
+    ],
+)
+def test_a_broken_file_is_refused(text, words, tmp_path):
+    path = tmp_path / "own.yaml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=words):
+        load_channel(str(path))
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(
+        ValueError, match="channel='wlan' is neither a file nor one of 5g, ethernet"
+    ):
+        load_channel("wlan")
+
+
+def test_a_channel_comes_back_from_its_file(tmp_path):
+    channel = Channel(1e6, 2.5e-3 + 1e6, 1e-5, loss=1e-6, source="here: a, b")
+    save_channel(channel, tmp_path / "own.yaml")
+    assert load_channel(str(tmp_path / "own.yaml")) == channel
+
+
+def test_the_loopback_is_measured_as_a_fast_link_without_loss():
+    with peer("127.0.0.1", 0) as port:
+        seen = measure("127.0.0.1", port, seconds=0.3, packets=50)
+    assert min(seen.up_bit_s, seen.down_bit_s) > 1e8
+    assert seen.round_trip_s < 0.01
+    assert seen.loss == 0
+    assert "queue was not measured" in seen.source
+
+
+def test_the_command_writes_a_file_that_can_be_loaded(tmp_path, capsys):
+    path = tmp_path / "mine.yaml"
+    with peer("127.0.0.1", 0) as port:
+        words = ["measure", "127.0.0.1", "--port", str(port), "--seconds", "0.2", "--packets", "20"]
+        assert main([*words, "--out", str(path)]) == 0
+        assert main([*words, "--out", str(path)]) == 0
+    assert load_channel(str(path)).name == "measured"
+    assert "written" in capsys.readouterr().out
+
+
+def test_a_link_without_a_peer_is_an_error_in_words(tmp_path, capsys):
+    with peer("127.0.0.1", 0) as port:
+        pass
+    words = ["measure", "127.0.0.1", "--port", str(port), "--out", str(tmp_path / "no.yaml")]
+    assert main(words) == 1
+    assert f"no peer answers at 127.0.0.1 port {port}" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("seconds", "packets"), [(0, 5), (100, 5), (float("nan"), 5), (1, 0)])
+def test_a_measurement_that_cannot_be_is_refused(seconds, packets):
+    with pytest.raises(ValueError, match=r"seconds=.* is not within 0 and 60, or packets="):
+        measure("127.0.0.1", 1, seconds, packets)
+
+
+def test_a_link_that_lets_no_udp_through_is_an_error_in_words(monkeypatch):
+    monkeypatch.setattr("isplit.network.measure._echoes", lambda *_: [None, None])
+    with peer("127.0.0.1", 0) as port, pytest.raises(ValueError, match="no UDP packet came back"):
+        measure("127.0.0.1", port, seconds=0.1, packets=2)
+
+
+@pytest.mark.parametrize(
+    ("lost", "burst"), [((), None), (range(0, 500, 20), None), (range(300, 340), 40.0)]
+)
+def test_bursts_are_told_from_single_losses(lost, burst):
+    assert _burst([None if number in lost else 0.01 for number in range(500)]) == burst
+
+
+@pytest.mark.parametrize("line", [b"steal\n", b"down 1e9\n", b"down\n", b"\xff\n", b"x" * 100])
+def test_a_peer_gives_nothing_to_who_asks_wrongly(line):
+    with peer("127.0.0.1", 0) as port:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            connection.sendall(line)
+            with contextlib.suppress(ConnectionResetError):  # closed with our bytes unread
+                assert connection.recv(10) == b""
+        assert measure("127.0.0.1", port, seconds=0.1, packets=5).loss == 0
+
+
+def test_the_room_imports_with_numpy_simpy_and_scipy_alone():
+    code = """
+import importlib, pkgutil, sys
+allowed = {"numpy", "simpy", "scipy", "isplit"}
+class Only:
+    def find_spec(self, name, path=None, target=None):
+        first = name.partition(".")[0]
+        if first not in allowed | sys.stdlib_module_names | {"_distutils_hack"}:
+            raise ImportError(f"{name} is not to be imported")
+sys.meta_path.insert(0, Only())
+import isplit.network as room
+for module in pkgutil.iter_modules(room.__path__, "isplit.network."):
+    importlib.import_module(module.name)
+others = {name for name in sys.modules if name.startswith("isplit.")}
+assert all(name.startswith("isplit.network") for name in others), others
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
