@@ -10,7 +10,9 @@ from typing import Any
 
 from isplit.data import augment as augmentation
 from isplit.data import chest_xray, folder, letters, notmnist, tiny_imagenet
-from isplit.data.album import open_album
+from isplit.data.album import open_album, refuse_unknown
+from isplit.data.decode import Range
+from isplit.data.files import shown
 from isplit.data.images import Preparation, Split
 from isplit.data.listing import (
     SPLITS,
@@ -18,6 +20,7 @@ from isplit.data.listing import (
     Listing,
     carve_validation,
     choose_classes,
+    describe_copies,
     group_classes,
     limit_images,
     refuse_empty_classes,
@@ -46,23 +49,29 @@ def build_data(
     download: bool,
     num_workers: int,
     cache_dir: Path | str,
-    seed: int,
+    seed: int | None,
     groups: Mapping[str, Sequence[str | int]] | None = None,
     fit: str = "stretch",
+    background: str = "white",
+    range: Sequence[float] | None = None,
     memory_gb: float = 2.0,
     **own: Any,
 ) -> ImageData:
     """The data set of this name; the arguments are the keys of ``conf/data/<name>.yaml``.
 
     ``own`` are the keys that only this set has (letters: difficulty, train_images, test_images).
+    No seed is 0.
 
     Raises:
         ValueError: a value that is not allowed, an unknown class, a class without images, or
             more than ``max_corrupt`` files that are no images.
         FileNotFoundError: the set is not at ``root``; the message says what to do.
     """
+    seed = _seed(seed)
     _refuse_wrong_numbers(image_size, max_corrupt, memory_gb)
+    values = _values(range)
     augmentation.refuse_unknown(augment)
+    refuse_unknown(fit, background)
     preparation = Preparation(_channels("mean", mean), _channels("std", std), augment)
     root = None if root is None else Path(root).expanduser()  # no shell expands data.root=~/x
     cache_dir = Path(cache_dir).expanduser()
@@ -74,19 +83,22 @@ def build_data(
     refuse_empty_classes(listing)
     names = sorted({image.name for split in SPLITS for image in listing.splits[split]})
     album = open_album(
-        listing.source,
+        listing.files,
         names,
         size=image_size,
         fit=fit,
         memory_bytes=memory_gb * _BYTES_PER_GB,
         cache_dir=cache_dir,
-        threads=max(1, num_workers),
+        background=background,
+        values=values,
     )
     broken = {names[number]: reason for number, reason in album.broken.items()}
     skipped = _skip_corrupt(broken, max_corrupt)
     if skipped:
         listing = _without(listing, set(broken))
         refuse_empty_classes(listing)
+    for line in describe_copies(listing, dict(zip(names, album.digests, strict=True))):
+        log.warning("data.root: %s (equal files)", line)
     return ImageData(
         name,
         listing.class_names,
@@ -126,7 +138,7 @@ def _list(
 
 def _skip_corrupt(broken: dict[str, str], max_corrupt: int) -> tuple[str, ...]:
     """Name and reason of each file that is left out, or an error that lists them all."""
-    described = tuple(f"{name}: {reason}" for name, reason in sorted(broken.items()))
+    described = tuple(f"{shown(name)}: {reason}" for name, reason in sorted(broken.items()))
     if len(broken) > max_corrupt:
         raise ValueError(
             f"{len(broken)} files are no images that can be read (data.max_corrupt={max_corrupt};"
@@ -160,6 +172,27 @@ def _channels(key: str, value: float | Sequence[float]) -> tuple[float, float, f
     if len(numbers) != 3 or (key == "std" and min(numbers) <= 0):
         raise ValueError(f"data.{key}={value} is neither one nor three (positive std) numbers")
     return (numbers[0], numbers[1], numbers[2])
+
+
+def _seed(seed: int | None) -> int:
+    if seed is None:
+        return 0
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ValueError(f"data.seed={seed!r} is no whole number from 0 up")
+    return seed
+
+
+def _values(range: Sequence[float] | None) -> Range | None:
+    """Black and white of images of more than 8 bits, if they are given."""
+    if range is None:
+        return None
+    try:
+        low, high = map(float, range)
+    except (TypeError, ValueError):
+        low, high = 0.0, 0.0
+    if not low < high:
+        raise ValueError(f"data.range={range!r} is neither null nor [low,high], low below high")
+    return low, high
 
 
 def _refuse_wrong_numbers(image_size: int, max_corrupt: int, memory_gb: float) -> None:

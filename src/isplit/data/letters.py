@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from isplit.data.cache import Arrays, cached
 from isplit.data.fonts import LETTERS, TEST_STYLES, TRAIN_STYLES, Style, glyphs
 from isplit.data.listing import Labelled, Listing
-from isplit.data.source import ArraySource
+from isplit.data.files import ArrayFiles
 
 RENDERING = 2  # to be raised with every change of the pixels: old cache files are not used then
 _BATCH = 1000  # images drawn at once: the memory in use, not the result's quality
@@ -57,7 +57,7 @@ def list_images(
     drawn = cached(cache_dir, "letters", settings, draw)
     images = [Labelled(str(number), int(label)) for number, label in enumerate(drawn["labels"])]
     splits = {"train": tuple(images[:train_images]), "test": tuple(images[train_images:])}
-    return Listing(ArraySource(drawn["images"]), tuple(LETTERS), splits)
+    return Listing(ArrayFiles(drawn["images"]), tuple(LETTERS), splits)
 
 
 def render(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
+import yaml
 
-from isplit.data.source import Source
+from isplit.data.files import Files
 
 SPLITS = ("train", "validation", "test")
 
@@ -26,18 +28,20 @@ class Listing:
     """The labelled files of a data set.
 
     Attributes:
-        source: gives the bytes of a file by its name.
+        files: give the contents by name.
         class_names: one per label.
         splits: the images of ``train`` (to learn from), ``validation`` (to select a model on) and
             ``test`` (reported, never used to choose anything). Without a ``validation`` its
             images are still among those of ``train``.
         aliases: other names of the classes (WordNet ids), with the label each stands for.
+        passed_over: files that are not used, in words.
     """
 
-    source: Source
+    files: Files
     class_names: tuple[str, ...]
     splits: Mapping[str, tuple[Labelled, ...]]
     aliases: Mapping[str, int] = field(default_factory=dict)
+    passed_over: str = ""
 
 
 def choose_classes(listing: Listing, classes: Sequence[str | int] | None) -> Listing:
@@ -50,7 +54,7 @@ def choose_classes(listing: Listing, classes: Sequence[str | int] | None) -> Lis
     """
     if classes is None:
         return listing
-    chosen = [_label_of(listing, wanted) for wanted in classes]
+    chosen = class_labels("data.classes", classes, listing.class_names, listing.aliases)
     if len(set(chosen)) < max(2, len(chosen)):
         raise ValueError(
             f"data.classes={list(classes)} must name at least two classes, each of them once"
@@ -72,7 +76,11 @@ def group_classes(listing: Listing, groups: Mapping[str, Sequence[str | int]] | 
     """
     if groups is None:
         return listing
-    members = {name: [_label_of(listing, c) for c in classes] for name, classes in groups.items()}
+    _refuse_typed("data.groups", groups)
+    members = {
+        name: class_labels(f"data.groups.{name}", classes, listing.class_names, listing.aliases)
+        for name, classes in groups.items()
+    }
     every = [label for labels in members.values() for label in labels]
     if len(groups) < 2 or not all(members.values()) or len(set(every)) < len(every):
         raise ValueError(
@@ -81,7 +89,7 @@ def group_classes(listing: Listing, groups: Mapping[str, Sequence[str | int]] | 
         )
     new_label = {old: new for new, labels in enumerate(members.values()) for old in labels}
     splits = {split: _relabel(images, new_label) for split, images in listing.splits.items()}
-    return replace(listing, class_names=tuple(map(str, members)), splits=splits, aliases={})
+    return replace(listing, class_names=tuple(members), splits=splits, aliases={})
 
 
 def limit_images(listing: Listing, images_per_class: int | None, seed: int) -> Listing:
@@ -130,6 +138,46 @@ def carve(
     return tuple(kept), tuple(carved)
 
 
+def class_labels(
+    key: str,
+    wanted: Sequence[str | int],
+    class_names: Sequence[str],
+    aliases: Mapping[str, int] | None = None,
+) -> list[int]:
+    """The label of each class that is wanted by name, another name it has, or number.
+
+    Raises:
+        ValueError: no list, a class that is unknown, or a word that YAML has changed.
+    """
+    if isinstance(wanted, str) or not isinstance(wanted, Sequence):
+        raise ValueError(f"{key}={wanted!r} is no list; write [{wanted}]")
+    _refuse_typed(key, wanted)
+    labels = {**(aliases or {}), **{name: label for label, name in enumerate(class_names)}}
+    unknown = [word for word in wanted if isinstance(word, str) and word not in labels]
+    if unknown:
+        raise _unknown(key, unknown[0], class_names)
+    return [
+        labels[word] if isinstance(word, str) else _number_of(key, word, class_names)
+        for word in wanted
+    ]
+
+
+def describe_copies(listing: Listing, digest_of: Mapping[str, bytes]) -> list[str]:
+    """What equal files there are in two splits or under two labels, in words."""
+    splits = {s: [digest_of[i.name] for i in images] for s, images in listing.splits.items()}
+    said = []
+    for one, other in (("test", "train"), ("test", "validation"), ("validation", "train")):
+        both = sum(digest in set_ for set_ in [set(splits[other])] for digest in splits[one])
+        if both:
+            said.append(f"{both} of {len(splits[one])} {one} images are also in {other}")
+    labels: dict[bytes, set[int]] = {}
+    for images in listing.splits.values():
+        for name, label in images:
+            labels.setdefault(digest_of[name], set()).add(label)
+    several = sum(len(those) > 1 for those in labels.values())
+    return [*said, f"{several} images stand under two labels"] if several else said
+
+
 def refuse_empty_classes(listing: Listing) -> None:
     """Raise ValueError if a class has no image in one of the splits, naming all such classes."""
     for split in SPLITS:
@@ -138,7 +186,7 @@ def refuse_empty_classes(listing: Listing) -> None:
         if empty:
             raise ValueError(
                 f"no {split} image of class {', '.join(empty)}; choose others by data.classes,"
-                " or raise data.images_per_class"
+                f" or raise data.images_per_class{listing.passed_over}"
             )
 
 
@@ -156,17 +204,51 @@ def places_in_class(images: Sequence[Labelled], seed: int) -> list[int]:
     return place
 
 
-def _label_of(listing: Listing, wanted: str | int) -> int:
-    """A name comes before a number: in a folder of classes 0..10 the class "10" is the second."""
-    if str(wanted) in listing.class_names:
-        return listing.class_names.index(str(wanted))
-    if str(wanted) in listing.aliases:
-        return listing.aliases[str(wanted)]
-    if isinstance(wanted, int) and 0 <= wanted < len(listing.class_names):
-        return wanted
-    raise ValueError(
-        f"data.classes: {wanted!r} is none of the {len(listing.class_names)} classes:"
-        f" {', '.join(listing.class_names)}, nor a number below {len(listing.class_names)}"
+def _refuse_typed(key: str, wanted: Iterable[object]) -> None:
+    """Refuse names that YAML has turned into something else than text or a whole number."""
+    for word in wanted:
+        if isinstance(word, bool) or not isinstance(word, str | int):
+            raise ValueError(
+                f"{key}: {word!r} is what YAML makes of a word such as no, null or 1e3; write the"
+                " class in quotes: 'no'"
+            )
+
+
+def _number_of(key: str, number: int, class_names: Sequence[str]) -> int:
+    """The label that a whole number stands for: of the class so named, else the number itself.
+
+    It is refused where it may have been another name before YAML read it (010 is 8 there).
+    """
+    readings = {name: _readings(name) for name in class_names}
+    candidates = [name for name, values in readings.items() if number in values]
+    if candidates == [str(number)]:
+        return class_names.index(str(number))
+    if not any(readings.values()) and 0 <= number < len(class_names):
+        return number
+    if candidates or any(readings.values()):
+        raise ValueError(
+            f"{key}: the number {number} may stand for another class: {', '.join(class_names)};"
+            f" write the class in quotes: '{candidates[0] if candidates else number}'"
+        )
+    raise _unknown(key, number, class_names)
+
+
+def _readings(name: str) -> set[int]:
+    """The whole numbers that YAML could make of a name, as it is and with zeros before it."""
+    readings = {int(name)} if name.isascii() and name.isdigit() else set()
+    readings |= {int(name, 8)} if re.fullmatch("[0-7]+", name) else set()
+    try:
+        value = yaml.safe_load(name)
+    except yaml.YAMLError:
+        value = None
+    return readings | ({int(value)} if isinstance(value, int | float) and value == value else set())
+
+
+def _unknown(key: str, wanted: object, class_names: Sequence[str]) -> ValueError:
+    count = len(class_names)
+    return ValueError(
+        f"{key}: {wanted!r} is none of the {count} classes: {', '.join(class_names)},"
+        f" nor a number below {count}"
     )
 
 
