@@ -11,7 +11,7 @@ from typing import Any
 from isplit.data import augment as augmentation
 from isplit.data import chest_xray, folder, letters, notmnist, tiny_imagenet
 from isplit.data.album import open_album, refuse_unknown
-from isplit.data.decode import Range
+from isplit.data.decode import How, Range
 from isplit.data.files import shown
 from isplit.data.images import Preparation, Split
 from isplit.data.listing import (
@@ -69,9 +69,9 @@ def build_data(
     """
     seed = _seed(seed)
     _refuse_wrong_numbers(image_size, max_corrupt, memory_gb)
-    values = _values(range)
     augmentation.refuse_unknown(augment)
-    refuse_unknown(fit, background)
+    how = How(image_size, fit, background, _values(range))
+    refuse_unknown(how)
     preparation = Preparation(_channels("mean", mean), _channels("std", std), augment)
     root = None if root is None else Path(root).expanduser()  # no shell expands data.root=~/x
     cache_dir = Path(cache_dir).expanduser()
@@ -85,12 +85,9 @@ def build_data(
     album = open_album(
         listing.files,
         names,
-        size=image_size,
-        fit=fit,
+        how,
         memory_bytes=memory_gb * _BYTES_PER_GB,
         cache_dir=cache_dir,
-        background=background,
-        values=values,
     )
     broken = {names[number]: reason for number, reason in album.broken.items()}
     skipped = _skip_corrupt(broken, max_corrupt)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from isplit.data.files import open_root
 from isplit.data.folder import images_in, label_by_folder
 from isplit.data.listing import Listing
-from isplit.data.files import open_root
 
 CLASSES = ("NORMAL", "PNEUMONIA")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -49,38 +50,36 @@ class Seen:
     whole: bool = True
 
 
-def decode(
-    content: bytes,
-    size: int,
-    fit: str = "stretch",
-    background: str = "white",
-    values: Range | None = None,
-) -> Tensor:
-    """The image in a file's bytes, resized with antialiasing: uint8 RGB (3, S, S)."""
-    return decode_and_see(content, size, fit, background, values)[0]
+class How(NamedTuple):
+    """How files become pixels.
 
-
-def decode_and_see(
-    content: bytes,
-    size: int,
-    fit: str = "stretch",
-    background: str = "white",
-    values: Range | None = None,
-) -> tuple[Tensor, Seen]:
-    """The image in a file's bytes as uint8 RGB (3, S, S), and what it needed.
-
-    Args:
-        content: of an image file of one of ``FORMATS``.
+    Attributes:
         size: S.
         fit: other shapes: ``stretch`` changes them, ``crop`` cuts the longer side, ``pad`` adds
             black.
         background: colour below transparent pixels.
         values: black and white of a grey image of more than 8 bits; ``None``: by its own values.
+    """
+
+    size: int
+    fit: str = "stretch"
+    background: str = "white"
+    values: Range | None = None
+
+
+def decode(content: bytes, *how: Any) -> Tensor:
+    """The image in a file's bytes as uint8 RGB (3, S, S); the arguments are those of ``How``."""
+    return decode_and_see(content, *how)[0]
+
+
+def decode_and_see(content: bytes, *how: Any) -> tuple[Tensor, Seen]:
+    """The image in a file's bytes as uint8 RGB (3, S, S), and what it needed.
 
     Raises:
         ValueError: too many pixels, or values whose range is not known.
         Exception: the file is damaged; Pillow raises nearly anything.
     """
+    size, fit, background, values = How(*how)
     with Image.open(io.BytesIO(content), formats=FORMATS) as file:
         file.draft("RGB", (2 * size, 2 * size))  # large JPEGs decode at the scale that is needed
         if file.width * file.height > MOST_PIXELS:
@@ -105,7 +104,7 @@ def range_of(seen: Collection[Seen]) -> Range:
     values = {kind: [v for s in seen if s.whole == kind for v in s.values or ()] for kind in (1, 0)}
     tops = {1: [2**bits - 1 for bits in _BITS], 0: [1, 255]}
     found = {
-        next((top for top in tops[kind] if 0 <= min(those) and max(those) <= top), None)
+        next((top for top in tops[kind] if min(those) >= 0 and max(those) <= top), None)
         for kind, those in values.items()
         if those
     }
@@ -136,7 +135,7 @@ def _colour(file: Image.Image, background: str) -> tuple[Image.Image, Seen]:
     if not file.has_transparency_data:
         return file.convert("RGB"), Seen()
     image = file.convert("RGBA")
-    if image.getextrema()[3] == (255, 255):
+    if image.getchannel("A").getextrema() == (255, 255):
         return image.convert("RGB"), Seen()
     ground = Image.new("RGB", image.size, background)
     ground.paste(image, mask=image.getchannel("A"))

@@ -126,11 +126,14 @@ class TarFiles:
         folders = []
         with tarfile.open(path, "r:") as archive:
             for member in archive:
-                name = member.name.removeprefix("./")
+                name = _plain(member.name)
                 if member.isreg():
                     self._places[name] = (member.offset_data, member.size)
-                elif member.islnk() and (target := member.linkname.removeprefix("./")):
-                    self._places |= {name: self._places[t] for t in [target] if t in self._places}
+                elif (
+                    member.islnk()
+                    and (linked := member.linkname.removeprefix("./")) in self._places
+                ):
+                    self._places[name] = self._places[linked]
                 elif member.isdir():
                     folders.append(f"{name}/")
         self.names = _sorted_visible([*self._places, *folders])
@@ -170,8 +173,8 @@ class Below:
 def shown(names: str | Iterable[str]) -> str:
     """Names as text that can be written anywhere, also those that are no UTF-8.
 
-    >>> shown(["a.png", "caf" + chr(0xDCE9)])
-    'a.png, caf\\\\udce9'
+    >>> shown(["a.png", "b" + chr(0xE9) + chr(10)]) == "a.png, b" + chr(0xE9) + chr(92) + "n"
+    True
     """
     text = names if isinstance(names, str) else ", ".join(names)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
@@ -242,3 +245,7 @@ def _sorted_visible(names: Sequence[str]) -> tuple[str, ...]:
 def _is_hidden(name: str) -> bool:
     parts = PurePosixPath(name).parts
     return any(part.startswith(".") or part in ("__MACOSX", "@eaDir") for part in parts)
+
+
+def _plain(name: str) -> str:
+    return name.removeprefix("./")

@@ -13,7 +13,18 @@ _SPLIT_OF_WORD = {
     **dict.fromkeys(("val", "valid", "validation", "validate", "dev"), "validation"),
     **dict.fromkeys(("test", "testing", "tst", "eval", "evaluation", "holdout"), "test"),
 }
-_FILLERS = frozenset("set data dataset image images img imgs pic pics photos files folder".split())
+_FILLERS = {
+    "set",
+    "data",
+    "dataset",
+    "image",
+    "images",
+    "img",
+    "imgs",
+    "pictures",
+    "photos",
+    "files",
+}
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _JOINED = re.compile(r"(.+?)(?:set|data|images|imgs|img)")
 
@@ -50,7 +61,7 @@ def find_splits(names: Iterable[str], images: Collection[str]) -> dict[str, str]
     folders = _Folders(names, images)
     top = _look_through(folders, "")
     children = folders.with_images(top)
-    named = {child: split for child, split in _named_splits(children).items()}
+    named = _named_splits(children)
     splits = {child: split for child, split in named.items() if folders.with_images(child)}
     bare = [child for child in named if child not in splits]
     if not splits:
@@ -94,7 +105,9 @@ def _named_splits(children: Sequence[str]) -> dict[str, str]:
     """The split that each folder's name says; other words in it must come in two names."""
     words = {child: _word_of(child) for child in children}
     times = Counter(rest for split, rest in words.values() if split)
-    return {c: split for c, (split, rest) in words.items() if split and (not rest or times[rest] > 1)}
+    return {
+        c: split for c, (split, rest) in words.items() if split and (not rest or times[rest] > 1)
+    }
 
 
 def _word_of(path: str) -> tuple[str | None, tuple[str, ...]]:

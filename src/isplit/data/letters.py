@@ -21,9 +21,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from isplit.data.cache import Arrays, cached
+from isplit.data.files import ArrayFiles
 from isplit.data.fonts import LETTERS, TEST_STYLES, TRAIN_STYLES, Style, glyphs
 from isplit.data.listing import Labelled, Listing
-from isplit.data.files import ArrayFiles
 
 RENDERING = 2  # to be raised with every change of the pixels: old cache files are not used then
 _BATCH = 1000  # images drawn at once: the memory in use, not the result's quality

@@ -102,7 +102,9 @@ class ImageData(lightning.LightningDataModule):
         """
         chosen = self._split(split)
         if classes is not None:
-            chosen = chosen.of_classes(set(class_labels("split.classes", classes, self.class_names)))
+            chosen = chosen.of_classes(
+                set(class_labels("split.classes", classes, self.class_names))
+            )
         if images is not None:
             chosen = chosen.balanced(images, seed)
         steps = self.preparation.augment if augment else "none"
@@ -142,9 +144,9 @@ class ImageData(lightning.LightningDataModule):
         for name, split in self._splits.items():
             digest.update(json.dumps([name, split.labels]).encode())
             digest.update(b"".join(self._album.digests[number] for number in split.numbers))
-        p, album = self.preparation, self._album
-        settings: list[Any] = [self.class_names, album.size, album.fit, p.mean, p.std, p.augment]
-        settings += [dict(album.changed)] if album.changed else []
+        p, how, changed = self.preparation, self._album.how, self._album.changed
+        settings: list[Any] = [self.class_names, how.size, how.fit, p.mean, p.std, p.augment]
+        settings += [dict(changed)] if changed else []
         digest.update(json.dumps(settings).encode())
         return digest.hexdigest()
 

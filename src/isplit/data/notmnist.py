@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from isplit.data.download import Download, fetch
+from isplit.data.files import ArrayFiles, Files, open_root
 from isplit.data.folder import images_in, label_by_folder
 from isplit.data.listing import Labelled, Listing
-from isplit.data.files import ArrayFiles, Files, open_root
 
 CLASSES = tuple("ABCDEFGHIJ")
 TRAIN_FRACTION = 0.8  # of a set that comes in one part

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from isplit.data.download import Download, fetch
-from isplit.data.listing import Labelled, Listing
 from isplit.data.files import Files, open_root
+from isplit.data.listing import Labelled, Listing
 
 # The MD5 is not the publisher's, who gives none; independent public loaders of this file agree
 # on it (and on the size).
