@@ -11,17 +11,17 @@ from typing import Any
 from isplit.data import augment as augmentation
 from isplit.data import chest_xray, folder, letters, notmnist, tiny_imagenet
 from isplit.data.album import open_album, refuse_unknown
-from isplit.data.decode import How, Range
+from isplit.data.choice import choose_classes, group_classes
+from isplit.data.decode import How
 from isplit.data.files import shown
 from isplit.data.images import Preparation, Split
+from isplit.data.keys import black_and_white, channels, refuse_wrong_numbers, whole_seed
 from isplit.data.listing import (
     SPLITS,
     Labelled,
     Listing,
     carve_validation,
-    choose_classes,
     describe_copies,
-    group_classes,
     limit_images,
     refuse_empty_classes,
 )
@@ -30,7 +30,6 @@ from isplit.data.module import ImageData
 log = logging.getLogger(__name__)
 
 DATA_SETS = ("letters", "notmnist", "tiny_imagenet", "chest_xray", "folder")
-_SIDES = range(8, 4097)  # pixels: below, no network of this project has a feature map left
 _BYTES_PER_GB = 1e9
 
 
@@ -67,15 +66,16 @@ def build_data(
             more than ``max_corrupt`` files that are no images.
         FileNotFoundError: the set is not at ``root``; the message says what to do.
     """
-    seed = _seed(seed)
-    _refuse_wrong_numbers(image_size, max_corrupt, memory_gb)
+    seed = whole_seed(seed)
+    refuse_wrong_numbers(image_size, max_corrupt, memory_gb)
     augmentation.refuse_unknown(augment)
-    how = How(image_size, fit, background, _values(range))
+    how = How(image_size, fit, background, black_and_white(range))
     refuse_unknown(how)
-    preparation = Preparation(_channels("mean", mean), _channels("std", std), augment)
+    preparation = Preparation(channels("mean", mean), channels("std", std), augment)
     root = None if root is None else Path(root).expanduser()  # no shell expands data.root=~/x
     cache_dir = Path(cache_dir).expanduser()
-    listing = _list(name, root, image_size, download, cache_dir, seed, own)
+    own |= {"image_size": image_size, "cache_dir": cache_dir, "seed": seed}
+    listing = _list(name, root, download, own)
     listing = choose_classes(listing, classes)
     listing = group_classes(listing, groups)
     listing = limit_images(listing, images_per_class, seed)
@@ -109,26 +109,20 @@ def build_data(
     )
 
 
-def _list(
-    name: str,
-    root: Path | None,
-    image_size: int,
-    download: bool,
-    cache_dir: Path,
-    seed: int,
-    own: dict[str, Any],
-) -> Listing:
+def _list(name: str, root: Path | None, download: bool, own: dict[str, Any]) -> Listing:
+    """The files and labels of the set; ``own`` holds the size and place of the letters too."""
+    drawn = {key: own.pop(key) for key in ("image_size", "cache_dir", "seed")}
     match name:
         case "letters":
-            return letters.list_images(image_size=image_size, cache_dir=cache_dir, seed=seed, **own)
-        case "notmnist":
-            return notmnist.list_images(root, download=download)
-        case "tiny_imagenet":
-            return tiny_imagenet.list_images(root, download=download)
-        case "chest_xray":
-            return chest_xray.list_images(root, download=download)
+            return letters.list_images(**drawn, **own)
         case "folder":
-            return folder.list_images(root, seed=seed, **own)
+            return folder.list_images(root, seed=drawn["seed"], **own)
+        case "notmnist":
+            return notmnist.list_images(root, download=download, **own)
+        case "tiny_imagenet":
+            return tiny_imagenet.list_images(root, download=download, **own)
+        case "chest_xray":
+            return chest_xray.list_images(root, download=download, **own)
         case _:
             raise ValueError(f"data={name!r} is none of {', '.join(DATA_SETS)}")
 
@@ -161,41 +155,3 @@ def _splits(listing: Listing, names: Sequence[str]) -> dict[str, Split]:
         return Split(tuple(number[name] for name, _ in images), tuple(y for _, y in images))
 
     return {split: numbered(listing.splits[split]) for split in SPLITS}
-
-
-def _channels(key: str, value: float | Sequence[float]) -> tuple[float, float, float]:
-    """One number for all three channels, or three; a standard deviation must be positive."""
-    numbers = (float(value),) * 3 if isinstance(value, int | float) else tuple(map(float, value))
-    if len(numbers) != 3 or (key == "std" and min(numbers) <= 0):
-        raise ValueError(f"data.{key}={value} is neither one nor three (positive std) numbers")
-    return (numbers[0], numbers[1], numbers[2])
-
-
-def _seed(seed: int | None) -> int:
-    if seed is None:
-        return 0
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"data.seed={seed!r} is no whole number from 0 up")
-    return seed
-
-
-def _values(range: Sequence[float] | None) -> Range | None:
-    """Black and white of images of more than 8 bits, if they are given."""
-    if range is None:
-        return None
-    try:
-        low, high = map(float, range)
-    except (TypeError, ValueError):
-        low, high = 0.0, 0.0
-    if not low < high:
-        raise ValueError(f"data.range={range!r} is neither null nor [low,high], low below high")
-    return low, high
-
-
-def _refuse_wrong_numbers(image_size: int, max_corrupt: int, memory_gb: float) -> None:
-    if image_size not in _SIDES:
-        raise ValueError(f"data.image_size={image_size} is not in {_SIDES[0]}..{_SIDES[-1]}")
-    if max_corrupt < 0:
-        raise ValueError(f"data.max_corrupt={max_corrupt} is negative")
-    if memory_gb < 0:
-        raise ValueError(f"data.memory_gb={memory_gb} is negative")

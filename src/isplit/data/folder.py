@@ -108,7 +108,7 @@ def _passed_over(files: Files, splits: Mapping[str, tuple[Labelled, ...]]) -> st
     taken = {image.name for images in splits.values() for image in images}
     left = [name for name in files.names if name not in taken and not name.endswith("/")]
     endings = Counter(PurePosixPath(name).suffix.lower() or "without ending" for name in left)
-    counts = ", ".join(f"{count} {shown(ending)}" for ending, count in endings.most_common(8))
+    counts = ", ".join(f"{count} {shown(ending)}" for ending, count in sorted(endings.items()))
     return f"; passed over: {counts}" if counts else ""
 
 

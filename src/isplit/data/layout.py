@@ -74,28 +74,20 @@ def find_splits(names: Iterable[str], images: Collection[str]) -> dict[str, str]
     else:
         others = [child for child in children if child not in named]
         _refuse_unclear(splits, others)
-        found = {split: _inner(folders, child) for child, split in splits.items()}
+        found = {split: _look_through(folders, child) for child, split in splits.items()}
     for folder in found.values():
         _refuse_parts(folders, folder)
     return {split: found[split] for split in ("train", "validation", "test") if split in found}
 
 
 def _look_through(folders: _Folders, path: str) -> str:
-    """Down through folders that are alone around the set."""
+    """Down through folders that are alone around the set, or around a split's class folders."""
+    in_split = bool(path)
     while not folders.direct[path] and len(folders.inside[path]) == 1:
         (child,) = folders.inside[path]
-        if _word_of(child)[0] or not folders.with_images(child):
-            break
-        path = child
-    return path
-
-
-def _inner(folders: _Folders, path: str) -> str:
-    """A split's folder, or the one alone inside it that is called as such or as images are."""
-    while not folders.direct[path] and len(folders.inside[path]) == 1:
-        (child,) = folders.inside[path]
-        split, rest = _word_of(child)
-        if (split is None and rest) or not folders.with_images(child):
+        split, others = _word_of(child)
+        stop = split is None and others if in_split else split
+        if stop or not folders.with_images(child):
             break
         path = child
     return path

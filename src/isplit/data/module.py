@@ -15,8 +15,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from isplit.data.album import Album
+from isplit.data.choice import class_labels
 from isplit.data.images import Batch, Images, Preparation, Split
-from isplit.data.listing import class_labels
 from isplit.data.sampler import EpochSampler
 
 

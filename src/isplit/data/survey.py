@@ -65,7 +65,11 @@ class Survey:
         """What the contents alone do not tell of the pixels; empty for most sets."""
         changed: dict[str, Any] = {"turned": True} if self.turned else {}
         changed |= {"background": ImageColor.getrgb(background)} if self.transparent else {}
-        return changed | ({} if self.usual or not self.values else {"range": [float(value) for value in self.values]})
+        return changed | (
+            {}
+            if self.usual or not self.values
+            else {"range": [float(value) for value in self.values]}
+        )
 
 
 def decode_all(files: Files, names: Sequence[str], how: How, *, keep: bool) -> Arrays:

@@ -165,8 +165,8 @@ def test_images_in_two_splits_or_under_two_labels_are_counted(build, tmp_path, c
 
 
 def test_other_endings_are_read_or_counted(build, caplog):
-    files = {**FILES, **{f"a/{n}.{e}": png(200 + n, kind=k) for n, (e, k) in enumerate(
-        {"jfif": "JPEG", "JPE": "JPEG", "avif": "AVIF", "heic": "PNG", "webp": "WEBP"}.items())}}  # fmt: skip
+    kinds = {"jfif": "JPEG", "JPE": "JPEG", "avif": "AVIF", "heic": "PNG", "webp": "WEBP"}
+    files = {f"a/x.{ending}": png(200, kind=kind) for ending, kind in kinds.items()} | FILES
     with caplog.at_level(logging.INFO):
         assert total(build({**files, "a/none": png()})) == 28
     assert "passed over: 1 .heic, 1 without ending" in caplog.text
@@ -257,13 +257,13 @@ YAML_TYPED = [False, True, None, 1e3, 8]
 def test_a_word_that_yaml_has_changed_picks_no_class(build, word, key):
     names = ["False", "None", "True", "1000.0", "1e3", "no", "yes", "010", "8"]
     files = {f"{name}/{n}.png": png(10 * n + k) for k, name in enumerate(names) for n in range(8)}
+    chosen = {
+        "classes": lambda: build(files, classes=["no", word]),
+        "groups": lambda: build(files, groups={"one": ["no"], "two": [word]}),
+        "split.classes": lambda: build(files).loader("test", 4, classes=["no", word]),
+    }
     with pytest.raises(ValueError, match=rf"{key}.*quotes"):
-        if key == "split.classes":
-            build(files).loader("test", 4, classes=["no", word])
-        elif key == "groups":
-            build(files, groups={"one": ["no"], "two": [word]})
-        else:
-            build(files, classes=["no", word])
+        chosen[key]()
 
 
 def test_a_number_never_picks_another_class(build):

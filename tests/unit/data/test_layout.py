@@ -13,6 +13,16 @@ def sizes(files, tmp_path, write=write_folder):
     return listing.class_names, {split: len(images) for split, images in listing.splits.items()}
 
 
+def parts(*names: str, classes: str = "ab") -> dict[str, bytes]:
+    """The same class folders in each of these folders."""
+    return {n: c for name in names for n, c in class_folders(f"{name}/", classes, 2).items()}
+
+
+def flat(*names: str) -> dict[str, bytes]:
+    """Images in these folders."""
+    return {f"{name}/{n}.png": png(n) for name in names for n in (1, 2)}
+
+
 @pytest.mark.parametrize(
     ("train", "validation", "test"),
     [
@@ -76,25 +86,22 @@ def test_a_test_folder_without_classes_is_passed_over(tmp_path, caplog):
     files = {**class_folders("train/", "xy", 4), "test/1.png": png(1), "test/2.heic": b""}
     with caplog.at_level(logging.INFO):
         assert sizes(files, tmp_path) == (("x", "y"), {"test": 2, "train": 6})
-    assert "passed over: 1 .png, 1 .heic" in caplog.text
+    assert "passed over: 1 .heic, 1 .png" in caplog.text
 
 
 REFUSED = {
-    "folds": ({**class_folders("fold1/", "ab", 2), **class_folders("fold_2/", "ab", 2)}, "parts of"),
-    "unequal folds": ({**class_folders("k0/", "abc", 2), **class_folders("k1/", "ab", 2)}, "parts of"),
-    "classes around splits": (
-        {**class_folders("cat/", ["train", "test"], 2), **class_folders("dog/", ["train", "test"], 2)},
-        "parts of",
-    ),
-    "no train": ({**class_folders("val/", "ab", 2), **class_folders("test/", "ab", 2)}, "no folder of train"),
-    "test alone": (class_folders("Test/", "ab", 2), "no folder of train"),
-    "no classes": ({f"{s}/{n}.png": png(n) for s in ("train", "test") for n in (1, 2)}, "without class f"),
-    "test among classes": ({f"{s}/1.png": png(1) for s in ("cat", "dog", "test")}, "rename the folder"),
-    "twice": ({**class_folders("train/", "ab", 2), **class_folders("Training/", "ab", 2)}, "keep one"),
-    "split or class": ({**class_folders("train/", "ab", 2), "bus/1.png": png()}, "a split or a class"),
-    "one class": (class_folders("", "a", 4), "one class folder alone"),
-    "one class of splits": ({**class_folders("train/", "a", 4), **class_folders("test/", "a", 4)}, "one class"),
-}  # fmt: skip
+    "folds": (parts("fold1", "fold_2"), "parts of a set"),
+    "unequal folds": ({**parts("k0", classes="abc"), **parts("k1")}, "parts of a set"),
+    "classes around splits": (flat("cat/train", "cat/test", "dog/train", "dog/test"), "parts of"),
+    "no train": (parts("val", "test"), "no folder of train"),
+    "test alone": (parts("Test"), "no folder of train"),
+    "no classes": (flat("train", "test"), "hold images without class folders"),
+    "test among classes": (flat("cat", "dog", "test"), "rename the folder if it is a class"),
+    "twice": (parts("train", "Training"), "named like the same split; keep one"),
+    "split or class": ({**parts("train"), **flat("bus")}, "a split or a class"),
+    "one class": (flat("a"), "one class folder alone"),
+    "one class in splits": (parts("train", "test", classes="a"), "one class folder alone"),
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from isplit.data.choice import choose_classes
 from isplit.data.files import ArrayFiles
 from isplit.data.listing import (
     Labelled,
     Listing,
     carve,
     carve_validation,
-    choose_classes,
     limit_images,
     places_in_class,
     refuse_empty_classes,
