@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -120,7 +121,8 @@ def _readings(name: str) -> set[int]:
         value = yaml.safe_load(name)
     except yaml.YAMLError:
         value = None
-    return readings | ({int(value)} if isinstance(value, int | float) and value == value else set())
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return readings | ({int(value)} if is_number and math.isfinite(value) else set())
 
 
 def _unknown(key: str, wanted: object, class_names: Sequence[str]) -> ValueError:

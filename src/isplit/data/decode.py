@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 FORMATS_OF_ENDING = {
@@ -80,7 +80,7 @@ def decode_and_see(content: bytes, *how: Any) -> tuple[Tensor, Seen]:
         Exception: the file is damaged; Pillow raises nearly anything.
     """
     size, fit, background, values = How(*how)
-    with Image.open(io.BytesIO(content), formats=FORMATS) as file:
+    with _opened(content) as file:
         file.draft("RGB", (2 * size, 2 * size))  # large JPEGs decode at the scale that is needed
         if file.width * file.height > MOST_PIXELS:
             raise ValueError(f"{file.width} x {file.height} pixels are more than {MOST_PIXELS:,}")
@@ -117,6 +117,13 @@ def range_of(seen: Collection[Seen]) -> Range:
             " data.range=[low,high]"
         )
     return 0, top
+
+
+def _opened(content: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(content), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise ValueError(f"is none of {', '.join(FORMATS)}") from None
 
 
 def _turn_upright(file: Image.Image) -> bool:

@@ -179,6 +179,11 @@ def test_what_is_no_image_is_refused(name, monkeypatch):
     assert not isinstance(caught.value, TypeError | MemoryError)
 
 
+def test_another_format_is_named_as_such():
+    with pytest.raises(ValueError, match="is none of JPEG, PPM, TIFF, PNG"):
+        decode(HOSTILE["PostScript"], 16)
+
+
 def test_the_largest_image_has_as_many_pixels_as_it_says(monkeypatch):
     monkeypatch.setattr(module, "MOST_PIXELS", 319)
     with pytest.raises(ValueError, match="20 x 16 pixels are more than 319"):
