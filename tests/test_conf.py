@@ -244,7 +244,8 @@ REFUSED = [  # the overrides, and the line that is all that is printed
     ),
     (
         "logger.tags=[1]",
-        "logger.tags=[1] is none of null, [], text, list of texts; as a text it stands in quotes: \"'1'\"",
+        "logger.tags=[1] is none of null, [], text, list of texts; as a text it stands in quotes: "
+        "\"'1'\"",
     ),
     ("sweep.resume=2", "sweep.resume=2 is none of true, false"),
     ("paths.root=null", "paths.root=null is no path"),

@@ -6,34 +6,28 @@ Legend: N images, S pixels a side.
 from __future__ import annotations
 
 import hashlib
-import io
-import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL
 import torch
-from PIL import Image, ImageOps
+from PIL import ImageColor
 from torch import Tensor
 
 from isplit.data.cache import Arrays, cached
-from isplit.data.source import Source
+from isplit.data.decode import FITS, How, decode
+from isplit.data.files import ArrayFiles, Files
+from isplit.data.survey import Survey, decode_all, for_each, say
 
 log = logging.getLogger(__name__)
 
-Fit = Callable[[Image.Image, tuple[int, int], Image.Resampling], Image.Image]
-FITS: dict[str, Fit] = {
-    "stretch": Image.Image.resize,
-    "crop": ImageOps.fit,
-    "pad": ImageOps.pad,
-}
-DECODING = 1  # to be raised with every change of the pixels: old cache files are not used then
-_CHANNELS = 3
+DECODING = 2  # to be raised with every change of the pixels: old cache files are not used then
 
 
 @dataclass(frozen=True)
@@ -41,22 +35,22 @@ class Album:
     """Images by their number, all of one size; each file has been read and checked once.
 
     Attributes:
-        source: of the files.
+        files: give the contents.
         names: of the files; the number of an image is the place of its name.
-        size: pixels a side.
-        fit: how other shapes become square: ``stretch``, ``crop`` or ``pad``.
+        how: they become pixels.
         stored: the decoded images (N, 3, S, S), or none of them.
         digests: the hash of the content of each file.
         broken: number and reason of each file that is no image; its pixels are undefined.
+        changed: what was done to pixels that the contents do not tell; empty for most sets.
     """
 
-    source: Source
+    files: Files
     names: tuple[str, ...]
-    size: int
-    fit: str
+    how: How
     stored: Tensor
     digests: tuple[bytes, ...]
     broken: Mapping[int, str]
+    changed: Mapping[str, Any]
 
     @property
     def in_memory(self) -> bool:
@@ -67,104 +61,85 @@ class Album:
         """The images of these numbers: uint8 (N, 3, S, S)."""
         if self.in_memory:
             return self.stored[torch.as_tensor(numbers)]
-        files = [self.source.read(self.names[number]) for number in numbers]
-        return torch.stack([decode(file, self.size, self.fit) for file in files])
+        contents = (self.files.read(self.names[number]) for number in numbers)
+        return torch.stack([decode(content, *self.how) for content in contents])
 
 
 def open_album(
-    source: Source,
-    names: Sequence[str],
-    *,
-    size: int,
-    fit: str,
-    memory_bytes: float,
-    cache_dir: Path,
-    threads: int = 1,
+    files: Files, names: Sequence[str], how: How, *, memory_bytes: float, cache_dir: Path
 ) -> Album:
     """All images of these names, held in memory if they fit into ``memory_bytes``.
 
-    What a pass over the files found is kept in ``cache_dir``, unless some were broken, and used
-    again while the source's stamp (sizes and times of the files) says that they are the same.
+    Every file is read and hashed each time. What decoding gave is kept in ``cache_dir`` under
+    these hashes, unless some files were broken.
 
     Raises:
-        ValueError: there is no such ``fit``.
+        ValueError: more than the machine's memory, values of an unknown range, or images of
+            nothing but one value.
     """
-    if fit not in FITS:
-        raise ValueError(f"data.fit={fit!r} is none of {', '.join(FITS)}")
-    keep = len(names) * _CHANNELS * size * size <= memory_bytes
-    read = partial(_read_all, source, names, size, fit, keep, threads)
-    stamp = source.stamp()
-    settings = [stamp, list(names), size, fit, keep, DECODING, PIL.__version__]
-    arrays = (
-        read() if stamp is None else cached(cache_dir, "pixels", settings, read, keep_if=_all_good)
-    )
+    keep = _fits(len(names) * 3 * how.size**2, memory_bytes)
+    digests = _digests(files, names)
+    make = partial(decode_all, files, names, how, keep=keep)
+    contents = hashlib.sha256(digests.tobytes()).hexdigest()
+    settings = [contents, *how, keep, DECODING, PIL.__version__]
+    on_disk = not isinstance(files, ArrayFiles)
+    arrays = cached(cache_dir, "pixels", settings, make, _none_broken) if on_disk else make()
+    survey = Survey.read(str(arrays["survey"]))
+    say(survey, how.background, len(names))
     return Album(
-        source,
+        files,
         tuple(names),
-        size,
-        fit,
+        how._replace(values=survey.values),
         stored=torch.from_numpy(arrays["pixels"]),
-        digests=tuple(digest.tobytes() for digest in arrays["digests"]),
-        broken=_broken(arrays),
+        digests=tuple(digest.tobytes() for digest in digests),
+        broken=survey.broken,
+        changed=survey.changed(how.background),
     )
 
 
-def decode(content: bytes, size: int, fit: str = "stretch") -> Tensor:
-    """The image in a file's bytes, resized with antialiasing: uint8 RGB (3, S, S).
+def refuse_unknown(how: How) -> None:
+    """Raise ValueError if there is no such way to fit, or no such colour."""
+    if how.fit not in FITS:
+        raise ValueError(f"data.fit={how.fit!r} is none of {', '.join(FITS)}")
+    try:
+        ImageColor.getrgb(how.background)
+    except (ValueError, TypeError, AttributeError):
+        raise ValueError(
+            f"data.background={how.background!r} is no colour: white, black ... or '#rrggbb'"
+        ) from None
 
-    ``stretch`` changes the aspect ratio, ``crop`` cuts the longer side, ``pad`` adds black.
-    """
-    with Image.open(io.BytesIO(content)) as file:
-        file.draft("RGB", (2 * size, 2 * size))  # large JPEGs decode at the scale that is needed
-        image = _rgb(file)
-    if image.size != (size, size):
-        image = FITS[fit](image, (size, size), Image.Resampling.BILINEAR)
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+def _fits(needed: int, memory_bytes: float) -> bool:
+    """Whether so many bytes may be held; says so where not."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if memory_bytes >= needed > machine:
+        raise ValueError(
+            f"data.memory_gb={memory_bytes / 1e9:g}: the decoded images are {needed / 1e9:.1f} GB,"
+            f" this machine has {machine / 1e9:.1f} GB; a smaller value reads them on demand"
+        )
+    if needed > memory_bytes:
+        log.warning(
+            "the decoded images are %.1f GB, more than data.memory_gb=%g: they are decoded anew"
+            " in every epoch, by data.num_workers processes",
+            *(needed / 1e9, memory_bytes / 1e9),
+        )
+    return needed <= memory_bytes
 
 
-def _read_all(
-    source: Source, names: Sequence[str], size: int, fit: str, keep: bool, threads: int
-) -> Arrays:
-    """``pixels`` (none unless ``keep``), ``digests`` (N, 32) and ``broken`` (JSON) of the files."""
-    pixels = np.zeros((len(names) if keep else 0, _CHANNELS, size, size), np.uint8)
-    digests = np.zeros((len(names), hashlib.sha256().digest_size), np.uint8)
-    broken: dict[int, str] = {}
+def _digests(files: Files, names: Sequence[str]) -> np.ndarray:
+    """SHA-256 of each file's content (N, 32); zeros where it cannot be read."""
+    digests = np.zeros((len(names), 32), np.uint8)
 
     def read(number: int) -> None:
         try:
-            content = source.read(names[number])
-            digests[number] = np.frombuffer(hashlib.sha256(content).digest(), np.uint8)
-            image = decode(content, size, fit)
-        except Exception as error:  # hostile files make decoders raise nearly anything
-            broken[number] = f"{type(error).__name__}: {error}"
-        else:
-            pixels[number : number + 1] = image  # nowhere, unless they are kept
+            content = files.read(names[number])
+        except Exception:  # decoding will say it by name
+            return
+        digests[number] = np.frombuffer(hashlib.sha256(content).digest(), np.uint8)
 
-    log.info("reading %d images", len(names))
-    _for_each(read, len(names), threads)
-    return {"pixels": pixels, "digests": digests, "broken": np.array(json.dumps(broken))}
+    for_each(read, range(len(names)), "reading")
+    return digests
 
 
-def _broken(arrays: Arrays) -> dict[int, str]:
-    return {int(number): why for number, why in json.loads(str(arrays["broken"])).items()}
-
-
-def _all_good(arrays: Arrays) -> bool:
-    return not _broken(arrays)  # what could not be read may be readable the next time
-
-
-def _for_each(read: Callable[[int], None], count: int, threads: int) -> None:
-    """Call ``read`` for each number; decoders let other threads run meanwhile."""
-    if threads == 1:
-        for number in range(count):
-            read(number)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(read, range(count)))
-
-
-def _rgb(file: Image.Image) -> Image.Image:
-    """Grey becomes three equal channels; 16-bit grey is scaled, for PIL would clip it at 255."""
-    if file.mode.startswith("I"):
-        file = Image.fromarray((np.asarray(file) // 256).astype(np.uint8))
-    return file.convert("RGB")
+def _none_broken(arrays: Arrays) -> bool:
+    return not Survey.read(str(arrays["survey"])).broken

@@ -10,15 +10,18 @@ from typing import Any
 
 from isplit.data import augment as augmentation
 from isplit.data import chest_xray, folder, letters, notmnist, tiny_imagenet
-from isplit.data.album import open_album
+from isplit.data.album import open_album, refuse_unknown
+from isplit.data.choice import choose_classes, group_classes
+from isplit.data.decode import How
+from isplit.data.files import shown
 from isplit.data.images import Preparation, Split
+from isplit.data.keys import black_and_white, channels, refuse_wrong_numbers, whole_seed
 from isplit.data.listing import (
     SPLITS,
     Labelled,
     Listing,
     carve_validation,
-    choose_classes,
-    group_classes,
+    describe_copies,
     limit_images,
     refuse_empty_classes,
 )
@@ -27,7 +30,6 @@ from isplit.data.module import ImageData
 log = logging.getLogger(__name__)
 
 DATA_SETS = ("letters", "notmnist", "tiny_imagenet", "chest_xray", "folder")
-_SIDES = range(8, 4097)  # pixels: below, no network of this project has a feature map left
 _BYTES_PER_GB = 1e9
 
 
@@ -49,26 +51,31 @@ def build_data(
     seed: int | None,
     groups: Mapping[str, Sequence[str | int]] | None = None,
     fit: str = "stretch",
+    background: str = "white",
+    range: Sequence[float] | None = None,
     memory_gb: float = 2.0,
     **own: Any,
 ) -> ImageData:
     """The data set of this name; the arguments are the keys of ``conf/data/<name>.yaml``.
 
-    No ``seed`` is the seed 0: the same choice of images every time.
     ``own`` are the keys that only this set has (letters: difficulty, train_images, test_images).
+    No seed is 0.
 
     Raises:
         ValueError: a value that is not allowed, an unknown class, a class without images, or
             more than ``max_corrupt`` files that are no images.
         FileNotFoundError: the set is not at ``root``; the message says what to do.
     """
-    seed = _whole(0 if seed is None else seed)
-    _refuse_wrong_numbers(image_size, max_corrupt, memory_gb)
+    seed = whole_seed(seed)
+    refuse_wrong_numbers(image_size, max_corrupt, memory_gb)
     augmentation.refuse_unknown(augment)
-    preparation = Preparation(_channels("mean", mean), _channels("std", std), augment)
+    how = How(image_size, fit, background, black_and_white(range))
+    refuse_unknown(how)
+    preparation = Preparation(channels("mean", mean), channels("std", std), augment)
     root = None if root is None else Path(root).expanduser()  # no shell expands data.root=~/x
     cache_dir = Path(cache_dir).expanduser()
-    listing = _list(name, root, image_size, download, cache_dir, seed, own)
+    own |= {"image_size": image_size, "cache_dir": cache_dir, "seed": seed}
+    listing = _list(name, root, download, own)
     listing = choose_classes(listing, classes)
     listing = group_classes(listing, groups)
     listing = limit_images(listing, images_per_class, seed)
@@ -76,19 +83,19 @@ def build_data(
     refuse_empty_classes(listing)
     names = sorted({image.name for split in SPLITS for image in listing.splits[split]})
     album = open_album(
-        listing.source,
+        listing.files,
         names,
-        size=image_size,
-        fit=fit,
+        how,
         memory_bytes=memory_gb * _BYTES_PER_GB,
         cache_dir=cache_dir,
-        threads=max(1, num_workers),
     )
     broken = {names[number]: reason for number, reason in album.broken.items()}
     skipped = _skip_corrupt(broken, max_corrupt)
     if skipped:
         listing = _without(listing, set(broken))
         refuse_empty_classes(listing)
+    for line in describe_copies(listing, dict(zip(names, album.digests, strict=True))):
+        log.warning("data.root: %s (equal files)", line)
     return ImageData(
         name,
         listing.class_names,
@@ -102,33 +109,27 @@ def build_data(
     )
 
 
-def _list(
-    name: str,
-    root: Path | None,
-    image_size: int,
-    download: bool,
-    cache_dir: Path,
-    seed: int,
-    own: dict[str, Any],
-) -> Listing:
+def _list(name: str, root: Path | None, download: bool, own: dict[str, Any]) -> Listing:
+    """The files and labels of the set; ``own`` holds the size and place of the letters too."""
+    drawn = {key: own.pop(key) for key in ("image_size", "cache_dir", "seed")}
     match name:
         case "letters":
-            return letters.list_images(image_size=image_size, cache_dir=cache_dir, seed=seed, **own)
-        case "notmnist":
-            return notmnist.list_images(root, download=download)
-        case "tiny_imagenet":
-            return tiny_imagenet.list_images(root, download=download)
-        case "chest_xray":
-            return chest_xray.list_images(root, download=download)
+            return letters.list_images(**drawn, **own)
         case "folder":
-            return folder.list_images(root, seed=seed, **own)
+            return folder.list_images(root, seed=drawn["seed"], **own)
+        case "notmnist":
+            return notmnist.list_images(root, download=download, **own)
+        case "tiny_imagenet":
+            return tiny_imagenet.list_images(root, download=download, **own)
+        case "chest_xray":
+            return chest_xray.list_images(root, download=download, **own)
         case _:
             raise ValueError(f"data={name!r} is none of {', '.join(DATA_SETS)}")
 
 
 def _skip_corrupt(broken: dict[str, str], max_corrupt: int) -> tuple[str, ...]:
     """Name and reason of each file that is left out, or an error that lists them all."""
-    described = tuple(f"{name}: {reason}" for name, reason in sorted(broken.items()))
+    described = tuple(f"{shown(name)}: {reason}" for name, reason in sorted(broken.items()))
     if len(broken) > max_corrupt:
         raise ValueError(
             f"{len(broken)} files are no images that can be read (data.max_corrupt={max_corrupt};"
@@ -154,26 +155,3 @@ def _splits(listing: Listing, names: Sequence[str]) -> dict[str, Split]:
         return Split(tuple(number[name] for name, _ in images), tuple(y for _, y in images))
 
     return {split: numbered(listing.splits[split]) for split in SPLITS}
-
-
-def _channels(key: str, value: float | Sequence[float]) -> tuple[float, float, float]:
-    """One number for all three channels, or three; a standard deviation must be positive."""
-    numbers = (float(value),) * 3 if isinstance(value, int | float) else tuple(map(float, value))
-    if len(numbers) != 3 or (key == "std" and min(numbers) <= 0):
-        raise ValueError(f"data.{key}={value} is neither one nor three (positive std) numbers")
-    return (numbers[0], numbers[1], numbers[2])
-
-
-def _whole(seed: int) -> int:
-    if type(seed) is not int or seed < 0:
-        raise ValueError(f"data.seed={seed!r} is no whole number from 0 up")
-    return seed
-
-
-def _refuse_wrong_numbers(image_size: int, max_corrupt: int, memory_gb: float) -> None:
-    if image_size not in _SIDES:
-        raise ValueError(f"data.image_size={image_size} is not in {_SIDES[0]}..{_SIDES[-1]}")
-    if max_corrupt < 0:
-        raise ValueError(f"data.max_corrupt={max_corrupt} is negative")
-    if memory_gb < 0:
-        raise ValueError(f"data.memory_gb={memory_gb} is negative")

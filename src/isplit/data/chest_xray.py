@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from isplit.data.files import open_root
 from isplit.data.folder import images_in, label_by_folder
 from isplit.data.listing import Listing
-from isplit.data.source import open_root
 
 CLASSES = ("NORMAL", "PNEUMONIA")
 
@@ -30,9 +30,9 @@ def list_images(root: Path | None, *, download: bool = False) -> Listing:
     """
     if download:
         raise FileNotFoundError(f"data.download=true: {_ADVICE}")
-    source = open_root(root, _ADVICE, _LAYOUT)
+    files = open_root(root, _ADVICE, _LAYOUT)
     splits = {
-        split: label_by_folder(images_in(source, f"{split}/"), CLASSES)
+        split: label_by_folder(images_in(files, f"{split}/"), CLASSES)
         for split in ("train", "test")
     }
-    return Listing(source, CLASSES, splits)
+    return Listing(files, CLASSES, splits)

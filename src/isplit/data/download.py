@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import shutil
-import stat
 import tarfile
 import tempfile
 import time
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pooch
 import requests
@@ -51,7 +50,6 @@ def fetch(download: Download, root: Path, *, wait_s: float = _WAIT_S) -> None:
 
     Raises:
         FileNotFoundError: no address gave the right file; says why for each.
-        ValueError: the archive would write outside ``root``.
     """
     root.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(root.parent / f".{root.name}.lock"):
@@ -66,15 +64,18 @@ def extract(archive: Path, folder: Path) -> None:
 
     A single folder at the top of the archive becomes ``folder`` itself.
 
-    Raises:
-        ValueError: a member that is a link or would lie outside; nothing is left behind.
+    Members cannot land outside: names are made relative, links of a .tar that lead out raise.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
         unpacked = Path(temporary, "files")
         unpacked.mkdir()
-        unpack = _unzip if zipfile.is_zipfile(archive) else _untar
-        unpack(archive, unpacked)
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as zipped:
+                zipped.extractall(unpacked)
+        else:
+            with tarfile.open(archive) as packed:
+                packed.extractall(unpacked, filter="data")
         tops = list(unpacked.iterdir())
         only_folder = len(tops) == 1 and tops[0].is_dir()
         (tops[0] if only_folder else unpacked).rename(folder)
@@ -132,42 +133,12 @@ class _Resumed:
             self._write(response, starts)
 
     def _write(self, response: requests.Response, starts: int) -> None:
-        length = response.headers.get("Content-Length")
-        total = starts + int(length) if length else None
-        chunks = response.raw.stream(_CHUNK_BYTES, decode_content=False)
+        length = int(response.headers.get("Content-Length", 0))
         with (
             self.partial.open("ab" if starts else "wb") as file,
-            rich.progress.Progress(
-                *rich.progress.Progress.get_default_columns(), rich.progress.DownloadColumn()
-            ) as progress,
+            rich.progress.wrap_file(response.raw, length, description=self.partial.stem) as rest,
         ):
-            task = progress.add_task(self.partial.stem, total=total, completed=starts)
-            for chunk in chunks:
-                file.write(chunk)
-                progress.advance(task, len(chunk))
-
-
-def _unzip(archive: Path, folder: Path) -> None:
-    with zipfile.ZipFile(archive) as file:
-        for member in file.infolist():
-            _refuse_escape(archive, member)
-        file.extractall(folder)
-
-
-def _refuse_escape(archive: Path, member: zipfile.ZipInfo) -> None:
-    """``zipfile`` would quietly rename such members; an archive that has one is not trusted."""
-    path = PurePosixPath(member.filename.replace("\\", "/"))
-    is_link = stat.S_ISLNK(member.external_attr >> 16)
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or is_link:
-        raise ValueError(f"{archive} has a member that leads outside: {member.filename!r}")
-
-
-def _untar(archive: Path, folder: Path) -> None:
-    try:
-        with tarfile.open(archive) as file:
-            file.extractall(folder, filter="data")
-    except tarfile.FilterError as error:
-        raise ValueError(f"{archive} has a member that leads outside: {error}") from error
+            shutil.copyfileobj(rest, file, _CHUNK_BYTES)
 
 
 def _has_files(root: Path) -> bool:

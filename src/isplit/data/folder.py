@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
+from isplit.data.decode import FORMATS_OF_ENDING
+from isplit.data.files import Files, open_root, shown
+from isplit.data.layout import find_splits
 from isplit.data.listing import Labelled, Listing, carve
-from isplit.data.source import Source, open_root
 
-IMAGE_TYPES = {".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
+log = logging.getLogger(__name__)
 
-_SPLIT_OF_FOLDER = {
-    "train": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-}
-_WITH_SPLITS = re.compile(r"(?P<top>(?:.*/)??)train/[^/]+/.+")
-_CLASSES_ALONE = re.compile(r"(?P<top>)[^/]+/.+")
 _ADVICE = (
     "Put the images there in one folder per class: train/<class>/*.jpg with val/<class> and"
     " test/<class> if you have them, or <class>/*.jpg alone"
@@ -31,31 +25,36 @@ def list_images(root: Path | None, *, seed: int, test_fraction: float = 0.2) -> 
 
     Expected at ``root`` (a folder, .zip or .tar), the last two if there are such::
 
-        train/<class>/*      val|valid|validation/<class>/*      test/<class>/*
+        train/<class>/*      validation/<class>/*      test/<class>/*
 
-    or ``<class>/*`` alone, which is then divided.
+    or ``<class>/*`` alone, which is then divided. What is taken for what is logged.
 
     Raises:
         FileNotFoundError: there are no images in class folders.
-        ValueError: a validation or test class that train does not have, or a test fraction
-            that is not between 0 and 1.
+        ValueError: a layout that is not clear, a validation or test class that train does not
+            have, fewer than two classes, or a test fraction that is not between 0 and 1.
     """
-    source = open_root(root, _ADVICE, _WITH_SPLITS, _CLASSES_ALONE)
-    split_of = _split_folders(source)
-    class_names = _class_folders(source, "train/" if "train/" in split_of else "")
-    images: dict[str, list[Labelled]] = {}
-    for folder, split in split_of.items():
-        images.setdefault(split, []).extend(label_by_folder(images_in(source, folder), class_names))
-    splits = {split: tuple(labelled) for split, labelled in images.items()}
+    files = open_root(root, _ADVICE)
+    images = {name for name in files.names if is_image(name)}
+    if not any("/" in name for name in images):
+        raise FileNotFoundError(f"data.root={root} has another layout than this set. {_ADVICE}")
+    folders = find_splits(files.names, images)
+    class_names = _class_folders(files, folders["train"])
+    splits = {
+        split: label_by_folder(images_in(files, folder), class_names)
+        for split, folder in folders.items()
+    }
     if "test" not in splits:
         key = "data.test_fraction"
         splits["train"], splits["test"] = carve(splits["train"], test_fraction, seed, key=key)
-    return Listing(source, class_names, splits)
+    passed_over = _passed_over(files, splits)
+    log.info("data.root: %s%s", _described(folders, class_names), passed_over)
+    return Listing(files, class_names, splits, passed_over=passed_over)
 
 
-def images_in(source: Source, folder: str) -> list[tuple[str, str]]:
+def images_in(files: Files, folder: str) -> list[tuple[str, str]]:
     """Class and name of every image in the class folders of ``folder`` (``""``: the top)."""
-    below = (name for name in source.names if name.startswith(folder))
+    below = (name for name in files.names if name.startswith(folder))
     return [
         (name.removeprefix(folder).split("/")[0], name)
         for name in below
@@ -76,26 +75,44 @@ def label_by_folder(
     strange = sorted({name for name, _ in images} - set(number))
     if strange:
         raise ValueError(
-            f"data.root: classes {', '.join(strange)} have no folder among those of train:"
-            f" {', '.join(class_names)}"
+            f"data.root: classes {shown(strange)} have no folder among those of train:"
+            f" {shown(class_names)}"
         )
     return tuple(Labelled(name, number[class_name]) for class_name, name in images)
 
 
 def is_image(name: str) -> bool:
     """Whether the name ends like an image's."""
-    return PurePosixPath(name).suffix.lower() in IMAGE_TYPES
+    return PurePosixPath(name).suffix.lower() in FORMATS_OF_ENDING
 
 
-def _split_folders(source: Source) -> dict[str, str]:
-    """Folder and split of each part that is there; without ``train`` everything belongs to it."""
-    tops = {name.split("/")[0] for name in source.names if "/" in name}
-    if "train" not in tops:
-        return {"": "train"}
-    return {f"{top}/": _SPLIT_OF_FOLDER[top] for top in sorted(tops & set(_SPLIT_OF_FOLDER))}
-
-
-def _class_folders(source: Source, train: str) -> tuple[str, ...]:
+def _class_folders(files: Files, train: str) -> tuple[str, ...]:
     """Every folder of train, also one without images: that it is empty will be said by name."""
-    inside = [name.removeprefix(train) for name in source.names if name.startswith(train)]
-    return tuple(sorted({name.split("/")[0] for name in inside if "/" in name}))
+    inside = [name.removeprefix(train) for name in files.names if name.startswith(train)]
+    names = tuple(sorted({name.split("/")[0] for name in inside if "/" in name}))
+    if len(names) < 2:
+        raise ValueError(
+            f"data.root: there is one class folder alone, {shown(train + names[0])}: a classifier"
+            " needs two"
+        )
+    odd = [name for name in names if shown(name) != name]
+    if odd:
+        raise ValueError(
+            f"data.root: class folders with names that cannot be written: {shown(odd)}; rename them"
+        )
+    return names
+
+
+def _passed_over(files: Files, splits: Mapping[str, tuple[Labelled, ...]]) -> str:
+    """How many files are in no split, by ending; empty if there are none."""
+    taken = {image.name for images in splits.values() for image in images}
+    left = [name for name in files.names if name not in taken and not name.endswith("/")]
+    endings = Counter(PurePosixPath(name).suffix.lower() or "without ending" for name in left)
+    counts = ", ".join(f"{count} {shown(ending)}" for ending, count in sorted(endings.items()))
+    return f"; passed over: {counts}" if counts else ""
+
+
+def _described(folders: Mapping[str, str], class_names: tuple[str, ...]) -> str:
+    parts = [f"{split} is {shown(folder) or 'all'}" for split, folder in folders.items()]
+    more = ", ..." if len(class_names) > 10 else ""
+    return f"{', '.join(parts)}; {len(class_names)} classes: {shown(class_names[:10])}{more}"

@@ -43,55 +43,35 @@ class Style:
     alphabet: str = "latin"
 
 
-STYLES = (
-    Style("DejaVu Sans", "DejaVuSans"),
-    Style("DejaVu Sans", "DejaVuSans-Bold"),
-    Style("DejaVu Sans", "DejaVuSans-Oblique"),
-    Style("DejaVu Sans", "DejaVuSans-BoldOblique"),
-    Style("DejaVu Sans Mono", "DejaVuSansMono"),
-    Style("DejaVu Sans Mono", "DejaVuSansMono-Bold"),
-    Style("DejaVu Sans Mono", "DejaVuSansMono-Oblique"),
-    Style("DejaVu Sans Mono", "DejaVuSansMono-BoldOblique"),
-    Style("DejaVu Serif", "DejaVuSerif"),
-    Style("DejaVu Serif", "DejaVuSerif-Bold"),
-    Style("DejaVu Serif", "DejaVuSerif-Italic"),
-    Style("DejaVu Serif", "DejaVuSerif-BoldItalic"),
-    Style("STIX", "STIXGeneral"),
-    Style("STIX", "STIXGeneralBol"),
-    Style("STIX", "STIXGeneralItalic"),
-    Style("STIX", "STIXGeneralBolIta"),
-    Style("STIX Sans", "STIXGeneral", "sans"),
-    Style("STIX Sans", "STIXGeneral", "sans bold"),
-    Style("STIX Sans", "STIXGeneral", "sans italic"),
-    Style("STIX Sans", "STIXGeneral", "sans bold italic"),
-    Style("STIX Mono", "STIXGeneral", "mono"),
-    Style("double-struck", "STIXGeneral", "double-struck"),
-    Style("double-struck", "DejaVuSans", "double-struck"),
-    Style("double-struck", "DejaVuSans-Bold", "double-struck"),
-    Style("double-struck", "DejaVuSerif", "double-struck"),
-    Style("fraktur", "STIXGeneral", "fraktur"),
-    Style("fraktur", "STIXGeneral", "bold fraktur"),
-    Style("script", "STIXGeneral", "script"),
-    Style("script", "STIXGeneral", "bold script"),
-    Style("calligraphic", "cmsy10"),
-    Style("Computer Modern", "cmr10"),
-    Style("Computer Modern", "cmb10"),
-    Style("Computer Modern", "cmti10"),
-    Style("Computer Modern", "cmmi10"),
-    Style("Computer Modern Sans", "cmss10"),
-    Style("Computer Modern Typewriter", "cmtt10"),
-)
+_DEJAVU = ("", "-Bold", "-Oblique", "-BoldOblique")
+_FONTS_OF_FAMILY: dict[str, list[tuple[str, str]]] = {
+    "DejaVu Sans": [(f"DejaVuSans{cut}", "latin") for cut in _DEJAVU],
+    "DejaVu Sans Mono": [(f"DejaVuSansMono{cut}", "latin") for cut in _DEJAVU],
+    "DejaVu Serif": [
+        (f"DejaVuSerif{cut}", "latin") for cut in ("", "-Bold", "-Italic", "-BoldItalic")
+    ],
+    "STIX": [(f"STIXGeneral{cut}", "latin") for cut in ("", "Bol", "Italic", "BolIta")],
+    "STIX Sans": [
+        ("STIXGeneral", sans) for sans in ("sans", "sans bold", "sans italic", "sans bold italic")
+    ],
+    "STIX Mono": [("STIXGeneral", "mono")],
+    "double-struck": [
+        (font, "double-struck")
+        for font in ("STIXGeneral", "DejaVuSans", "DejaVuSans-Bold", "DejaVuSerif")
+    ],
+    "fraktur": [("STIXGeneral", "fraktur"), ("STIXGeneral", "bold fraktur")],
+    "script": [("STIXGeneral", "script"), ("STIXGeneral", "bold script")],
+    "calligraphic": [("cmsy10", "latin")],
+    "Computer Modern": [(font, "latin") for font in ("cmr10", "cmb10", "cmti10", "cmmi10")],
+    "Computer Modern Sans": [("cmss10", "latin")],
+    "Computer Modern Typewriter": [("cmtt10", "latin")],
+}
+STYLES = tuple(Style(family, *font) for family, fonts in _FONTS_OF_FAMILY.items() for font in fonts)
 
 # Whole families, so that no test letter is a bolder or slanted copy of a training letter.
-HELD_OUT_FAMILIES = frozenset(
-    {
-        "DejaVu Serif",
-        "STIX Sans",
-        "calligraphic",
-        "Computer Modern Sans",
-        "Computer Modern Typewriter",
-    }
-)
+HELD_OUT_FAMILIES = {"DejaVu Serif", "STIX Sans", "calligraphic"} | {
+    f"Computer Modern {cut}" for cut in ("Sans", "Typewriter")
+}
 TRAIN_STYLES = tuple(style for style in STYLES if style.family not in HELD_OUT_FAMILIES)
 TEST_STYLES = tuple(style for style in STYLES if style.family in HELD_OUT_FAMILIES)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from isplit.data.source import Source
+from isplit.data.files import Files
 
 SPLITS = ("train", "validation", "test")
 
@@ -26,62 +26,20 @@ class Listing:
     """The labelled files of a data set.
 
     Attributes:
-        source: gives the bytes of a file by its name.
+        files: give the contents by name.
         class_names: one per label.
         splits: the images of ``train`` (to learn from), ``validation`` (to select a model on) and
             ``test`` (reported, never used to choose anything). Without a ``validation`` its
             images are still among those of ``train``.
         aliases: other names of the classes (WordNet ids), with the label each stands for.
+        passed_over: files that are not used, in words.
     """
 
-    source: Source
+    files: Files
     class_names: tuple[str, ...]
     splits: Mapping[str, tuple[Labelled, ...]]
     aliases: Mapping[str, int] = field(default_factory=dict)
-
-
-def choose_classes(listing: Listing, classes: Sequence[str | int] | None) -> Listing:
-    """The images of the chosen classes only, labelled 0, 1 ... in the order of ``classes``.
-
-    A class is chosen by its name, another name it has, or its number; ``None`` keeps all.
-
-    Raises:
-        ValueError: a class that is unknown or there twice, or fewer than two of them.
-    """
-    if classes is None:
-        return listing
-    chosen = [_label_of(listing, wanted) for wanted in classes]
-    if len(set(chosen)) < max(2, len(chosen)):
-        raise ValueError(
-            f"data.classes={list(classes)} must name at least two classes, each of them once"
-        )
-    new_label = {old: new for new, old in enumerate(chosen)}
-    return replace(
-        listing,
-        class_names=tuple(listing.class_names[label] for label in chosen),
-        splits={split: _relabel(images, new_label) for split, images in listing.splits.items()},
-        aliases={a: new_label[old] for a, old in listing.aliases.items() if old in new_label},
-    )
-
-
-def group_classes(listing: Listing, groups: Mapping[str, Sequence[str | int]] | None) -> Listing:
-    """The images of the groups only, labelled 0, 1 ... in the order of ``groups``.
-
-    Raises:
-        ValueError: a class that is unknown or in two groups, fewer than two groups, an empty one.
-    """
-    if groups is None:
-        return listing
-    members = {name: [_label_of(listing, c) for c in classes] for name, classes in groups.items()}
-    every = [label for labels in members.values() for label in labels]
-    if len(groups) < 2 or not all(members.values()) or len(set(every)) < len(every):
-        raise ValueError(
-            "data.groups must have at least two groups of at least one class, no class in two: "
-            + ", ".join(f"{name} ({len(labels)})" for name, labels in members.items())
-        )
-    new_label = {old: new for new, labels in enumerate(members.values()) for old in labels}
-    splits = {split: _relabel(images, new_label) for split, images in listing.splits.items()}
-    return replace(listing, class_names=tuple(map(str, members)), splits=splits, aliases={})
+    passed_over: str = ""
 
 
 def limit_images(listing: Listing, images_per_class: int | None, seed: int) -> Listing:
@@ -130,6 +88,22 @@ def carve(
     return tuple(kept), tuple(carved)
 
 
+def describe_copies(listing: Listing, digest_of: Mapping[str, bytes]) -> list[str]:
+    """What equal files there are in two splits or under two labels, in words."""
+    splits = {s: [digest_of[i.name] for i in images] for s, images in listing.splits.items()}
+    said = []
+    for one, other in (("test", "train"), ("test", "validation"), ("validation", "train")):
+        both = sum(digest in set_ for set_ in [set(splits[other])] for digest in splits[one])
+        if both:
+            said.append(f"{both} of {len(splits[one])} {one} images are also in {other}")
+    labels: dict[bytes, set[int]] = {}
+    for images in listing.splits.values():
+        for name, label in images:
+            labels.setdefault(digest_of[name], set()).add(label)
+    several = sum(len(those) > 1 for those in labels.values())
+    return [*said, f"{several} images stand under two labels"] if several else said
+
+
 def refuse_empty_classes(listing: Listing) -> None:
     """Raise ValueError if a class has no image in one of the splits, naming all such classes."""
     for split in SPLITS:
@@ -138,7 +112,7 @@ def refuse_empty_classes(listing: Listing) -> None:
         if empty:
             raise ValueError(
                 f"no {split} image of class {', '.join(empty)}; choose others by data.classes,"
-                " or raise data.images_per_class"
+                f" or raise data.images_per_class{listing.passed_over}"
             )
 
 
@@ -154,24 +128,6 @@ def places_in_class(images: Sequence[Labelled], seed: int) -> list[int]:
         place[index] = seen[label]
         seen[label] += 1
     return place
-
-
-def _label_of(listing: Listing, wanted: str | int) -> int:
-    """A name comes before a number: in a folder of classes 0..10 the class "10" is the second."""
-    if str(wanted) in listing.class_names:
-        return listing.class_names.index(str(wanted))
-    if str(wanted) in listing.aliases:
-        return listing.aliases[str(wanted)]
-    if isinstance(wanted, int) and 0 <= wanted < len(listing.class_names):
-        return wanted
-    raise ValueError(
-        f"data.classes: {wanted!r} is none of the {len(listing.class_names)} classes:"
-        f" {', '.join(listing.class_names)}, nor a number below {len(listing.class_names)}"
-    )
-
-
-def _relabel(images: Sequence[Labelled], new_label: Mapping[int, int]) -> tuple[Labelled, ...]:
-    return tuple(Labelled(name, new_label[old]) for name, old in images if old in new_label)
 
 
 def _first_of_each_class(images: Sequence[Labelled], count: int, seed: int) -> tuple[Labelled, ...]:

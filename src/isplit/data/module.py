@@ -15,6 +15,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from isplit.data.album import Album
+from isplit.data.choice import class_labels
 from isplit.data.images import Batch, Images, Preparation, Split
 from isplit.data.sampler import EpochSampler
 
@@ -101,7 +102,9 @@ class ImageData(lightning.LightningDataModule):
         """
         chosen = self._split(split)
         if classes is not None:
-            chosen = chosen.of_classes({self._label(name) for name in classes})
+            chosen = chosen.of_classes(
+                set(class_labels("split.classes", classes, self.class_names))
+            )
         if images is not None:
             chosen = chosen.balanced(images, seed)
         steps = self.preparation.augment if augment else "none"
@@ -135,22 +138,15 @@ class ImageData(lightning.LightningDataModule):
             raise ValueError(f"split={name!r} is none of {', '.join(self._splits)}")
         return self._splits[name]
 
-    def _label(self, class_name: str) -> int:
-        if class_name not in self.class_names:
-            raise ValueError(
-                f"split.classes: {class_name!r} is none of the classes of data={self.name}:"
-                f" {', '.join(self.class_names)}"
-            )
-        return self.class_names.index(class_name)
-
     def _fingerprint(self) -> str:
         """Over file contents in their order, labels, and how pixels become input."""
         digest = hashlib.sha256()
         for name, split in self._splits.items():
             digest.update(json.dumps([name, split.labels]).encode())
             digest.update(b"".join(self._album.digests[number] for number in split.numbers))
-        p, album = self.preparation, self._album
-        settings = [self.class_names, album.size, album.fit, p.mean, p.std, p.augment]
+        p, how, changed = self.preparation, self._album.how, self._album.changed
+        settings: list[Any] = [self.class_names, how.size, how.fit, p.mean, p.std, p.augment]
+        settings += [dict(changed)] if changed else []
         digest.update(json.dumps(settings).encode())
         return digest.hexdigest()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import math
+import os
 import re
 import struct
 import zlib
@@ -13,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from isplit.data.download import Download, fetch
+from isplit.data.files import ArrayFiles, Files, open_root
 from isplit.data.folder import images_in, label_by_folder
 from isplit.data.listing import Labelled, Listing
-from isplit.data.source import ArraySource, Source, open_root
 
 CLASSES = tuple("ABCDEFGHIJ")
 TRAIN_FRACTION = 0.8  # of a set that comes in one part
@@ -54,10 +55,10 @@ def list_images(root: Path | None, *, download: bool = False) -> Listing:
     """
     if download and root is not None:
         fetch(DOWNLOAD, root)
-    source = open_root(root, _ADVICE, _IDX_LAYOUT, _PNG_LAYOUT)
-    if any(_IDX_LAYOUT.fullmatch(name) for name in source.names):
-        return _list_idx(source)
-    return _list_folders(source)
+    files = open_root(root, _ADVICE, _IDX_LAYOUT, _PNG_LAYOUT)
+    if any(_IDX_LAYOUT.fullmatch(name) for name in files.names):
+        return _list_idx(files)
+    return _list_folders(files)
 
 
 def read_idx(content: bytes, name: str = "idx") -> np.ndarray:
@@ -90,23 +91,23 @@ def _unzipped(content: bytes, name: str) -> bytes:
         raise ValueError(f"{name} is damaged: {error}") from error
 
 
-def _list_idx(source: Source) -> Listing:
+def _list_idx(files: Files) -> Listing:
     """``train`` and ``t10k`` as they are, or the one pair that is there divided in file order."""
-    parts = {part: _pair(source, part) for part in ("train", "t10k") if _has(source, part)}
+    parts = {part: _pair(files, part) for part in ("train", "t10k") if _has(files, part)}
     images = np.concatenate([images for images, _ in parts.values()])
     labels = np.concatenate([labels for _, labels in parts.values()])
     first = next(iter(parts.values()))[1]
     num_train = len(first) if len(parts) == 2 else round(TRAIN_FRACTION * len(first))
     labelled = tuple(Labelled(str(n), int(label)) for n, label in enumerate(labels))
     splits = {"train": labelled[:num_train], "test": labelled[num_train:]}
-    return Listing(ArraySource(images), CLASSES, splits)
+    return Listing(ArrayFiles(images), CLASSES, splits)
 
 
-def _pair(source: Source, part: str) -> tuple[np.ndarray, np.ndarray]:
+def _pair(files: Files, part: str) -> tuple[np.ndarray, np.ndarray]:
     """Images (N, H, W) and labels (N,) of ``train`` or ``t10k``."""
     images, labels = (
-        read_idx(source.read(name), name)
-        for name in (_idx_name(source, part, "images", 3), _idx_name(source, part, "labels", 1))
+        read_idx(files.read(name), name)
+        for name in (_idx_name(files, part, "images", 3), _idx_name(files, part, "labels", 1))
     )
     if (
         images.ndim != 3
@@ -120,21 +121,21 @@ def _pair(source: Source, part: str) -> tuple[np.ndarray, np.ndarray]:
     return images, labels
 
 
-def _has(source: Source, part: str) -> bool:
-    return any(name.startswith(f"{part}-images") for name in source.names)
+def _has(files: Files, part: str) -> bool:
+    return any(name.startswith(f"{part}-images") for name in files.names)
 
 
-def _idx_name(source: Source, part: str, what: str, num_axes: int) -> str:
+def _idx_name(files: Files, part: str, what: str, num_axes: int) -> str:
     pattern = re.compile(rf"{part}-{what}[-.]idx{num_axes}-ubyte(?:\.gz)?")
-    for name in source.names:
+    for name in files.names:
         if pattern.fullmatch(name):
             return name
     raise FileNotFoundError(f"data.root lacks {part}-{what}-idx{num_axes}-ubyte[.gz]. {_ADVICE}")
 
 
-def _list_folders(source: Source) -> Listing:
+def _list_folders(files: Files) -> Listing:
     """Per class the first 80 % in the order of the hashed file names is train, the rest test."""
-    labelled = label_by_folder(images_in(source, ""), CLASSES)
+    labelled = label_by_folder(images_in(files, ""), CLASSES)
     shuffled = sorted(labelled, key=lambda image: _name_hash(image.name))
     splits: dict[str, list[Labelled]] = {"train": [], "test": []}
     for label in range(len(CLASSES)):
@@ -142,8 +143,8 @@ def _list_folders(source: Source) -> Listing:
         num_train = round(TRAIN_FRACTION * len(of_class))
         splits["train"] += of_class[:num_train]
         splits["test"] += of_class[num_train:]
-    return Listing(source, CLASSES, {split: tuple(images) for split, images in splits.items()})
+    return Listing(files, CLASSES, {split: tuple(images) for split, images in splits.items()})
 
 
 def _name_hash(name: str) -> str:
-    return hashlib.sha1(name.rsplit("/")[-1].encode(), usedforsecurity=False).hexdigest()
+    return hashlib.sha1(os.fsencode(name.rsplit("/")[-1]), usedforsecurity=False).hexdigest()

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from isplit.data.download import Download, fetch
+from isplit.data.files import Files, open_root
 from isplit.data.listing import Labelled, Listing
-from isplit.data.source import Source, open_root
 
 # The MD5 is not the publisher's, who gives none; independent public loaders of this file agree
 # on it (and on the size).
@@ -40,12 +40,12 @@ def list_images(root: Path | None, *, download: bool = False) -> Listing:
     """
     if download and root is not None:
         fetch(DOWNLOAD, root)
-    source = open_root(root, _ADVICE, _LAYOUT)
-    wnids = tuple(_text(source, "wnids.txt").split())
+    files = open_root(root, _ADVICE, _LAYOUT)
+    wnids = tuple(_text(files, "wnids.txt").split())
     label = {wnid: number for number, wnid in enumerate(wnids)}
-    train = [(name, match["wnid"]) for name in source.names if (match := _TRAIN_IMAGE.match(name))]
-    splits = {"train": _labelled(train, label), "test": _labelled(_annotated(source), label)}
-    return Listing(source, readable_names(wnids, _words(source)), splits, aliases=label)
+    train = [(name, match["wnid"]) for name in files.names if (match := _TRAIN_IMAGE.match(name))]
+    splits = {"train": _labelled(train, label), "test": _labelled(_annotated(files), label)}
+    return Listing(files, readable_names(wnids, _words(files)), splits, aliases=label)
 
 
 def readable_names(wnids: Sequence[str], words: Mapping[str, str]) -> tuple[str, ...]:
@@ -71,19 +71,19 @@ def _labelled(images: Sequence[tuple[str, str]], label: Mapping[str, int]) -> tu
     return tuple(Labelled(name, label[wnid]) for name, wnid in images)
 
 
-def _annotated(source: Source) -> list[tuple[str, str]]:
+def _annotated(files: Files) -> list[tuple[str, str]]:
     """Name and WordNet id of each validation image; the boxes that follow are not needed."""
-    lines = _text(source, "val/val_annotations.txt").splitlines()
+    lines = _text(files, "val/val_annotations.txt").splitlines()
     fields = [line.split("\t") for line in lines if line.strip()]
     return [(f"val/images/{file}", wnid) for file, wnid, *_ in fields]
 
 
-def _words(source: Source) -> dict[str, str]:
-    lines = _text(source, "words.txt").splitlines()
+def _words(files: Files) -> dict[str, str]:
+    lines = _text(files, "words.txt").splitlines()
     return dict(line.split("\t", 1) for line in lines if "\t" in line)
 
 
-def _text(source: Source, name: str) -> str:
-    if name not in source.names:
+def _text(files: Files, name: str) -> str:
+    if name not in files.names:
         raise FileNotFoundError(f"data.root lacks {name}. {_ADVICE}")
-    return source.read(name).decode()
+    return files.read(name).decode()

@@ -6,8 +6,9 @@ import torch
 from pictures import encoded, png, write_folder
 from PIL import Image
 
-from isplit.data.album import decode, open_album
-from isplit.data.source import open_source
+from isplit.data.album import open_album
+from isplit.data.decode import How, decode
+from isplit.data.files import open_files
 
 
 @pytest.fixture
@@ -15,14 +16,9 @@ def album(tmp_path):
     """Opens the files, written first if they are given, with 16-pixel images."""
 
     def build(files: dict[str, bytes] | None = None, **changes):
-        source = open_source(write_folder(tmp_path / "files", files or {}))
-        settings = {
-            "size": 16,
-            "fit": "stretch",
-            "memory_bytes": 1e9,
-            "cache_dir": tmp_path / "cache",
-        }
-        return open_album(source, source.names, **{**settings, **changes})
+        source = open_files(write_folder(tmp_path / "files", files or {}))
+        settings = {"memory_bytes": 1e9, "cache_dir": tmp_path / "cache"}
+        return open_album(source, source.names, How(16), **{**settings, **changes})
 
     return build
 
@@ -38,17 +34,10 @@ def test_images_on_demand_are_those_in_memory(album):
     assert held.digests == read.digests
 
 
-def test_threads_change_nothing(album, tmp_path):
-    one = album(FILES)
-    many = album(FILES, threads=3, cache_dir=tmp_path / "other")
-    assert torch.equal(one.stored, many.stored)
-    assert one.digests == many.digests
-
-
 @pytest.mark.parametrize("memory_bytes", [1e9, 0])
 def test_a_second_opening_decodes_nothing(album, monkeypatch, memory_bytes):
     first = album(FILES, memory_bytes=memory_bytes)
-    monkeypatch.setattr("isplit.data.album.decode", None)  # calling it would fail
+    monkeypatch.setattr("isplit.data.survey.decode_and_see", None)  # calling it would fail
     second = album(memory_bytes=memory_bytes)
     assert torch.equal(first.stored, second.stored)
     assert first.digests == second.digests
@@ -75,24 +64,17 @@ def test_every_broken_file_is_named_with_its_reason(album, memory_bytes):
 
 def test_a_file_that_could_not_be_read_once_is_tried_again(album, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("isplit.data.album.decode", None)
+        patch.setattr("isplit.data.survey.decode_and_see", None)
         assert len(album(FILES).broken) == 5
     assert album().broken == {}
 
 
 def test_a_missing_file_is_broken(album, tmp_path):
-    source = open_source(write_folder(tmp_path / "files", FILES))
+    source = open_files(write_folder(tmp_path / "files", FILES))
     names = (*source.names, "gone.png")
-    opened = open_album(
-        source, names, size=16, fit="stretch", memory_bytes=1e9, cache_dir=tmp_path / "c"
-    )
+    opened = open_album(source, names, How(16), memory_bytes=1e9, cache_dir=tmp_path / "c")
     assert list(opened.broken) == [5]
     assert "FileNotFoundError" in opened.broken[5]
-
-
-def test_an_unknown_fit_names_the_choices(album):
-    with pytest.raises(ValueError, match=r"data\.fit='squeeze' is none of stretch, crop, pad"):
-        album(FILES, fit="squeeze")
 
 
 @pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])

@@ -5,17 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from isplit.data.choice import choose_classes
+from isplit.data.files import ArrayFiles
 from isplit.data.listing import (
     Labelled,
     Listing,
     carve,
     carve_validation,
-    choose_classes,
     limit_images,
     places_in_class,
     refuse_empty_classes,
 )
-from isplit.data.source import ArraySource
 
 
 def images(*counts: int, prefix: str = "") -> tuple[Labelled, ...]:
@@ -27,13 +27,13 @@ def images(*counts: int, prefix: str = "") -> tuple[Labelled, ...]:
 @pytest.fixture
 def listing() -> Listing:
     splits = {"train": images(8, 12, 20), "test": images(4, 4, 4, prefix="t")}
-    source = ArraySource(np.zeros((0, 1, 1), np.uint8))
-    return Listing(source, ("cat", "dog", "2"), splits, aliases={"n02": 0, "n01": 1})
+    source = ArrayFiles(np.zeros((0, 1, 1), np.uint8))
+    return Listing(source, ("cat", "dog", "two"), splits, aliases={"n02": 0, "n01": 1})
 
 
 def test_chosen_classes_are_labelled_in_the_order_they_were_asked_for(listing):
-    chosen = choose_classes(listing, ["2", "cat"])
-    assert chosen.class_names == ("2", "cat")
+    chosen = choose_classes(listing, ["two", "cat"])
+    assert chosen.class_names == ("two", "cat")
     assert Counter(label for _, label in chosen.splits["train"]) == {0: 20, 1: 8}
     assert all(name.lstrip("t")[0] == "20"[label] for name, label in chosen.splits["test"])
     assert chosen.aliases == {"n02": 1}
@@ -46,7 +46,7 @@ def test_a_class_is_chosen_by_name_alias_or_number(listing):
 
 def test_a_number_that_is_also_a_name_is_the_name():
     names = tuple(str(n) for n in sorted(range(11), key=str))  # 0, 1, 10, 2 ... as folders sort
-    listing = Listing(ArraySource(np.zeros((0, 1, 1), np.uint8)), names, {"train": (), "test": ()})
+    listing = Listing(ArrayFiles(np.zeros((0, 1, 1), np.uint8)), names, {"train": (), "test": ()})
     assert choose_classes(listing, [10, 2]).class_names == ("10", "2")
 
 
@@ -61,7 +61,7 @@ def test_an_unknown_class_is_named_with_the_choices(listing, wanted):
         choose_classes(listing, ["cat", wanted])
 
 
-@pytest.mark.parametrize("classes", [[], ["cat"], ["cat", "cat"], ["cat", 0], ["dog", "n01", "2"]])
+@pytest.mark.parametrize("classes", [[], ["cat"], ["cat"] * 2, ["cat", 0], ["dog", "n01", "two"]])
 def test_fewer_than_two_classes_or_one_twice_is_refused(listing, classes):
     with pytest.raises(ValueError, match=r"must name at least two classes, each of them once"):
         choose_classes(listing, classes)
@@ -126,7 +126,7 @@ def test_a_class_without_images_is_named_with_its_split(listing):
         ValueError, match=r"no test image of class dog; choose others by data\.class"
     ):
         refuse_empty_classes(
-            Listing(carved.source, carved.class_names, {**carved.splits, "test": tuple(without)})
+            Listing(carved.files, carved.class_names, {**carved.splits, "test": tuple(without)})
         )
 
 

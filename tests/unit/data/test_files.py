@@ -7,7 +7,7 @@ import pytest
 from pictures import write_folder, write_tar, write_zip
 from PIL import Image
 
-from isplit.data.source import ArraySource, open_root, open_source
+from isplit.data.files import ArrayFiles, open_files, open_root
 
 FILES = {"set/b/2.txt": b"two", "set/a/1.txt": b"one", "set/top.txt": b"", "set/b/ü.txt": b"ue"}
 NAMES = tuple(sorted(FILES))
@@ -23,25 +23,20 @@ def place(request, tmp_path):
 
 
 def test_every_place_gives_the_same_names_and_bytes(place):
-    source = open_source(place(FILES))
+    source = open_files(place(FILES))
     assert source.names == NAMES
     assert {name: source.read(name) for name in NAMES} == FILES
 
 
 def test_a_source_travels_to_a_worker_process(place):
-    source = open_source(place(FILES))
+    source = open_files(place(FILES))
     source.read(NAMES[0])
     assert pickle.loads(pickle.dumps(source)).read("set/a/1.txt") == b"one"
 
 
-def test_the_stamp_changes_with_the_files(place):
-    before = open_source(place(FILES)).stamp()
-    assert open_source(place({**FILES, "set/b/2.txt": b"three"})).stamp() != before
-
-
 def test_hidden_files_and_resource_forks_are_not_listed(place):
     extra = {"__MACOSX/set/a/._1.txt": b"", "set/.DS_Store": b"", "set/.git/x": b"", ".x": b""}
-    assert open_source(place({**FILES, **extra})).names == NAMES
+    assert open_files(place({**FILES, **extra})).names == NAMES
 
 
 def test_the_root_is_found_below_other_folders_and_named_from_there(place):
@@ -62,22 +57,20 @@ def test_a_folder_without_files_is_named_with_a_slash(tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "1.txt").write_bytes(b"")
     (tmp_path / "empty").mkdir()
-    assert open_source(tmp_path).names == ("empty/", "full/1.txt")
+    assert open_files(tmp_path).names == ("empty/", "full/1.txt")
 
 
 def test_a_link_to_nowhere_does_not_stop_the_listing(tmp_path):
     (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere")
-    source = open_source(tmp_path)
+    source = open_files(tmp_path)
     assert source.names == ("gone.png",)
-    assert source.stamp()
 
 
 def test_an_array_reads_as_netpbm_files():
     images = np.arange(2 * 4 * 5 * 3, dtype=np.uint8).reshape(2, 4, 5, 3)
     for array in (images, images[..., 0]):
-        source = ArraySource(array)
+        source = ArrayFiles(array)
         assert source.names == ("0", "1")
-        assert source.stamp() is None
         image = Image.open(io.BytesIO(source.read("1")))
         np.testing.assert_array_equal(np.asarray(image), array[1])
 
@@ -103,4 +96,4 @@ def test_a_file_that_cannot_be_read_in_any_order_is_refused(tmp_path, kind):
     else:
         write_tar(path, FILES, "w:gz")
     with pytest.raises(ValueError, match=r"is neither a folder, a \.zip nor an uncompressed \.tar"):
-        open_source(path)
+        open_files(path)

@@ -1,0 +1,137 @@
+"""Which classes of a data set are used: from the words of a config to labels."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import yaml
+
+from isplit.data.listing import Labelled, Listing
+
+
+def choose_classes(listing: Listing, classes: Sequence[str | int] | None) -> Listing:
+    """The images of the chosen classes only, labelled 0, 1 ... in the order of ``classes``.
+
+    A class is chosen by its name, another name it has, or its number; ``None`` keeps all.
+
+    Raises:
+        ValueError: a class that is unknown or there twice, or fewer than two of them.
+    """
+    if classes is None:
+        return listing
+    chosen = class_labels("data.classes", classes, listing.class_names, listing.aliases)
+    if len(set(chosen)) < max(2, len(chosen)):
+        raise ValueError(
+            f"data.classes={list(classes)} must name at least two classes, each of them once"
+        )
+    new_label = {old: new for new, old in enumerate(chosen)}
+    return replace(
+        listing,
+        class_names=tuple(listing.class_names[label] for label in chosen),
+        splits={split: _relabel(images, new_label) for split, images in listing.splits.items()},
+        aliases={a: new_label[old] for a, old in listing.aliases.items() if old in new_label},
+    )
+
+
+def group_classes(listing: Listing, groups: Mapping[str, Sequence[str | int]] | None) -> Listing:
+    """The images of the groups only, labelled 0, 1 ... in the order of ``groups``.
+
+    Raises:
+        ValueError: a class that is unknown or in two groups, fewer than two groups, an empty one.
+    """
+    if groups is None:
+        return listing
+    _refuse_typed("data.groups", groups)
+    members = {
+        name: class_labels(f"data.groups.{name}", classes, listing.class_names, listing.aliases)
+        for name, classes in groups.items()
+    }
+    every = [label for labels in members.values() for label in labels]
+    if len(groups) < 2 or not all(members.values()) or len(set(every)) < len(every):
+        raise ValueError(
+            "data.groups must have at least two groups of at least one class, no class in two: "
+            + ", ".join(f"{name} ({len(labels)})" for name, labels in members.items())
+        )
+    new_label = {old: new for new, labels in enumerate(members.values()) for old in labels}
+    splits = {split: _relabel(images, new_label) for split, images in listing.splits.items()}
+    return replace(listing, class_names=tuple(members), splits=splits, aliases={})
+
+
+def class_labels(
+    key: str,
+    wanted: Sequence[str | int],
+    class_names: Sequence[str],
+    aliases: Mapping[str, int] | None = None,
+) -> list[int]:
+    """The label of each class that is wanted by name, another name it has, or number.
+
+    Raises:
+        ValueError: no list, a class that is unknown, or a word that YAML has changed.
+    """
+    if isinstance(wanted, str) or not isinstance(wanted, Sequence):
+        raise ValueError(f"{key}={wanted!r} is no list; write [{wanted}]")
+    _refuse_typed(key, wanted)
+    labels = {**(aliases or {}), **{name: label for label, name in enumerate(class_names)}}
+    unknown = [word for word in wanted if isinstance(word, str) and word not in labels]
+    if unknown:
+        raise _unknown(key, unknown[0], class_names)
+    return [
+        labels[word] if isinstance(word, str) else _number_of(key, word, class_names)
+        for word in wanted
+    ]
+
+
+def _refuse_typed(key: str, wanted: Iterable[object]) -> None:
+    """Refuse names that YAML has turned into something else than text or a whole number."""
+    for word in wanted:
+        if isinstance(word, bool) or not isinstance(word, str | int):
+            raise ValueError(
+                f"{key}: {word!r} is what YAML makes of a word such as no, null or 1e3; write the"
+                " class in quotes: 'no'"
+            )
+
+
+def _number_of(key: str, number: int, class_names: Sequence[str]) -> int:
+    """The label that a whole number stands for: of the class so named, else the number itself.
+
+    It is refused where it may have been another name before YAML read it (010 is 8 there).
+    """
+    readings = {name: _readings(name) for name in class_names}
+    candidates = [name for name, values in readings.items() if number in values]
+    if candidates == [str(number)]:
+        return class_names.index(str(number))
+    if not any(readings.values()) and 0 <= number < len(class_names):
+        return number
+    if candidates or any(readings.values()):
+        raise ValueError(
+            f"{key}: the number {number} may stand for another class: {', '.join(class_names)};"
+            f" write the class in quotes: '{candidates[0] if candidates else number}'"
+        )
+    raise _unknown(key, number, class_names)
+
+
+def _readings(name: str) -> set[int]:
+    """The whole numbers that YAML could make of a name, as it is and with zeros before it."""
+    readings = {int(name)} if name.isascii() and name.isdigit() else set()
+    readings |= {int(name, 8)} if re.fullmatch("[0-7]+", name) else set()
+    try:
+        value = yaml.safe_load(name)
+    except yaml.YAMLError:
+        value = None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return readings | ({int(value)} if is_number and math.isfinite(value) else set())
+
+
+def _unknown(key: str, wanted: object, class_names: Sequence[str]) -> ValueError:
+    count = len(class_names)
+    return ValueError(
+        f"{key}: {wanted!r} is none of the {count} classes: {', '.join(class_names)},"
+        f" nor a number below {count}"
+    )
+
+
+def _relabel(images: Sequence[Labelled], new_label: Mapping[int, int]) -> tuple[Labelled, ...]:
+    return tuple(Labelled(name, new_label[old]) for name, old in images if old in new_label)

@@ -1,0 +1,52 @@
+"""The files below a folder, each folder read once, links and special files included."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+
+def files_below(root: Path) -> tuple[list[str], list[str]]:
+    """Names of the files, and of what is left out.
+
+    Links to folders are followed after all else, so that what a link leads to keeps its own name.
+    A folder that was read, and one that holds the root, is not read through a link.
+    """
+    seen = {_identity(parent) for parent in root.resolve().parents}
+    names: list[str] = []
+    left_out: list[str] = []
+    waiting = [root]
+    for start in waiting:  # grows while it is walked
+        if _identity(start) in seen:
+            left_out.append(start.relative_to(root).as_posix())
+            continue
+        for parent, folders, files in os.walk(start, onerror=lambda e: left_out.append(str(e))):
+            here = Path(parent)
+            seen.add(_identity(here))
+            waiting += [here / name for name in sorted(folders) if (here / name).is_symlink()]
+            folders[:] = sorted(name for name in folders if _unseen(here / name, seen))
+            place = here.relative_to(root)
+            for file in files:
+                kept = _is_regular(here / file)
+                (names if kept else left_out).append((place / file).as_posix())
+            if not files and not folders:
+                names.append(f"{place.as_posix()}/")
+    return names, left_out
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    state = path.stat()
+    return state.st_dev, state.st_ino
+
+
+def _unseen(folder: Path, seen: set[tuple[int, int]]) -> bool:
+    return not folder.is_symlink() and _identity(folder) not in seen
+
+
+def _is_regular(path: Path) -> bool:
+    """Whether it can be read to an end; a link to nowhere is kept, reading it will name it."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return True
