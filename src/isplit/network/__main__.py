@@ -32,9 +32,9 @@ def main(words: list[str] | None = None) -> int:
         else:
             channel = measure(asked.host, asked.port, asked.seconds, asked.packets)
             save_channel(channel, asked.out)
-            print(f"written: {asked.out}")  # noqa: T201
+            print(f"written: {asked.out}")
     except (ValueError, OSError) as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -43,7 +43,7 @@ def main(words: list[str] | None = None) -> int:
 
 def _serve(host: str, port: int) -> None:
     with peer(host, port) as bound:
-        print(f"listening at {host} port {bound}", flush=True)  # noqa: T201
+        print(f"listening at {host} port {bound}", flush=True)
         while True:
             time.sleep(3600)
 
