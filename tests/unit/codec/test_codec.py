@@ -260,6 +260,12 @@ def test_another_profile_decodes_nothing():
         from_config({"name": "rle"}).bound(one.profile)
 
 
+def test_a_profile_of_another_number_of_channels():
+    profile = calibrate(from_config({"name": "ans", "per": "channel"}), relu_features(8, 3, 4, 4))
+    with pytest.raises(ValueError, match=r"rows for 3 channels in a profile of shape \(4, 4, 4\)"):
+        replace(profile, shape=(4, 4, 4))
+
+
 @pytest.mark.parametrize("text", ["{}", "[]", "no json", '{"format": "isplit codec profile 9"}'])
 def test_files_that_are_no_profile(tmp_path, text):
     (tmp_path / "codec.json").write_text(text)
