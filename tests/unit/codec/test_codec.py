@@ -188,8 +188,9 @@ def test_features_that_are_no_numbers_are_refused(name, bad):
 def test_values_too_far_apart_are_refused():
     with pytest.raises(ValueError, match="too far apart for float32"):
         from_config({"name": "rle"}).encode(np.array([[-3e38, 3e38]], np.float32))
-    with pytest.raises(ValueError, match="too large for float16"):
-        from_config({"name": "plain", "dtype": "float16"}).encode(np.full((1, 2), 7e4))
+    for dtype, value in (("float16", 7e4), ("bfloat16", 3.4e38), ("float32", 1e39)):
+        with pytest.raises(ValueError, match=f"too large for {dtype}"):
+            from_config({"name": "plain", "dtype": dtype}).encode(np.full((1, 2), value))
 
 
 MISTAKES = {
