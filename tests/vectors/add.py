@@ -50,7 +50,7 @@ def add(stem, config, is_bound):
     if stem.with_suffix(".bin").exists():
         return
     codec = from_config(config)
-    sides = (30, 16) if config.get("bits") == LARGE["bits"] else (6, 7)
+    sides = (40, 16) if config.get("bits") == LARGE["bits"] else (6, 7)
     batch = features((9, 5, *sides), seed=int(stem.name))
     if config["name"] == "jpeg":
         batch = np.clip(batch[:, :3], 0, 255).astype(np.uint8)

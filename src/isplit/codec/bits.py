@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isplit.codec.compiled import I64, compiled
+from isplit.codec.compiled import COMPILED, I64, compiled
 from isplit.codec.form import Form
 from isplit.codec.payload import PayloadError
 
@@ -30,14 +30,30 @@ def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
     if len(body) != form.packed_bytes:
         raise PayloadError(f"{len(body)} bytes of packed levels, not {form.packed_bytes}")
     levels = np.empty(form.count, np.uint8)
-    _read(np.frombuffer(body, np.uint8), form.bits, levels)
+    if COMPILED:
+        _read(np.frombuffer(body, np.uint8), form.bits, levels)
+    else:
+        levels[:] = spread(body, form.count, form.bits)
     return levels.reshape(form.plane)
 
 
 def packed(words: NDArray[Any], count: int, width: int) -> bytes:
     """The first ``count`` words of ``width`` bits, up to 9."""
+    if not COMPILED:
+        return np.packbits((words[:count, None] >> _places(width)) & 1).tobytes()
     written = np.empty(count * width // 8 + 8, np.uint8)
     return written[: _write(words, count, width, written)].tobytes()
+
+
+def spread(body: bytes, count: int, width: int) -> NDArray[np.int64]:
+    """The words that :func:`packed` wrote, without compiled loops."""
+    places = np.unpackbits(np.frombuffer(body, np.uint8), count=count * width)
+    words: NDArray[np.int64] = places.reshape(count, width) @ (1 << _places(width))
+    return words
+
+
+def _places(width: int) -> NDArray[np.int64]:
+    return np.arange(width)[::-1]
 
 
 @compiled

@@ -45,6 +45,8 @@ class Codec(ABC):
     def encode(self, features: ArrayLike) -> list[bytes]:
         """The payloads of a batch (N, ...), one a sample; a sample has up to 6 dimensions.
 
+        Features of other types are rounded to float32 first.
+
         Raises:
             ValueError: no batch, NaN or infinity, or not the shape of the profile.
         """
@@ -70,7 +72,7 @@ class Codec(ABC):
         Raises:
             PayloadError: damaged, cut off, of another codec or profile, or above the limit.
         """
-        samples = [self._unpack(*self._opened(bytes(p), limit_bytes)) for p in payloads]
+        samples = [self._unpack(*self._opened(bytes(memoryview(p)), limit_bytes)) for p in payloads]
         if not samples or len({sample.shape for sample in samples}) > 1:
             raise PayloadError("decode takes payloads of one shape, and at least one")
         return np.stack(samples)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isplit.codec.compiled import I64, U64, compiled
-from isplit.codec.rans import BELOW, LOWEST, WORD
+from isplit.codec.rans import AROUND, BELOW, LOWEST, WORD
 from isplit.codec.tables import STATES
 
 Lie = tuple[int, int, int]
@@ -84,10 +84,10 @@ def _pull(x: Any, bounds: NDArray[np.uint16], row: int, span: int) -> tuple[int,
     slot, base = x & BELOW, U64(bounds[row])
     at, half = row, span >> 1
     while half:
-        at += half * I64(((U64(bounds[at + half]) - base) & WORD) <= slot)
+        at += half * I64(((AROUND + U64(bounds[at + half]) - base) & WORD) <= slot)
         half >>= 1
-    part = (U64(bounds[at + 1]) - U64(bounds[at])) & WORD
-    return at - row, part * (x >> _14) + slot - ((U64(bounds[at]) - base) & WORD)
+    part = (AROUND + U64(bounds[at + 1]) - U64(bounds[at])) & WORD
+    return at - row, part * (x >> _14) + slot - ((AROUND + U64(bounds[at]) - base) & WORD)
 
 
 @compiled

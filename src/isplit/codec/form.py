@@ -19,11 +19,15 @@ class Form:
         shape: of the sample; its first dimension holds the channels.
         bits: of a level.
         tables: of probabilities that both sides hold; None: they travel.
+        library: name of the library that codes, where one does.
+        effort: of the library; None: its usual one.
     """
 
     shape: tuple[int, ...]
     bits: int
     tables: Tables | None = None
+    library: str = ""
+    effort: int | None = None
 
     @property
     def channels(self) -> int:

@@ -53,7 +53,8 @@ class Levels(Codec):
 
     def form(self, shape: tuple[int, ...]) -> Form:
         """What the coder is told of a sample of this shape."""
-        return Form(shape, self.bits, self.profile.tables if self.profile else None)
+        tables = self.profile.tables if self.profile else None
+        return Form(shape, self.bits, tables, self.name, self.effort)
 
     def levels(self, batch: Array) -> NDArray[np.uint8]:
         """What the coder codes of a batch (N, ...) by the profile's grid: (N, C, M).
@@ -100,10 +101,7 @@ class Levels(Codec):
         self, levels: NDArray[np.uint8], shape: tuple[int, ...], ends: bytes = b""
     ) -> tuple[Header, bytes]:
         form, header = self.form(shape), self._header(shape)
-        if self.name in CODERS:
-            body = CODERS[self.name].pack(levels, form)
-        else:
-            body = library.pack(levels, self.name, self.effort)
+        body: bytes = CODERS.get(self.name, library).pack(levels, form)
         if self.name != "quantize" and len(body) >= form.packed_bytes:
             header, body = replace(header, packed=True), bits.pack(levels, form)
         return header, ends + body
@@ -114,12 +112,8 @@ class Levels(Codec):
             grid = self._calibrated()
         else:
             grid, body = self._sent_grid(header.rows, body)
-        if header.packed:
-            levels = bits.unpack(body, form)
-        elif self.name in CODERS:
-            levels = CODERS[self.name].unpack(body, form)
-        else:
-            levels = library.unpack(body, form, self.name)
+        coder = bits if header.packed else CODERS.get(self.name, library)
+        levels = coder.unpack(body, form)
         levels = summed(levels, header.shape, self.delta, self.bits)
         return grid.features(levels).reshape(header.shape)
 

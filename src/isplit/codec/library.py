@@ -18,25 +18,25 @@ from isplit.codec.payload import PayloadError
 Bytes = bytes | NDArray[np.uint8]
 
 
-def pack(levels: NDArray[np.uint8], name: str, effort: int | None) -> bytes:
+def pack(levels: NDArray[np.uint8], form: Form) -> bytes:
     """The levels as the library compresses them.
 
     Raises:
         ModuleNotFoundError: the library is not installed.
     """
-    module, usual, compress, _ = _LIBRARIES[name]
-    usual = usual if effort is None else effort
-    return bytes(compress(_package(name, module), levels.reshape(-1), usual))
+    _, usual, compress, _ = _LIBRARIES[form.library]
+    effort = usual if form.effort is None else form.effort
+    return bytes(compress(_package(form.library), levels.reshape(-1), effort))
 
 
-def unpack(body: bytes, form: Form, name: str) -> NDArray[np.uint8]:
+def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
     """The levels (C, M) that :func:`pack` was given.
 
     Raises:
         PayloadError: the library refuses the bytes, or other levels come out than can be.
         ModuleNotFoundError: the library is not installed.
     """
-    package = _package(name, _LIBRARIES[name][0])
+    name, package = form.library, _package(form.library)
     try:
         levels = np.frombuffer(_LIBRARIES[name][3](package, body, form.count), np.uint8)
     except Exception as error:  # what libraries raise on damaged bytes is not listed anywhere
@@ -46,9 +46,9 @@ def unpack(body: bytes, form: Form, name: str) -> NDArray[np.uint8]:
     return levels.reshape(form.plane)
 
 
-def _package(name: str, module: str) -> Any:
+def _package(name: str) -> Any:
     try:
-        return import_module(module)
+        return import_module(_LIBRARIES[name][0])
     except ImportError as error:
         message = f"codec={name} needs a library: pip install isplit[codecs]"
         raise ModuleNotFoundError(message) from error

@@ -10,7 +10,8 @@ import numpy as np
 from isplit.codec.codec import Array, Codec
 from isplit.codec.payload import Header, PayloadError
 
-DTYPES = ("float32", "float16", "bfloat16")
+_STORED = {"float32": "<f4", "float16": "<f2", "bfloat16": "<u2"}
+DTYPES = tuple(_STORED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,28 +34,28 @@ class Plain(Codec):
 
     def _pack(self, batch: Array) -> list[tuple[Header, bytes]]:
         with np.errstate(over="ignore", invalid="ignore"):
-            single = batch.astype("<f4")
-            stored = _bfloat16(single) if self.dtype == "bfloat16" else single.astype(self.dtype)
-        values = single if self.dtype == "bfloat16" else stored
-        if not np.isfinite(values).all():
+            stored = _stored(batch.astype("<f4"), self.dtype)
+        if not np.isfinite(_values(stored)).all():
             raise ValueError(f"features hold NaN, infinity, or values too large for {self.dtype}")
         header = self._header(batch.shape[1:])
         return [(header, sample.tobytes()) for sample in stored]
 
     def _unpack(self, header: Header, body: bytes) -> Array:
-        half = self.dtype != "float32"
-        if header.packed or len(body) != (2 if half else 4) * math.prod(header.shape):
+        stored = np.dtype(_STORED[self.dtype])
+        if header.packed or len(body) != stored.itemsize * math.prod(header.shape):
             raise PayloadError(f"{len(body)} bytes are not {self.dtype} of shape {header.shape}")
-        if self.dtype == "bfloat16":
-            values = (np.frombuffer(body, "<u2").astype(np.uint32) << 16).view(np.float32)
-        else:
-            values = np.frombuffer(body, "<f2" if half else "<f4").astype(np.float32)
-        decoded: Array = values.reshape(header.shape)
-        return decoded
+        return _values(np.frombuffer(body, stored)).reshape(header.shape)
 
 
-def _bfloat16(single: Array) -> Array:
-    """The upper half of each float32, rounded to nearest, ties to even."""
-    whole = single.view("<u4")
-    upper: Array = ((whole + 0x7FFF + (whole >> 16 & 1)) >> 16).astype("<u2")
-    return upper
+def _stored(single: Array, dtype: str) -> Array:
+    """As it is sent; a bfloat16 is the upper half of a float32, to nearest, ties to even."""
+    if dtype != "bfloat16":
+        return single.astype(_STORED[dtype])
+    whole = single.view("<u4").astype(np.uint64)
+    return ((whole + 0x7FFF + (whole >> 16 & 1)) >> 16).astype("<u2")
+
+
+def _values(stored: Array) -> Array:
+    if stored.dtype.kind == "u":
+        stored = (stored.astype(np.uint32) << 16).view(np.float32)
+    return stored.astype(np.float32)

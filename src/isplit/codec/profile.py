@@ -40,6 +40,14 @@ class Profile:
     grid: Grid | None = None
     tables: Tables | None = None
 
+    def __post_init__(self) -> None:
+        allowed = {1, self.shape[0] if self.shape else 1}
+        arrays = [*vars(self.grid).values()] if self.grid else []
+        arrays += [self.tables.parts] if self.tables else []
+        rows = {len(array) for array in arrays if array is not None}
+        if not rows <= allowed:
+            raise ValueError(f"rows for {max(rows)} channels in a profile of shape {self.shape}")
+
     @cached_property
     def digest(self) -> bytes:
         """SHA-256 of the file; its first three bytes travel with every payload."""

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from isplit.codec.compiled import I64, U64, compiled
 from isplit.codec.tables import STATES
 
-LOWEST, TOTAL, BELOW, WORD = (U64(k) for k in (1 << 15, 1 << 14, (1 << 14) - 1, 65535))
+LOWEST, TOTAL, BELOW = U64(1 << 15), U64(1 << 14), U64((1 << 14) - 1)
+WORD, AROUND = U64((1 << 16) - 1), U64(1 << 16)  # bounds go around at 2**16
 _4, _16, _17 = U64(4), U64(16), U64(17)
 
 
@@ -26,7 +27,7 @@ def _push(
 ) -> tuple[Any, int]:
     """State after one more symbol, and where the next word goes (downwards)."""
     start = U64(bounds[at]) & BELOW
-    part = (U64(bounds[at + 1]) - U64(bounds[at])) & WORD
+    part = (AROUND + U64(bounds[at + 1]) - U64(bounds[at])) & WORD
     words[place] = x & WORD
     full = U64(x >= part << _17)
     x = x >> (full << _4)

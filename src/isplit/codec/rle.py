@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from isplit.codec.bits import packed
-from isplit.codec.compiled import I64, compiled
+from isplit.codec.bits import packed, spread
+from isplit.codec.compiled import COMPILED, I64, compiled
 from isplit.codec.form import Form
 from isplit.codec.payload import PayloadError
 
@@ -24,8 +24,11 @@ def pack(levels: NDArray[np.uint8], form: Form) -> bytes:
     >>> pack(example, Form((1, 8), bits=3)).hex()
     '34c7'
     """
-    words = np.empty(levels.size + 1, np.uint16)
-    return packed(words, _words_of(levels.reshape(-1), form.bits, words), form.bits + 1)
+    line, words = levels.reshape(-1), np.empty(levels.size + 1, np.uint16)
+    if COMPILED:
+        return packed(words, _words_of(line, form.bits, words), form.bits + 1)
+    words = _words_at_once(line, 1 << form.bits)
+    return packed(words, len(words), form.bits + 1)
 
 
 def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
@@ -35,10 +38,35 @@ def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
         PayloadError: the codewords are not those of so many levels.
     """
     levels = np.zeros(form.count + (1 << form.bits), np.uint8)  # a run may end beyond the last
-    end, used = _levels_of(np.frombuffer(body, np.uint8), form.bits, form.count, levels)
+    if COMPILED:
+        end, used = _levels_of(np.frombuffer(body, np.uint8), form.bits, form.count, levels)
+    else:
+        end, used = _levels_at_once(body, form.bits, levels[: form.count])
     if end != form.count or used != len(body):
         raise PayloadError(f"{len(body)} bytes of codewords do not give {form.count} levels")
     return levels[:end].reshape(form.plane)
+
+
+def _words_at_once(levels: NDArray[np.uint8], longest: int) -> NDArray[np.uint16]:
+    """The codewords, without compiled loops."""
+    places = np.arange(levels.size)
+    since = places - np.maximum.accumulate(np.where(levels > 0, places + 1, 0))
+    begins = np.flatnonzero((levels > 0) | (since % longest == 0))
+    lengths = np.diff(begins, append=levels.size)
+    return np.where(levels[begins] > 0, levels[begins], longest + lengths - 1).astype(np.uint16)
+
+
+def _levels_at_once(body: bytes, bits: int, levels: NDArray[np.uint8]) -> tuple[int, int]:
+    """As :func:`_levels_of`, without compiled loops."""
+    words = spread(body, 8 * len(body) // (bits + 1), bits + 1)
+    run = words >> bits
+    ends = np.cumsum(1 + run * (words & ((1 << bits) - 1)))
+    used = int(np.searchsorted(ends, levels.size)) + 1 if levels.size else 0
+    if used > len(words) or (used and ends[used - 1] != levels.size):
+        return -1, 0
+    literal = run[:used] == 0
+    levels[ends[:used][literal] - 1] = words[:used][literal]
+    return levels.size, (used * (bits + 1) + 7) // 8
 
 
 @compiled

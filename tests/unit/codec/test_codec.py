@@ -188,8 +188,9 @@ def test_features_that_are_no_numbers_are_refused(name, bad):
 def test_values_too_far_apart_are_refused():
     with pytest.raises(ValueError, match="too far apart for float32"):
         from_config({"name": "rle"}).encode(np.array([[-3e38, 3e38]], np.float32))
-    with pytest.raises(ValueError, match="too large for float16"):
-        from_config({"name": "plain", "dtype": "float16"}).encode(np.full((1, 2), 7e4))
+    for dtype, value in (("float16", 7e4), ("bfloat16", 3.4e38), ("float32", 1e39)):
+        with pytest.raises(ValueError, match=f"too large for {dtype}"):
+            from_config({"name": "plain", "dtype": dtype}).encode(np.full((1, 2), value))
 
 
 MISTAKES = {
@@ -258,6 +259,12 @@ def test_another_profile_decodes_nothing():
         other.decode(one.encode(features))
     with pytest.raises(ValueError, match="the profile is of"):
         from_config({"name": "rle"}).bound(one.profile)
+
+
+def test_a_profile_of_another_number_of_channels():
+    profile = calibrate(from_config({"name": "ans", "per": "channel"}), relu_features(8, 3, 4, 4))
+    with pytest.raises(ValueError, match=r"rows for 3 channels in a profile of shape \(4, 4, 4\)"):
+        replace(profile, shape=(4, 4, 4))
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", "no json", '{"format": "isplit codec profile 9"}'])

@@ -1,5 +1,7 @@
 """Each coder of levels against its twin and back, for every n, shape and sparsity."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -60,24 +62,26 @@ def test_four_states_are_the_twin_too():
 @given(case=cases())
 @settings(max_examples=30, deadline=None)
 def test_libraries_come_back(name, case):
-    levels, form = case
-    body = library.pack(levels, name, None)
-    np.testing.assert_array_equal(library.unpack(body, form, name), levels)
+    levels, form = case[0], replace(case[1], library=name)
+    body = library.pack(levels, form)
+    np.testing.assert_array_equal(library.unpack(body, form), levels)
 
 
 @pytest.mark.parametrize("name", library.LIBRARIES)
 @pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b[8:]])
 def test_libraries_refuse_what_is_not_theirs(name, damage):
     levels = np.arange(200, dtype=np.uint8).reshape(1, 200) % 16
-    body = damage(library.pack(levels, name, None))
+    form = Form((1, 200), 4, library=name)
+    body = damage(library.pack(levels, form))
     with pytest.raises(PayloadError, match=rf"{name} (refuses|gives)"):
-        library.unpack(body, Form((1, 200), 4), name)
+        library.unpack(body, form)
 
 
 def test_levels_above_the_bits_are_refused():
-    body = library.pack(np.full((1, 9), 16, np.uint8), "zlib", None)
+    form = Form((1, 9), 4, library="zlib")
+    body = library.pack(np.full((1, 9), 16, np.uint8), form)
     with pytest.raises(PayloadError, match="other than 9 levels of 4 bits"):
-        library.unpack(body, Form((1, 9), 4), "zlib")
+        library.unpack(body, form)
 
 
 def test_run_that_ends_beyond_the_last_level_is_refused():
