@@ -147,7 +147,8 @@ def slow_start(cell: Cell) -> float:
 def line(cell: dict[str, float], other: dict[str, float]) -> str:
     """One cell for people."""
     return (
-        f"{cell['rate_mbit']:5g} Mbit/s {cell['rtt_ms']:3g} ms {cell['loss']:4.0%} {cell['bytes']:8} B"
+        f"{cell['rate_mbit']:5g} Mbit/s {cell['rtt_ms']:3g} ms {cell['loss']:.0%} "
+        f"{cell['bytes']:8} B"
         f"  median {cell['measured_median_s']:8.4f} s: {error(cell, 'median'):+6.1%}"
         f"  mean {cell['measured_mean_s']:8.4f} s: {error(cell, 'mean'):+6.1%}"
         f"  naive {other['naive'] / cell['measured_median_s'] - 1:+5.0%}"

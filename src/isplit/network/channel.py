@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from isplit.network.limits import FROM_0, FROM_1, check
@@ -21,7 +22,8 @@ class Channel:
         round_trip_s: of an empty packet on the idle link, half of it each way.
         jitter_s: mean of a random (exponential) delay added to each packet, order kept.
         loss: share of the packets lost, 0..1, in each direction.
-        burst_packets: mean length of a burst of losses; ``None``: packets are lost independently.
+        burst_packets: mean length of a burst of losses, at least the 1 / (1 - loss) of independent
+            ones; ``None``: packets are lost independently.
         queue_bytes: before packets are dropped; ``None``: rate times round trip, at least 30 kB.
         mtu_bytes: largest packet, with IP and transport headers.
         up_trace: mahimahi file that takes the place of ``up_bit_s``.
@@ -44,8 +46,9 @@ class Channel:
 
     def __post_init__(self) -> None:
         check(self, "channel", up_bit_s=FROM_1, down_bit_s=FROM_1, round_trip_s=FROM_0)
-        check(self, "channel", jitter_s=FROM_0, queue_bytes=FROM_0, burst_packets=FROM_1)
-        check(self, "channel", loss=(0, MOST_LOSS), mtu_bytes=(100, 65_535))
+        check(self, "channel", jitter_s=FROM_0, queue_bytes=FROM_0, mtu_bytes=(100, 65_535))
+        check(self, "channel", loss=(0, MOST_LOSS))
+        check(self, "channel", burst_packets=(1 / (1 - self.loss), math.inf))
 
     @property
     def queue(self) -> float:

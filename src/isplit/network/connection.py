@@ -26,9 +26,10 @@ class Connection:
         self.there, self.back, self.tcp = there, back, tcp
         self.segment_bytes = there.mtu_bytes - IP_TCP_BYTES
         self.now_s = 0.0
-        self.written = self.wire_bytes = 0
+        self.written = 0
         self.ends: deque[int] = deque()  # number of the last segment of each frame under way
-        clock = Clock(tcp, there.delay_s + back.delay_s)
+        syn_s = (there.slot_s + back.slot_s) * ACK_BYTES / there.mtu_bytes
+        clock = Clock(tcp, there.delay_s + back.delay_s + syn_s)
         self.sender = Sender(tcp, clock, Window(tcp, self._undisturbed), self._transmit)
         self.receiver = Receiver(tcp, clock.smoothed_s)
         self.timeout_s = clock.timeout_s  # as it was when all was quiet
@@ -39,6 +40,11 @@ class Connection:
     def quiet(self) -> bool:
         """Whether everything is delivered, acknowledged and known to be."""
         return not (self.sender.segments.unacked or self.sender.unsent or self._data or self._acks)
+
+    @property
+    def wire_bytes(self) -> int:
+        """Carried since the last ``reseed``, with headers and repeats."""
+        return self.there.carried_bytes
 
     @property
     def state(self) -> tuple[object, ...]:
@@ -53,7 +59,7 @@ class Connection:
         rng = np.random.default_rng(seed)
         self.there.reseed(rng)
         self.back.reseed(rng)
-        self.wire_bytes = 0
+        self.there.carried_bytes = 0
 
     def write(self, now_s: float, payload_bytes: int) -> None:
         """Hand a frame to the sender."""
@@ -97,7 +103,6 @@ class Connection:
         return float(self.there.rng.exponential(mean_s)) if mean_s < NEVER else NEVER
 
     def _transmit(self, segment: Segment) -> None:
-        self.wire_bytes += segment.wire_bytes
         arrival_s = self.there.send(self.now_s, segment.wire_bytes)
         if arrival_s is not None:
             self._data.append((arrival_s, segment.number))

@@ -26,9 +26,11 @@ class Link:
     jitter_s: float
     queue_bytes: float
     mtu_bytes: int
+    slot_s: float  # of a full packet
     losses: Losses
     rng: np.random.Generator
     free_s: float = 0.0
+    carried_bytes: int = 0
     _latest_s: float = 0.0
     _leaving: deque[tuple[float, int]] = field(default_factory=deque)
 
@@ -36,8 +38,9 @@ class Link:
         """Seconds at which the packet arrives; ``None`` when it is dropped or lost."""
         if self._queued_bytes(now_s) + packet_bytes > self.queue_bytes + self.mtu_bytes:
             return None
-        self.free_s = self._leaves(now_s, packet_bytes)
-        if self.losses.next():
+        before_s, self.free_s = self.free_s, self._leaves(now_s, packet_bytes)
+        self.carried_bytes += packet_bytes
+        if self.losses.next(max(1.0, (self.free_s - before_s) / self.slot_s)):
             return None
         arrival_s = self.free_s + self.delay_s
         if self.jitter_s:
@@ -77,6 +80,7 @@ def links(channel: Channel, rng: np.random.Generator) -> tuple[Link, Link]:
             jitter_s=channel.jitter_s,
             queue_bytes=channel.queue,
             mtu_bytes=channel.mtu_bytes,
+            slot_s=channel.mtu_bytes * 8 / rate_bit_s,
             losses=Losses(channel.loss, channel.burst_packets, rng),
             rng=rng,
         )

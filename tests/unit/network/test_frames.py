@@ -205,6 +205,7 @@ NAN = float("nan")
         (lambda: Channel(1e6, 1e6, 0.1, loss=1.2), r"channel\.loss=1\.2 is not within 0 and 0\.99"),
         (lambda: Channel(1e6, 1e6, 0.1, loss=-0.1), r"channel\.loss=-0\.1 is not"),
         (lambda: Channel(1e6, 1e6, 0.1, burst_packets=0.5), r"channel\.burst_packets=0\.5"),
+        (lambda: Channel(1e6, 1e6, 0.1, loss=0.5, burst_packets=1.5), "is not within 2 and inf"),
         (lambda: Channel(1e6, 1e6, 0.1, jitter_s=-1), r"channel\.jitter_s=-1"),
         (lambda: Channel(1e6, 1e6, 0.1, queue_bytes=-1), r"channel\.queue_bytes=-1"),
         (lambda: Channel(1e6, 1e6, 0.1, mtu_bytes=20), r"channel\.mtu_bytes=20 is not"),

@@ -31,6 +31,12 @@ def test_losses_have_the_rate_and_the_bursts_asked_for(loss, burst):
     assert (seen > length).mean() == pytest.approx((1 - 1 / length) ** int(length), abs=0.05)
 
 
+def test_a_burst_does_not_wait_for_a_sender_that_waits():
+    losses = Losses(0.1, 10.0, np.random.default_rng(1))
+    after_losses = [losses.next(1000.0) for _ in range(20_000) if losses.bad or not losses.next()]
+    assert np.mean(after_losses) == pytest.approx(0.1, abs=0.01)
+
+
 def test_nothing_is_lost_without_loss():
     assert not lost_packets(Channel(1e6, 1e6, 0.1), 100, 10, np.random.default_rng(0)).any()
 
