@@ -243,9 +243,9 @@ REFUSED = [  # the overrides, and the line that is all that is printed
         "logger.mode=onlin is none of auto, online, offline, disabled; did you mean online?",
     ),
     (
-        "logger.tags=[1]",
-        "logger.tags=[1] is none of null, [], text, list of texts; as a text it stands in quotes: "
-        "\"'1'\"",
+        "logger.tags=2",
+        "logger.tags=2 is none of null, [], text, list of texts; as a text it stands in quotes: "
+        "\"'2'\"",
     ),
     ("sweep.resume=2", "sweep.resume=2 is none of true, false"),
     ("paths.root=null", "paths.root=null is no path"),
