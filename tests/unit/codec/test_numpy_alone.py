@@ -55,7 +55,7 @@ def alone(tmp_path):
 def test_the_same_bytes_with_numpy_alone(alone, tmp_path):
     features = np.maximum(np.random.default_rng(0).normal(size=(2, 18, 11, 12)), 0)
     np.save(tmp_path / "features.npy", features.astype(np.float32))
-    answer = alone(ASK.replace("\n", "\n"), str(tmp_path / "features.npy"))
+    answer = alone(ASK, str(tmp_path / "features.npy"))
     assert not answer.stderr
     *lines, loaded, zstd, lz4, blosc2, pcodec = answer.stdout.splitlines()
     assert loaded == "[]"
