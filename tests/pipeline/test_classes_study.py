@@ -11,13 +11,13 @@ from statistics import fmean
 
 import pytest
 from hydra import compose, initialize_config_dir
+from isplit.analysis.classes import Subset
+from isplit.runs.subset_jobs import SubsetJob, is_part_of, recipe
 from omegaconf import OmegaConf
 from pipeline.jobs import ROOT, compose_job
 
 from isplit import runs
-from isplit.analysis.classes import Subset
 from isplit.analysis.collect import collect
-from isplit.runs.subset_jobs import SubsetJob, is_part_of, recipe
 
 
 def compose_study(root: Path, output: str, *overrides: str):

@@ -6,6 +6,8 @@ from functools import partial
 
 import pytest
 import wandb
+from isplit.analysis.agreement import agreement
+from isplit.analysis.leaderboard import leaderboard
 from lightning.pytorch.loggers import CSVLogger
 from made_conditions import condition
 from pipeline.jobs import compose_job
@@ -13,8 +15,6 @@ from wandb.plot import line, scatter
 from wandb_files import read_run
 
 from isplit import config
-from isplit.analysis.agreement import agreement
-from isplit.analysis.leaderboard import leaderboard
 from isplit.tracking import (
     EpochLines,
     Table,

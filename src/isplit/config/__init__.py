@@ -4,6 +4,7 @@ from isplit.config.checks import check, check_study
 from isplit.config.data import build_data
 from isplit.config.logger import job_id, loggers
 from isplit.config.model import baseline_recipe, build_model, model_description, model_keys
+from isplit.config.names import data_name, model_name
 from isplit.config.trainer import engine, in_sweep, launcher, team, use_threads
 from isplit.config.values import (
     architecture,
@@ -24,6 +25,7 @@ __all__ = [
     "check",
     "check_study",
     "cui_settings",
+    "data_name",
     "engine",
     "identity",
     "in_sweep",
@@ -33,6 +35,7 @@ __all__ = [
     "loggers",
     "model_description",
     "model_keys",
+    "model_name",
     "plain",
     "rate_of",
     "recipe",

@@ -7,10 +7,10 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from isplit.analysis.classes import FEWEST_CLASSES
 from isplit.config.values import cui_settings, plain, rate_of
 from isplit.importance import PREDICTORS, CuiSettings
 from isplit.stages import LOSSES, OPTIMIZERS, SCHEDULES
+from isplit.studies.classes.proposal import FEWEST_CLASSES
 
 STAGES = ("baseline", "autoencoder", "finetune")
 STRATEGIES = ("auto", "ddp")

@@ -16,9 +16,9 @@ from isplit.analysis.collect import Run
 from isplit.bottleneck import RateOf
 from isplit.importance import CuiSettings, architecture_curves, predictor_cost
 from isplit.importance.heatmaps import has_map, heat_maps, overlays
-from isplit.outputs import Pictures
 from isplit.runs.base import Base, curves_of, reopen_baseline, workbench
 from isplit.stages import Workbench
+from isplit.studies.conditions import Pictures, Seen
 from isplit.types import Curve, PredictorCost
 
 log = logging.getLogger(__name__)
@@ -68,6 +68,14 @@ def reopened_or_why_not(cfg: DictConfig, run: Run) -> Reopened | str:
         return str(error)
 
 
+def seen_of(cfg: DictConfig, run: Run) -> Seen:
+    """The study's curves for the condition of ``run``, and pictures where they can be made."""
+    ready = reopened_or_why_not(cfg, run)
+    curves, costs, missing = curves_and_costs(cfg, run, ready)
+    pictures = pictures_of(cfg, ready) if isinstance(ready, Reopened) else None
+    return Seen(curves, costs, missing, pictures)
+
+
 def curves_and_costs(cfg: DictConfig, run: Run, ready: Reopened | str) -> Found:
     """The study's curves for the condition of ``run``.
 
@@ -92,7 +100,7 @@ def curves_and_costs(cfg: DictConfig, run: Run, ready: Reopened | str) -> Found:
 def pictures_of(cfg: DictConfig, ready: Reopened) -> Pictures | None:
     """Some test images under the heat maps of their own class; ``None`` where there are no maps."""
     points = [point for point in ready.base.points if has_map(point)]
-    if not cfg.study.heat_maps or not points:
+    if not cfg.study.get("heat_maps") or not points:
         return None
     data, count = ready.bench.data, int(cfg.study.heat_maps)
     points = points[:: -(-len(points) // PICTURED_POINTS)]

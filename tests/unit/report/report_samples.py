@@ -8,13 +8,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-from made_conditions import trained
-
 from isplit.analysis.agreement import agreement
 from isplit.analysis.findings import Condition, PredictorCost, Retrained
 from isplit.analysis.leaderboard import leaderboard
-from isplit.importance.curves import cut_distil_encode, depth, layer_size
 from isplit.report.drawing import draw_condition, draw_heat_maps, draw_leaderboard
+from made_conditions import trained
+
+from isplit.importance.curves import cut_distil_encode, depth, layer_size
 from isplit.report.page import Extras, write_report
 from isplit.types import Curve, PerClass, SplitPoint
 

@@ -4,7 +4,6 @@ from xml.etree import ElementTree
 
 import pytest
 import report_samples as samples
-
 from isplit.analysis.leaderboard import leaderboard
 from isplit.report.drawing import FIGURES, draw_condition, draw_leaderboard
 from isplit.report.figures.f1 import shown_split, split_f1

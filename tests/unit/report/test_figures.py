@@ -4,8 +4,8 @@ import sys
 from xml.etree import ElementTree
 
 import pytest
-
 from isplit.report.figures import curve_figure
+
 from isplit.types import Curve, SplitPoint
 
 

@@ -4,11 +4,11 @@ from html.parser import HTMLParser
 
 import pytest
 import report_samples as samples
+from isplit.report.cells import Cell, Grid
+from isplit.report.grids import leaderboard_grid, points_grid, predictors_grid
 from report_samples import NASTY
 
 from isplit.report import page
-from isplit.report.cells import Cell, Grid
-from isplit.report.grids import leaderboard_grid, points_grid, predictors_grid
 from isplit.report.page import Extras, write_report
 
 
