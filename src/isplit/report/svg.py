@@ -27,6 +27,7 @@ ElementTree.register_namespace("xlink", XLINK)
 def titled(svg: bytes) -> bytes:
     """The SVG with a circle and its native title in the place of each mark."""
     root = ElementTree.fromstring(svg)
+    root.set("pointer-events", "none")  # what lies over a mark does not hide it from a pointer
     for element in root.iter(f"{{{SVG}}}g"):
         says = element.get("id", "")
         at = element.find(f".//{{{SVG}}}use")

@@ -54,8 +54,8 @@ def test_the_sentence_of_a_weak_cui():
         "N=18: CUI's order agrees with the measured one at rho=0.38 [-0.10, 0.70], which cannot be "
         "told from chance; its highest interior peak (auto), block5_conv2, loses 0.4 points of "
         "accuracy; its highest value, features.3, loses 0.4 points of accuracy; depth alone does "
-        "better (0.57 [0.12, 0.80]). The accuracies spread over 20.0 points, more than chance would "
-        "(standard error of a difference 1.2 points, from test images), and 85% of the pairs"
+        "better (0.57 [0.12, 0.80]). The accuracies spread over 20.0 points, more than chance "
+        "would (standard error of a difference 1.2 points, from test images), and 85% of the pairs"
     )
 
 

@@ -53,7 +53,7 @@ def agreement_study(found: Collection, look: Look, options: Mapping[str, Any]) -
     parts = [condition_findings(condition, pictures) for condition, pictures in judged]
     if len(parts) == 1:
         return replace(parts[0], left_out=(*found.left_out, *parts[0].left_out), slug="")
-    return _together([condition for condition, _ in judged], parts, found.left_out)
+    return together([condition for condition, _ in judged], parts, found.left_out)
 
 
 def judged_conditions(
@@ -102,7 +102,7 @@ def condition_findings(condition: Condition, pictures: Pictures | None = None) -
     )
 
 
-def _together(
+def together(
     conditions: Sequence[Condition], parts: Sequence[Findings], left_out: Sequence[str]
 ) -> Findings:
     """The conditions and, where two have an agreement, the predictors over all of them."""
