@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -33,7 +35,9 @@ def save(figure: Figure, path: Path, suffixes: Sequence[str] = (".png", ".svg"))
         assert isinstance(text, Text)
         text.set_text(printable(text.get_text(), kept="\n"))
         text.set_parse_math(False)
-    with rc_context({"svg.hashsalt": "isplit", "svg.fonttype": "none", "text.parse_math": False}):
+    settings: Any = {"svg.hashsalt": "isplit", "svg.fonttype": "none", "text.parse_math": False}
+    with rc_context(settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a box in the PNG, text in the SVG
         return [_write(figure, path.with_name(path.name + suffix)) for suffix in suffixes]
 
 
@@ -43,7 +47,7 @@ def over_points(points: Sequence[SplitPoint]) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, 4.8), layout="constrained")
     axes = figure.add_subplot()
     many = len(points) > READABLE_LABELS
-    labels = [f"{point.label}  {point.index}" for point in points]
+    labels = [printable(f"{point.label}  {point.index}") for point in points]
     axes.set_xticks(range(len(labels)), labels, rotation=90, fontsize=6.5 if many else 8.5)
     axes.set_xlabel("split point (name and index), from the input to the answer")
     axes.set_xlim(-0.6, len(labels) - 0.4)
@@ -84,7 +88,7 @@ def shortened(name: str, length: int = 24) -> str:
     >>> shortened("European fire salamander, Salamandra salamandra"), shortened("_x")
     ('European fire salamande…', ' _x')
     """
-    name = f" {name}" if name.startswith("_") else name
+    name = printable(f" {name}" if name.startswith("_") else name)
     return name if len(name) <= length else name[: length - 1] + "…"
 
 

@@ -34,7 +34,7 @@ def fitted(table: Table, console: Console) -> RichTable:
         chosen.remove(max(chosen, key=lambda column: column.screen))
     shown = RichTable(
         title=Text(printable(table.name)),
-        caption=Text(table.note),
+        caption=Text(printable(table.note)),
         box=box.SQUARE,
         show_lines=False,
     )

@@ -1,3 +1,4 @@
+import os
 import re
 import subprocess
 import sys
@@ -66,7 +67,7 @@ def test_the_same_curve_gives_the_same_bytes(tmp_path):
 
 def test_no_display_and_no_global_state_is_needed():
     check = "import isplit.report.canvas, sys; assert 'matplotlib.pyplot' not in sys.modules"
-    subprocess.run([sys.executable, "-c", check], check=True, env={"DISPLAY": ""})
+    subprocess.run([sys.executable, "-c", check], check=True, env=os.environ | {"DISPLAY": ""})
 
 
 @pytest.mark.parametrize(
