@@ -59,7 +59,7 @@ def test_agreement_is_what_scipy_makes_of_the_table(analysed):
     accuracy = [float(row["accuracy"]) for row in rows]
     found = json.loads((folder / "agreement.json").read_text(encoding="utf-8"))
     assert found["n"] == len(rows) == 4
-    for kind in ("cui", "gradient", "probe", "size", "autoencoder", "cui(channels=sum)"):
+    for kind in ("cui", "gradient", "probe", "size", "minus_nmse", "cui(channels=sum)"):
         values, score = [float(row[kind]) for row in rows], found["predictors"][kind]
         for name, statistic in (
             ("spearman", stats.spearmanr),

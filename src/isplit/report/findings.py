@@ -47,6 +47,7 @@ class Findings:
         name: of the condition or the study, for people.
         answer: what was asked for, in one sentence.
         verdict: how far it can be trusted and why, in sentences.
+        command: what to do next, for a shell.
         facts: what sets it apart, by name.
         tables: shown in the page, some on the screen.
         figures: the most telling first.
@@ -62,6 +63,7 @@ class Findings:
     name: str
     answer: str = ""
     verdict: str = ""
+    command: str = ""
     slug: str = ""
     facts: Mapping[str, Value] = field(default_factory=dict)
     tables: Sequence[Table] = ()

@@ -22,8 +22,9 @@ def say(found: Findings) -> str:
     """The tables, the verdict, and the answer last, where it stays in sight; gives it as text."""
     console = Console(width=None if sys.stdout.isatty() else FILE_WIDTH, record=True)
     for line in _lines(found):
-        shown = Text(printable(line, kept="\n")) if isinstance(line, str) else fitted(line, console)
-        console.print(shown, highlight=False)
+        shown = Text(printable(line)) if isinstance(line, str) else fitted(line, console)
+        whole = line in (found.answer, found.command)  # to be searched for, or copied
+        console.print(shown, highlight=False, soft_wrap=whole)
     return console.export_text()
 
 
@@ -33,14 +34,12 @@ def fitted(table: Table, console: Console) -> RichTable:
     while sum(_width(table, c) + 3 for c in chosen) + 1 > console.width and len(chosen) > 1:
         chosen.remove(max(chosen, key=lambda column: column.screen))
     shown = RichTable(
-        title=Text(printable(table.name)),
-        caption=Text(printable(table.note)),
-        box=box.SQUARE,
-        show_lines=False,
+        title=Text(printable(table.name)), caption=Text(printable(table.note)), box=box.SQUARE
     )
     for column in chosen:
         where: Literal["right", "left"] = "right" if table.is_number(column) else "left"
-        shown.add_column(Text(column.heading), justify=where, overflow="fold")
+        least = min(_width(table, column), console.width - 4)
+        shown.add_column(Text(column.heading), justify=where, overflow="fold", min_width=least)
     for row in table.rows:
         shown.add_row(*(Text(column.text(row.get(column.key))) for column in chosen))
     return shown
@@ -54,7 +53,7 @@ def _lines(found: Findings) -> Iterable[Table | str]:
         yield f"{part.name}: {part.verdict}"
     if found.parts and found.verdict:
         yield found.verdict
-    yield found.answer
+    yield from filter(None, [found.command, found.answer])
 
 
 def _width(table: Table, column: Column) -> int:

@@ -58,7 +58,7 @@ def analyze(cfg: DictConfig) -> None:
     if not found.runs:
         where = ", ".join(map(str, config.run_folders(cfg)))
         raise ValueError(f"runs={where} has no finished run: python train.py makes one")
-    log.info("%d runs", len(found.runs))
+    log.info("runs found: %d", len(found.runs))
     with config.loggers(cfg, folder, "analyze") as loggers:
         text = OmegaConf.to_yaml(cfg, resolve=True)
         write_text(folder / "config.yaml", text)

@@ -111,5 +111,5 @@ def test_the_first_columns_stay_whole_and_others_go(width, lost):
     said = console.export_text()
     assert all(len(line) <= width for line in said.splitlines())
     assert row["point"] in said
-    assert ("0.900" in said) and ("0.887" in said) or lost
+    assert (("0.900" in said) and ("0.887" in said)) or lost
     assert "more5" not in said

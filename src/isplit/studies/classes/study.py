@@ -182,7 +182,8 @@ def _shown(finding: ClassFinding) -> Findings:
     return Findings(
         name=finding.condition.name,
         answer=answer,
-        verdict=finding.verdict + (f"\nTrain them: {finding.command}" if finding.command else ""),
+        verdict=finding.verdict,
+        command=finding.command,
         facts=finding.condition.facts,
         tables=[subsets_table(finding), *([f1_table(finding)] if made else [])],
         figures=[Drawing(name, caption, figure) for name, caption, figure in figures if figure],
@@ -194,7 +195,7 @@ def _shown(finding: ClassFinding) -> Findings:
 def _short(finding: ClassFinding) -> str:
     """The answer in a few words."""
     if finding.retrainings is None:
-        return "Not tried yet: the command below trains both splits on both subsets."
+        return "Not tried yet: this command trains both splits on both subsets."
     moved = shift(finding.retrainings)
     if not moved.is_beyond_error:
         return "Not beyond chance."
