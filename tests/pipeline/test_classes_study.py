@@ -187,7 +187,9 @@ def test_the_command_uses_the_words_of_the_one_that_made_the_job(root, tmp_path)
     assert why_none == ()
     assert words[:5] == ["python", "train.py", "-m", "trainer=smoke", "seed=3"]
     parser = OverridesParser.create()
-    swept = {o.key_or_group: list(o.sweep_string_iterator()) for o in parser.parse_overrides(words[5:])}
+    swept = {
+        o.key_or_group: list(o.sweep_string_iterator()) for o in parser.parse_overrides(words[5:])
+    }
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         chosen = [compose("train", [f"data.classes={c}"]) for c in swept["data.classes"]]
     assert [tuple(cfg.data.classes) for cfg in chosen] == [names[:2], names[2:]]
