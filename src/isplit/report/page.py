@@ -77,15 +77,14 @@ class _Section:
 
 def _section(found: Findings, place: str, prefix: str, folder: Path) -> _Section:
     parts: Any = templates.get_template("blocks.html").module
-    blocks = []
+    figures = []
     for drawing in found.figures:
         file = Path(place, drawing.name + drawing.suffixes[-1]).as_posix()
         content = inlined(folder / file, f"{prefix}-{drawing.name}-", drawing.caption)
         left = parts.left(f"Figure {drawing.name}", file)
-        blocks.append(_Block(parts.figure(content, drawing.caption, file), left))
-    for t in found.tables:
-        blocks += [_Block(parts.table(t), parts.left(f"Table {t.name}", place))]
-    return _Section(found, blocks)
+        figures.append(_Block(parts.figure(content, drawing.caption, file), left))
+    tables = [_Block(parts.table(t), parts.left(f"Table {t.name}", place)) for t in found.tables]
+    return _Section(found, tables + figures if found.parts else figures + tables)
 
 
 def _fill(sections: Sequence[_Section], room: int) -> None:

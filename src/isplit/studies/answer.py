@@ -31,7 +31,7 @@ def server_macs(result: SplitResult) -> int:
     return result.cost.tail_macs + result.cost.decoder_macs
 
 
-def auto_and_highest(curve: Curve, auto: int) -> str:
+def auto_and_highest(curve: Curve, auto: int) -> tuple[str, str]:
     """What auto takes by the curve, and why not the point with the highest value.
 
     Args:
@@ -39,10 +39,8 @@ def auto_and_highest(curve: Curve, auto: int) -> str:
     """
     taken, highest = curve.points[auto], curve.points[curve.ranking()[0]]
     kind = "highest interior peak" if auto in curve.peaks() else "highest value that may be taken"
-    said = f"{curve.kind} auto: {taken.label} ({kind})"
-    if highest == taken:
-        return f"{said}, its highest value too"
-    return f"{said}; highest value: {highest.label}, passed over: {why_not(curve, highest.index)}"
+    passed = "" if highest == taken else f", passed over: {why_not(curve, highest.index)}"
+    return f"auto: {taken.label} ({kind})", f"highest value: {highest.label}{passed}"
 
 
 def why_not(curve: Curve, position: int) -> str:

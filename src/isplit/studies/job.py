@@ -86,7 +86,8 @@ def _why(curve: Curve, best: SplitResult, results: Sequence[SplitResult]) -> str
     else:
         said = f"{label} was named by the user" if by == "user" else f"{label} was chosen by {by}"
     rank = f"rank {best.curve.rank} of {best.curve.num_points} by {curve.kind}"
-    return f"{said}; {rank}. {auto_and_highest(curve, highest_peak(curve))}."
+    auto, highest = auto_and_highest(curve, highest_peak(curve))
+    return f"{said}; {rank}. By {curve.kind}, {auto}; {highest}."
 
 
 def _table(curve: Curve, results: Sequence[SplitResult]) -> Table:

@@ -54,7 +54,7 @@ def test_the_answer_comes_first_then_the_verdict(analysis, parsed):
     answer, verdict = (
         text.index(words) for words in (analysis.found.answer, analysis.board.verdict)
     )
-    assert answer < verdict < text.index("Where to cut") < text.index("Cut after ")
+    assert answer < verdict < text.index("The most accurate trained") < text.index("Cut after ")
     assert text.index("How each number was made") < text.index("Versions and configs")
     for condition, part in zip(analysis.conditions, analysis.found.parts, strict=True):
         assert part.answer in text

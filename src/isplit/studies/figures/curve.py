@@ -24,7 +24,7 @@ AXIS_NAMES = {
     "depth": "index of the split point",
 }
 ON_LOG_SCALE = ("cui", "gradient")
-LETTERS_PER_INCH = 13  # of a title
+LETTERS_PER_INCH = 10  # of a title
 CDE_HEIGHT = 0.025  # part of the axis
 
 
@@ -53,7 +53,7 @@ def curve_figure(
         _draw_accuracies(axes, accuracies, baseline)
     width = int(figure.get_figwidth() * LETTERS_PER_INCH)
     axes.set_title("\n".join(wrap(title, width)), loc="left", fontsize=10)
-    legend_below(figure)
+    legend_below(figure, columns=2)
     return figure
 
 
@@ -75,7 +75,9 @@ def draw_curve(axes: Axes, curve: Curve, chosen: Sequence[int] = ()) -> None:
     ring = {"facecolors": "none", "edgecolors": ACCENT, "linewidths": 2.2}
     _scatter(axes, chosen, values, "chosen", s=260, **ring)
     auto, highest = highest_peak(curve), curve.ranking()[0]
-    _scatter(axes, [highest], values, auto_and_highest(curve, auto), marker="x", s=70, color=INK)
+    takes, passes = auto_and_highest(curve, auto)
+    _scatter(axes, [auto], values, takes, marker="s", s=130, facecolors="none", edgecolors=INK)
+    _scatter(axes, [highest], values, passes.replace(", ", ",\n"), marker="x", s=70, color=INK)
     axes.set_ylabel(AXIS_NAMES.get(curve.kind, curve.kind))
 
 

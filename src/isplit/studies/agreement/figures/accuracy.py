@@ -39,7 +39,7 @@ def accuracy_figure(condition: Condition) -> Figure | None:
     _draw_measured(right, condition)
     for trained in condition.retrained:
         mark(right, trained.position, trained.accuracy, of_point(condition, trained.position))
-    legend_below(figure)
+    legend_below(figure, columns=2)
     return figure
 
 
