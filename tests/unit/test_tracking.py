@@ -2,6 +2,7 @@
 
 import urllib.parse
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import wandb
@@ -276,6 +277,13 @@ def test_the_environments_wish_to_resume_stands(tmp_path, another_environment):
 
 def test_progress_is_lines_where_there_is_no_terminal():
     assert [type(c) for c in progress_callbacks("auto")] == [EpochLines]
+
+
+def test_a_bar_says_the_stage_and_counts_from_one():
+    (bar,) = progress_callbacks("bar")
+    module = SimpleNamespace(name="finetune")
+    bar._trainer = SimpleNamespace(lightning_module=module, max_epochs=6)
+    assert bar._get_train_description(0) == "finetune: epoch 1/6"
 
 
 def test_an_unknown_kind_of_progress_is_refused():

@@ -22,7 +22,7 @@ def say(found: Findings) -> str:
     """The tables, the verdict, and the answer last, where it stays in sight; gives it as text."""
     console = Console(width=None if sys.stdout.isatty() else FILE_WIDTH, record=True)
     for line in _lines(found):
-        shown = Text(printable(line)) if isinstance(line, str) else fitted(line, console)
+        shown = Text(printable(line, kept="\n")) if isinstance(line, str) else fitted(line, console)
         whole = line in (found.answer, found.command)  # to be searched for, or copied
         console.print(shown, highlight=False, soft_wrap=whole)
     return console.export_text()
