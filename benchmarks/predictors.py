@@ -27,12 +27,12 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from isplit.analysis.collect import Run, by_condition, collect
 from isplit.files import write_json
 from isplit.importance import PREDICTORS, importance_curves
 from isplit.runs.curves import Reopened, reopened, seen_of
 from isplit.studies.agreement.leaderboard import leaderboard
 from isplit.studies.agreement.study import judged_conditions
+from isplit.studies.collect import Run, by_condition, collect
 
 CONF = Path(__file__).parents[1] / "conf"
 SHARED = ("cui", "gradient", "cosine")  # what one pass over the images gives

@@ -10,7 +10,7 @@ LEVELS = [
     {"types", "files", "threads", "overrides"},
     {"graph", "bottleneck", "data"},
     {"backbones", "model", "importance", "evaluate"},
-    {"stages", "artifact", "analysis", "report"},
+    {"stages", "artifact", "report"},
     {"studies", "tracking"},
     {"config"},
     {"runs"},
@@ -22,7 +22,7 @@ LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 PLOTS = {"matplotlib", "numpy"}
 MAY_IMPORT = {  # packages of others, by room; a room that is not here may import any of ours
     "report": PLOTS | {"jinja2", "markupsafe", "PIL", "rich"},
-    "studies": PLOTS | {"scipy", "yaml"},
+    "studies": PLOTS | {"pydantic", "scipy", "yaml"},
     "tracking": {"lightning", "wandb"},
     "importance": {"numpy", "scipy", "torch", "pytorch_grad_cam", "PIL", "cv2"},
     "graph": {"numpy", "rich", "timm", "torch", "torchvision"},

@@ -10,11 +10,11 @@ from pipeline.test_analyze import compose_analysis
 from wandb_files import read_run
 
 from isplit import runs
-from isplit.analysis.collect import by_condition
 from isplit.report.canvas import DARK, mark, over_points
 from isplit.report.findings import Chart, Drawing, Findings
 from isplit.report.table import Column, Estimate, Table
 from isplit.runs.analyze import STUDIES
+from isplit.studies.collect import by_condition
 from isplit.studies.conditions import Seen, condition_of
 
 COLUMNS = (

@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from scipy import stats
 
 from isplit import runs
-from isplit.analysis.collect import by_condition, collect
 from isplit.stages import Store
+from isplit.studies.collect import by_condition, collect
 
 LAYERS = "split.layer=[block1_pool,block2_pool,block3_pool,block5_conv3]"
 QUICK = ("logger=none", "study.images=40", "study.reductions=[{channels: sum}]")

@@ -18,9 +18,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from pipeline.jobs import ROOT, SMALLEST, compose_job
 
 from isplit import runs
-from isplit.analysis.collect import collect
 from isplit.studies.classes.proposal import Proposal, Subset
 from isplit.studies.classes.subsets import is_part_of, sweep_of
+from isplit.studies.collect import collect
 
 
 def compose_study(root: Path, output: str, *overrides: str):

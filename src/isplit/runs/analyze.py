@@ -20,7 +20,6 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from isplit import config
-from isplit.analysis.collect import Collection, collect
 from isplit.files import write_text
 from isplit.report.files import write_findings
 from isplit.report.findings import Findings
@@ -29,6 +28,7 @@ from isplit.report.screen import say
 from isplit.runs.curves import seen_of
 from isplit.studies.agreement.study import agreement_study
 from isplit.studies.classes.study import classes_study
+from isplit.studies.collect import Collection, collect
 from isplit.studies.conditions import Look
 from isplit.tracking import log_findings
 

@@ -12,12 +12,12 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from isplit import config
-from isplit.analysis.collect import Run
 from isplit.bottleneck import RateOf
 from isplit.importance import CuiSettings, architecture_curves, predictor_cost
 from isplit.importance.heatmaps import has_map, heat_maps, overlays
 from isplit.runs.base import Base, curves_of, reopen_baseline, workbench
 from isplit.stages import Workbench
+from isplit.studies.collect import Run
 from isplit.studies.conditions import Pictures, Seen
 from isplit.types import Curve, PredictorCost
 

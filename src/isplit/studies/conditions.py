@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isplit.analysis.collect import Run, correct_answers, facts
 from isplit.importance import RULES
+from isplit.studies.collect import Run, correct_answers, facts
 from isplit.studies.scores import Agreement
 from isplit.studies.subsets import subset_accuracies
 from isplit.types import Curve, PredictorCost, SplitPoint, SplitResult

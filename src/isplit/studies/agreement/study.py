@@ -11,7 +11,6 @@ from typing import Any
 
 import yaml
 
-from isplit.analysis.collect import Collection, Run, by_condition
 from isplit.report.findings import Chart, Drawing, Findings, Value
 from isplit.report.table import Column, Table
 from isplit.studies.agreement.agreement import agreement
@@ -30,6 +29,7 @@ from isplit.studies.agreement.tables import (
 )
 from isplit.studies.agreement.verdict import why
 from isplit.studies.answer import answer, device_macs
+from isplit.studies.collect import Collection, Run, by_condition
 from isplit.studies.conditions import Condition, Look, Pictures, condition_of, with_own_slugs
 
 log = logging.getLogger(__name__)

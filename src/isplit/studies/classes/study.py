@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from isplit.analysis.collect import Collection, Run, by_condition, correct_answers
 from isplit.report.findings import Drawing, Findings, Value
 from isplit.studies.classes.proposal import Proposal, Subset, propose
 from isplit.studies.classes.splits import Retraining, Trained, compare, shift
@@ -20,6 +19,7 @@ from isplit.studies.classes.tables import (
     subsets_table,
 )
 from isplit.studies.classes.verdict import ClassFinding
+from isplit.studies.collect import Collection, Run, by_condition, correct_answers
 from isplit.studies.conditions import Condition, Look, Seen, condition_of, with_own_slugs
 from isplit.studies.figures.classes import classes_figure
 from isplit.studies.figures.f1 import f1_figure

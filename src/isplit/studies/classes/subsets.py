@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from isplit.analysis.collect import Run, job_folder
 from isplit.overrides import key_of, quoted
 from isplit.studies.classes.proposal import Proposal
+from isplit.studies.collect import Run, job_folder
 
 RECIPE = ("model", "bottleneck", "stage", "seed")  # with the data, what a training is
 PLACES = ("cache_dir", "root", "memory_gb", "num_workers", "download")  # of the data: not what
