@@ -16,6 +16,7 @@ import logging
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +27,16 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from isplit.analysis.collect import Run, by_condition, collect
-from isplit.analysis.leaderboard import leaderboard
 from isplit.files import write_json
 from isplit.importance import PREDICTORS, importance_curves
-from isplit.runs.agreement import judged_conditions
-from isplit.runs.curves import Reopened, reopened
+from isplit.runs.curves import Reopened, reopened, seen_of
+from isplit.studies.agreement.leaderboard import leaderboard
+from isplit.studies.agreement.study import judged_conditions
+from isplit.studies.collect import Run, by_condition, collect
 
 CONF = Path(__file__).parents[1] / "conf"
 SHARED = ("cui", "gradient", "cosine")  # what one pass over the images gives
-TRAINED = ("autoencoder", "pre_finetune")
+TRAINED = ("minus_nmse", "after_autoencoder")
 
 
 def main() -> None:
@@ -138,7 +139,7 @@ def _seconds(way: Callable[[], object]) -> float:
 def _rows(
     cfg: DictConfig, groups: dict[str, list[Run]], ratios: dict[str, list[float]]
 ) -> list[dict[str, Any]]:
-    conditions, _ = judged_conditions(cfg, groups)
+    conditions = [c for c, _ in judged_conditions(groups, partial(seen_of, cfg))]
     scored = [condition for condition in conditions if condition.agreement]
     board = leaderboard(scored)
     rows = []

@@ -1,6 +1,6 @@
 """Conditions made of a few numbers, as if their split points had been trained."""
 
-from isplit.analysis.findings import Condition, PredictorCost, Retrained
+from isplit.studies.conditions import Condition, Retrained
 from isplit.types import (
     Accuracy,
     BottleneckResult,
@@ -9,6 +9,7 @@ from isplit.types import (
     Curve,
     CurveValue,
     PerClass,
+    PredictorCost,
     SplitPoint,
     SplitResult,
 )

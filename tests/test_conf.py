@@ -9,7 +9,6 @@ from omegaconf import OmegaConf
 from pipeline.jobs import ROOT, compose_job
 
 from isplit import __main__ as command
-from isplit.analysis.classes import FEWEST_CLASSES
 from isplit.backbones.build import BACKBONES, STEMS
 from isplit.config import cui_settings, curve_rate_of, limits, not_compressed
 from isplit.data.album import FITS
@@ -22,6 +21,7 @@ from isplit.keys.conf import every_key, groups, options
 from isplit.keys.takes import taken, terms
 from isplit.runs.analyze import STUDIES
 from isplit.stages import LOSSES, OPTIMIZERS, RECONSTRUCTIONS, SCHEDULES, TAUGHT
+from isplit.studies.classes.proposal import FEWEST_CLASSES
 from isplit.tracking.run import MODES
 from isplit.types import SplitPoint
 

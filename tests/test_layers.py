@@ -1,6 +1,7 @@
 """Imports point downwards: a module knows the levels below it, never a sibling."""
 
 import ast
+import sys
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[1] / "src" / "isplit"
@@ -9,15 +10,38 @@ LEVELS = [
     {"types", "files", "documents", "threads", "overrides", "keys", "codec", "network"},
     {"graph", "bottleneck", "data"},
     {"backbones", "model", "importance", "evaluate"},
-    {"stages", "artifact", "analysis"},
-    {"report"},
-    {"outputs", "tracking"},
+    {"stages", "artifact", "report"},
+    {"studies", "tracking"},
     {"config"},
     {"runs"},
     {"sweeps"},
     {"__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
+
+
+PLOTS = {"matplotlib", "numpy"}
+MAY_IMPORT = {  # packages of others, by room; a room that is not here may import any of ours
+    "report": PLOTS | {"jinja2", "markupsafe", "PIL", "rich"},
+    "studies": PLOTS | {"pydantic", "scipy", "yaml"},
+    "tracking": {"lightning", "wandb"},
+    "importance": {"numpy", "scipy", "torch", "pytorch_grad_cam", "PIL", "cv2"},
+    "graph": {"numpy", "rich", "timm", "torch", "torchvision"},
+    "bottleneck": {"torch", "torchvision"},
+    "model": {"torch"},
+    "evaluate": {"torch", "torchmetrics"},
+    "files": set(),
+    "overrides": set(),
+}
+SHARED = {
+    "conditions",
+    "scores",
+    "subsets",
+    "answer",
+    "figures",
+    "job",
+    "collect",
+}  # by the studies
 
 
 def modules():
@@ -52,6 +76,35 @@ def test_imports_point_to_lower_levels():
         if name != noun(path) and LEVEL[name] >= LEVEL[noun(path)]
     ]
     assert not wrong
+
+
+def others(path: Path) -> set[str]:
+    """Packages that are neither Python's nor ours."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.partition(".")[0])
+        elif isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+    return names - set(sys.stdlib_module_names) - {"isplit"}
+
+
+def test_a_room_imports_the_packages_it_may():
+    wrong = {
+        str(path.relative_to(SOURCE)): others(path) - MAY_IMPORT[noun(path)]
+        for path in modules()
+        if noun(path) in MAY_IMPORT
+    }
+    assert not {path: names for path, names in wrong.items() if names}
+
+
+def test_a_study_knows_no_other_study_and_what_they_share_knows_none():
+    for path in (SOURCE / "studies").rglob("*.py"):
+        own = path.relative_to(SOURCE / "studies").parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            module = getattr(node, "module", None) or ""
+            if module.startswith("isplit.studies."):
+                assert module.split(".")[2] in SHARED | ({own} - SHARED), path
 
 
 def test_no_drawers():

@@ -10,11 +10,13 @@ import yaml
 from hydra import compose, initialize_config_dir
 from jobs import ROOT, compose_job
 from run_folders import CALL, CONFIG, changed, make_run, malformed
+from safetensors.torch import save_file
 from scipy import stats
 
 from isplit import runs
-from isplit.analysis.collect import by_condition, collect
-from isplit.runs.curves import Reopened, reopened_or_why_not
+from isplit.runs.reopened import Reopened, reopened_or_why_not
+from isplit.stages import Store
+from isplit.studies.collect import by_condition, collect
 
 LAYERS = "split.layer=[block1_pool,block2_pool,block3_pool,block5_conv3]"
 QUICK = ("logger=none", "study.images=40", "study.reductions=[{channels: sum}]")
@@ -63,7 +65,7 @@ def test_agreement_is_what_scipy_makes_of_the_table(analysed):
     accuracy = [float(row["accuracy"]) for row in rows]
     found = json.loads((folder / "agreement.json").read_text(encoding="utf-8"))
     assert found["n"] == len(rows) == 4
-    for kind in ("cui", "gradient", "probe", "size", "autoencoder", "cui(channels=sum)"):
+    for kind in ("cui", "gradient", "probe", "size", "minus_nmse", "cui(channels=sum)"):
         values, score = [float(row[kind]) for row in rows], found["predictors"][kind]
         for name, statistic in (
             ("spearman", stats.spearmanr),
@@ -249,3 +251,32 @@ def test_a_folder_without_runs_says_what_makes_one(tmp_path):
     said = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert said.returncode == 1
     assert "has no finished run: python train.py makes one" in said.stdout + said.stderr
+
+
+def test_random_curves_are_of_random_weights_though_others_were_given(tmp_path):
+    """The same architecture with two files of weights: the curve of the net knows neither."""
+    layers = "split.layer=[block1_pool,block3_pool,block5_pool]"
+    curves = []
+    for number in (1, 2):
+        runs.train(
+            compose_job(tmp_path / "made", f"model.dropout=0.{number}", output=f"net{number}")
+        )
+        (stage,) = (
+            run.result.stages["baseline"].fingerprint
+            for run in collect([tmp_path / "made" / f"net{number}"]).runs
+        )
+        store = Store(tmp_path / "made" / "store", {})
+        weights = store.read("baseline", stage).made.weights
+        path = tmp_path / f"{number}.safetensors"
+        save_file(weights, path)
+        root = tmp_path / str(number)
+        runs.train(compose_job(root, layers, f"model.weights={path}"))
+        only = ("study.predictors=[cui]", "study.untrained=[cui]", "study.heat_maps=0")
+        runs.analyze(compose_analysis(root, *only, "study.reductions=[]"))
+        with (root / "analysis" / "curve.csv").open(encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        curves.append([[float(row[kind]) for row in rows] for kind in ("cui", "random:cui")])
+    (trained, random), (other, other_random) = curves
+    assert random == other_random
+    assert trained != other
+    assert random not in (trained, other)

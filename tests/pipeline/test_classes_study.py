@@ -3,21 +3,24 @@
 import csv
 import json
 import math
+import os
 import shlex
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
-from pipeline.jobs import ROOT, compose_job
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from pipeline.jobs import ROOT, SMALLEST, compose_job
 
 from isplit import runs
-from isplit.analysis.classes import Subset
-from isplit.analysis.collect import collect
-from isplit.runs.subset_jobs import SubsetJob, is_part_of, recipe
+from isplit.studies.classes.proposal import Proposal, Subset
+from isplit.studies.classes.subsets import is_part_of, sweep_of
+from isplit.studies.collect import collect
 
 
 def compose_study(root: Path, output: str, *overrides: str):
@@ -40,9 +43,12 @@ def rows(path: Path):
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """A folder with a finished job on all ten letters."""
+    """A folder with a finished job on all ten letters, as a command leaves it."""
     folder = tmp_path_factory.mktemp("classes")
+    words = [*SMALLEST, f"paths.root={folder}", f"paths.data={folder / 'data'}"]
     runs.train(compose_job(folder))
+    (folder / "job" / ".hydra").mkdir()
+    (folder / "job" / ".hydra" / "overrides.yaml").write_text(json.dumps(words), encoding="utf-8")
     return folder
 
 
@@ -53,14 +59,23 @@ def proposed(root):
 
 @pytest.fixture(scope="module")
 def tried(root, proposed):
-    """The same with everything trained."""
-    return study(root, "tried", "study.classes_per_subset=3", "study.run=true")
+    """The same after the sweep that the study names, in a folder of its own."""
+    _, script, *words = shlex.split(proposed["conditions"][0]["command"])
+    where = f"hydra.sweep.dir={root / 'sweep'}"
+    command = [sys.executable, str(ROOT / script), *words, where]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run(command, check=True, cwd=root, env=environment, capture_output=True)
+    return study(root, "tried", "study.classes_per_subset=3", BOTH.format(root=root))
+
+
+BOTH = "runs=[{root}/sweep,{root}/job]"
 
 
 @pytest.fixture
 def undrawn(monkeypatch):
     """Figures take most of the time."""
-    monkeypatch.setattr("isplit.outputs.classes.save", lambda figure, path: [])
+    monkeypatch.setattr("isplit.report.files.save", lambda *_: [])
+    monkeypatch.setattr("isplit.report.page.inlined", lambda *_: "")
 
 
 def the_run(root):
@@ -68,18 +83,29 @@ def the_run(root):
     return run
 
 
-def test_without_training_there_is_a_proposal_and_a_command_for_each_training(root, proposed):
+def folder_of(root, number, split, subsets):
+    """Of the sweep's job on this subset with this split."""
+    for path in (root / "sweep").rglob("result.json"):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        same = result["per_class"]["class_names"] == subsets[number - 1]["classes"]
+        if same and result["split"]["label"] == split:
+            return path.parent
+    raise AssertionError(f"no job of subset {number} at {split}")
+
+
+def test_without_training_there_is_a_proposal_and_one_command_for_all_trainings(root, proposed):
     (finding,) = proposed["conditions"]
     assert len(finding["peaks"]) == 10
     assert [len(subset["classes"]) <= 3 for subset in finding["subsets"]] == [True, True]
     assert not set(finding["subsets"][0]["classes"]) & set(finding["subsets"][1]["classes"])
-    assert len(finding["commands"]) == 4
+    assert finding["command"].startswith("python train.py -m trainer=smoke logger=none")
+    assert finding["command"] in (root / "proposed" / "results.txt").read_text("utf-8")
     assert finding["shift"] is None
     assert "Nothing was retrained" in finding["verdict"]
     assert finding["left_out"] == ["4 of 4 trainings of the subsets"]
     assert not list((root / "proposed").rglob("result.json"))
     files = {path.name for path in (root / "proposed").iterdir()}
-    assert {"classes.csv", "classes.txt", "classes.png", "f1.svg", "f1.csv"} <= files
+    assert {"classes.csv", "results.txt", "classes.png", "f1.svg", "f1.csv", "report.html"} <= files
 
 
 def test_the_table_says_what_the_predictions_say(root, tried):
@@ -89,7 +115,8 @@ def test_the_table_says_what_the_predictions_say(root, tried):
         splits = [row["first_split"], row["second_split"]]
         right = {}
         for split in splits:
-            folder = root / "tried" / f"subset-{row['subset']}-{split}"
+            subsets = tried["conditions"][0]["subsets"]
+            folder = folder_of(root, int(row["subset"]), split, subsets)
             answers = rows(folder / "predictions.csv")
             right[split] = [answer["label"] == answer["finetune"] for answer in answers]
             result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
@@ -111,7 +138,7 @@ def test_f1_of_each_class_is_told_before_and_after(root, tried):
     subsets = tried["conditions"][0]["subsets"]
     assert len(table) == 10 + 2 * sum(len(subset["classes"]) for subset in subsets)
     for row in (row for row in table if row["subset"] != "0"):
-        folder = root / "tried" / f"subset-{row['subset']}-{row['split']}"
+        folder = folder_of(root, int(row["subset"]), row["split"], subsets)
         per_class = json.loads((folder / "result.json").read_text(encoding="utf-8"))["per_class"]
         place = per_class["class_names"].index(row["class"])
         assert float(row["f1_unsplit"]) == per_class["baseline_f1"][place]
@@ -122,7 +149,7 @@ def test_f1_of_each_class_is_told_before_and_after(root, tried):
 
 def test_the_subsets_share_a_baseline_and_are_trained_by_the_recipe_of_all(root, tried):
     whole = the_run(root)
-    found = collect([root / "tried"]).runs
+    found = collect([root / "sweep"]).runs
     assert len(found) == 4
     assert len({run.result.stages["baseline"].fingerprint for run in found}) == 2
     for run in found:
@@ -131,113 +158,98 @@ def test_the_subsets_share_a_baseline_and_are_trained_by_the_recipe_of_all(root,
         assert run.config["stage"] == whole.config["stage"]
 
 
-def test_what_is_finished_is_found_again_and_is_no_condition_of_its_own(root, tried, undrawn):
-    """Also without ``study.run``, and in the folders that commands would have written."""
-    again = study(
-        root, "again", "study.classes_per_subset=3", f"runs=[{root / 'tried'},{root / 'job'}]"
-    )
-    assert again == tried | {"conditions": [tried["conditions"][0] | {"commands": []}]}
-    assert not list((root / "again").rglob("result.json"))
+def test_with_everything_trained_there_is_nothing_to_do(tried):
+    (finding,) = tried["conditions"]
+    assert (finding["command"], finding["left_out"]) == ("", [])
+    assert finding["shift"] is not None
 
 
-def composed(command):
-    """The config that a printed command stands for."""
-    program, script, *words = shlex.split(command)
-    assert (program, script) == ("python", "train.py")
-    options = dict(word.lstrip("-").split("=", 1) for word in words if word.startswith("--"))
-    overrides = [w for w in words if not w.startswith(("--", "hydra."))]
-    folder = options.get("config-path", str(ROOT / "conf"))
-    with initialize_config_dir(folder, version_base="1.3"):
-        return compose(options.get("config-name", "train"), overrides)
-
-
-def test_a_command_stands_for_the_training_that_the_study_makes(root, proposed, tried):
-    """Of a job that was no command: it begins from the config that the job left."""
-    commands = proposed["conditions"][0]["commands"]
-    cfgs = [OmegaConf.to_container(composed(command), resolve=True) for command in commands]
-    made = {run.folder.name: run.config for run in collect([root / "tried"]).runs}
-    assert len(cfgs) == len(made) == 4
-    for cfg in cfgs:
-        job = made[Path(cfg["paths"]["output"]).name]
-        for group in ("data", "model", "bottleneck", "stage", "seed", "repeat"):
-            assert cfg[group] == job[group]
-        assert cfg["split"]["layer"] == job["split"]["layer"]
-
-
-def test_a_command_uses_the_words_of_the_one_that_made_the_job(root, tmp_path):
-    job = tmp_path / "job"
-    (job / ".hydra").mkdir(parents=True)
+def overridden(run, folder, words):
+    """The run in a folder that a command with these words would have left."""
+    (folder / ".hydra").mkdir(parents=True)
     for name in ("config.yaml", "curve.json"):
-        (job / name).touch()
-    typed = ["trainer=smoke", "split.layer=peaks", "+logger.extra.a.x=1", "data.classes=[A,B,C,D]"]
-    (job / ".hydra" / "overrides.yaml").write_text(json.dumps(typed), encoding="utf-8")
-    whole = replace(the_run(root), folder=job / "09-block3_pool")
+        (folder / name).touch()
+    (folder / ".hydra" / "overrides.yaml").write_text(json.dumps(words), encoding="utf-8")
+    return replace(run, folder=folder)
+
+
+def proposal_of(*names):
+    one, other = Subset(names[:2], 9, 1, 9), Subset(names[2:], 15, 1, 15)
+    return Proposal((9, 15), {}, {}, (one, other))
+
+
+def test_the_command_uses_the_words_of_the_one_that_made_the_job(root, tmp_path):
+    typed = ["trainer=smoke", "split.layer=peaks", "data.classes=[A,B,C,D]", "seed=3"]
     names = ("school bus", "A", 'the "big" one', "true", "cat's")
-    made = SubsetJob(whole, Subset(names, 9, 1, 9), number=2, position=9, repeat=1)
-    words = shlex.split(made.command(Path("a folder") / made.name))
-    assert words[:4] == ["python", "train.py", "trainer=smoke", "+logger.extra.a.x=1"]
-    assert words[-1] == 'hydra.run.dir="a folder/subset-2-block3_pool-repeat-1"'
+    whole = overridden(the_run(root), tmp_path / "job", typed)
+    command, why_none = sweep_of(whole, proposal_of(*names), repeats=2)
+    words = shlex.split(command)
+    assert why_none == ()
+    assert words[:5] == ["python", "train.py", "-m", "trainer=smoke", "seed=3"]
+    parser = OverridesParser.create()
+    swept = {
+        o.key_or_group: list(o.sweep_string_iterator()) for o in parser.parse_overrides(words[5:])
+    }
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        cfg = compose("train", words[4:-1])
-    assert list(cfg.data.classes) == list(names)
-    assert (cfg.split.layer, cfg.repeat) == ("block3_pool", 1)
+        chosen = [compose("train", [f"data.classes={c}"]) for c in swept["data.classes"]]
+    assert [tuple(cfg.data.classes) for cfg in chosen] == [names[:2], names[2:]]
+    assert swept["split.layer"] == ["block3_pool", "block5_conv2"]
+    assert swept["repeat"] == ["0", "1"]
 
 
 @pytest.mark.parametrize(
-    ("typed", "message"),
+    "word",
     [
-        (["+logger.extra.x._target_=os.system"], r"logger\.extra\.x\._target_=os\.system: no comm"),
-        (["seed=1", "--config-dir=/tmp"], "'--config-dir=/tmp' sets no key of train.py"),
-        (["hydra.callbacks.a.b=c"], r"'hydra\.callbacks\.a\.b=c' sets no key"),
-        (["seed=${oc.env:HOME}"], "is an interpolation"),
-        ({"a": 1}, "is no list of words"),
+        "model.net._target_=os.system",
+        "+x={_target_:os.system}",
+        "hydra.searchpath=[file:///elsewhere]",
+        "hydra/launcher=elsewhere",
+        "--config-dir=/elsewhere",
+        "seed=${oc.env:HOME}",
+        7,
     ],
 )
-def test_no_command_calls_code_at_a_folders_word(root, tmp_path, typed, message):
-    shutil.copytree(root / "job", tmp_path / "job")
-    (tmp_path / "job" / ".hydra").mkdir()
-    (tmp_path / "job" / ".hydra" / "overrides.yaml").write_text(json.dumps(typed))
-    whole = replace(the_run(root), folder=tmp_path / "job")
-    made = SubsetJob(whole, Subset(("A", "B"), 9, 1, 9), number=1, position=9)
-    with pytest.raises(ValueError, match=message):
-        made.command(tmp_path / "place")
-    if "_target_" in str(typed):
-        assert "_target_=os.system" in made.command(tmp_path / "place", allow_code=True)
+def test_a_folder_from_elsewhere_prints_no_command_that_runs_code(root, tmp_path, word):
+    whole = overridden(the_run(root), tmp_path / "job", ["trainer=smoke", word])
+    command, (why_none,) = sweep_of(whole, proposal_of(*"ABCD"), repeats=1)
+    assert command == ""
+    assert why_none == f"no command: {word} could run code, so write the sweep by hand"
 
 
-def test_no_command_begins_from_a_config_that_calls_code(root, tmp_path):
+def test_a_config_with_a_target_prints_no_command(root, tmp_path):
+    run = overridden(the_run(root), tmp_path / "job", [])
+    logger = run.config["logger"] | {"extra": {"mine": [{"_target_": "os.system"}]}}
+    whole = replace(run, config=run.config | {"logger": logger})
+    command, (why_none,) = sweep_of(whole, proposal_of(*"ABCD"), repeats=1)
+    assert command == ""
+    assert "logger.extra.mine.0._target_ could run code" in why_none
+
+
+def test_without_the_words_or_of_groups_there_is_no_command(root, tmp_path):
     run = the_run(root)
-    config = run.config | {"logger": {"extra": {"x": {"_target_": "os.system"}}}}
-    whole = replace(run, config=config)
-    made = SubsetJob(whole, Subset(("A", "B"), 9, 1, 9), number=1, position=9)
-    with pytest.raises(ValueError, match=r"os\.system: no command.*study\.allow_code=true"):
-        made.command(tmp_path / "place")
-
-
-def test_of_groups_there_is_no_command_and_a_recipe_of_the_members(root):
-    run = the_run(root)
+    bare = replace(run, folder=tmp_path)
+    for name in ("config.yaml", "curve.json"):
+        (tmp_path / name).touch()
+    assert "overrides.yaml is missing" in sweep_of(bare, proposal_of(*"ABCD"), 1)[1][0]
     groups = {"vowels": ["A", "E"], "others": ["B", "C"], "more": ["D"]}
     config = run.config | {"data": run.config["data"] | {"groups": groups}}
     names = replace(run.result.per_class, class_names=tuple(groups))
     whole = replace(run, config=config, result=replace(run.result, per_class=names))
-    made = SubsetJob(whole, Subset(("vowels", "more"), 9, 1, 9), number=1, position=9)
-    with pytest.raises(ValueError, match=r"data\.groups: no command.*study\.run=true"):
-        made.command(Path("folder"))
-    assert '"more": ["D"]' in recipe(whole, ("vowels", "more"))
-    assert "others" not in recipe(whole, ("vowels", "more"))
+    assert "no command: data.groups" in sweep_of(whole, proposal_of(*"ABCD"), 1)[1][0]
+    fewer = replace(names, class_names=("vowels", "more"))
+    part = replace(whole, result=replace(whole.result, per_class=fewer))
+    assert is_part_of(part, whole)
+    other = config | {"data": config["data"] | {"groups": groups | {"more": ["F"]}}}
+    assert not is_part_of(replace(part, config=other), whole)
 
 
 def test_repeats_are_counted(root, tried, undrawn):
     again = study(
-        root,
-        "repeated",
-        "study.classes_per_subset=3",
-        "study.repeats=2",
-        f"runs=[{root / 'tried'},{root / 'job'}]",
+        root, "repeated", "study.classes_per_subset=3", "study.repeats=2", BOTH.format(root=root)
     )
     (finding,) = again["conditions"]
     assert finding["left_out"] == ["4 of 8 trainings of the subsets"]
-    assert all("repeat=1" in shlex.split(command) for command in finding["commands"])
+    assert finding["command"].endswith("repeat=0,1")
 
 
 @pytest.mark.parametrize(
@@ -254,7 +266,7 @@ def test_what_cannot_be_is_said_with_its_key(root, mistake, message):
 
 def test_a_run_without_its_answers_cannot_be_compared(root, tried, tmp_path):
     copy = tmp_path / "tried"
-    shutil.copytree(root / "tried", copy)
+    shutil.copytree(root / "sweep", copy)
     for path in copy.rglob("predictions.csv"):
         path.unlink()
     with pytest.raises(ValueError, match=r"has no predictions\.csv"):

@@ -37,7 +37,8 @@ def test_the_result_has_every_field_of_the_schema_and_is_true(job):
     _, _, root = job
     written = result_file(root)
     assert written["schema"] == 1
-    assert (written["model"], written["data"], written["num_classes"]) == ("vgg16", "letters", 10)
+    names = ("vgg16 x 0.125", "letters easy", 10)
+    assert (written["model"], written["data"], written["num_classes"]) == names
     assert written["split"]["layer"] == "features.23"
     assert written["split"]["label"] == "block3_pool"
     assert written["split"]["index"] == 9
@@ -160,7 +161,7 @@ def test_a_module_of_the_users_own_is_split_like_any_other(tmp_path):
     own = ("model=custom", "model.net._target_=cases.Residual", "data.classes=[A,B,C]")
     cfg = compose_job(tmp_path, *own, "split.layer=auto")
     result = runs.train(cfg)[0]
-    assert result.model == "custom"
+    assert result.model == "Residual"
     with pytest.raises(ValueError, match=r"holds a split of a model of your own: give it as net="):
         load_split_model(tmp_path / "job")
     split = load_split_model(tmp_path / "job", cases.Residual())

@@ -3,30 +3,27 @@
 import socket
 import urllib.parse
 from dataclasses import replace
-from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import wandb
 from lightning.pytorch.loggers import CSVLogger
 from made_conditions import condition
 from pipeline.jobs import compose_job
-from wandb.plot import line, scatter
 from wandb_files import read_run
 
 from isplit import config
-from isplit.analysis.agreement import agreement
-from isplit.analysis.leaderboard import leaderboard
+from isplit.report.findings import Chart, Findings
+from isplit.report.table import Table
+from isplit.studies.agreement.agreement import agreement
+from isplit.studies.agreement.study import condition_findings, together
+from isplit.studies.job import flat_numbers
 from isplit.tracking import (
     EpochLines,
-    Table,
-    flat_result,
     forgiving,
-    log_agreement,
     log_artifact,
-    log_charts,
-    log_result,
+    log_findings,
     log_summary,
-    log_tables,
     progress_callbacks,
     wandb_mode,
     wandb_run,
@@ -42,11 +39,14 @@ from isplit.types import (
 )
 
 OF_AGENTS = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_RESUME")
-TABLE = Table(("layer", "rank", "accuracy"), (("block1", 1, 0.9), ("block2", 2, None)))
+ROWS = [{"layer": "block1", "rank": 1, "accuracy": 0.9}, {"layer": "block2", "rank": 2}]
+TABLE = Table.of_rows("points", ROWS)
 CHARTS = {
-    "rank": (TABLE, partial(scatter, x="rank", y="accuracy", title="Rank")),
-    "curve": (TABLE, partial(line, x="rank", y="accuracy", stroke="layer", title="Curve")),
+    "rank": Chart(TABLE, "scatter", "rank", "accuracy", "Rank"),
+    "curve": Chart(TABLE, "line", "rank", "accuracy", "Curve"),
 }
+NUMBERS = {"agreement/cui": 0.5, "best/layer": "block1"}
+FOUND = Findings("all", numbers=NUMBERS, logged={"points": TABLE}, charts=CHARTS)
 
 
 @pytest.fixture(autouse=True)
@@ -147,23 +147,20 @@ def test_everything_told_offline_is_read_back(tmp_path):
     report = tmp_path / "report.html"
     report.write_text("<p>whole</p>")
     with wandb_run("offline", tmp_path, {"data": {"name": "letters"}, "seed": 1}, **about) as told:
-        log_summary(told, {"agreement/cui": 0.5, "best/layer": "block1"})
-        log_tables(told, {"points": TABLE})
-        log_charts(told, CHARTS)
-        log_artifact(told, report, "report", "analysis")
+        log_findings(told, FOUND, report)
     run = read_run(tmp_path)
     names = ("project", "display_name", "run_group", "tags", "job_type")
     assert [run.about[name] for name in names] == ["p", "n", "g", ["t"], "analyze"]
     assert run.config.items() >= {"data/name": "letters", "seed": 1}.items()
     assert run.history[0]["agreement/cui"] == 0.5
     assert run.summary.items() >= {"agreement/cui": 0.5, "best/layer": "block1"}.items()
-    table = ([*TABLE.columns], [[*row] for row in TABLE.rows])
+    table = (["layer", "rank", "accuracy"], [["block1", 1, 0.9], ["block2", 2, None]])
     assert run.tables == {"points": table, "rank_table": table, "curve_table": table}
     shown = {name: run.config[f"_wandb.visualize.{name}"] for name in ("rank", "curve")}
     charts = {name: chart["panel_config"] for name, chart in shown.items()}
     assert charts["rank"]["panelDefId"] == "wandb/scatter/v0"
     assert charts["rank"]["fieldSettings"] == {"x": "rank", "y": "accuracy"}
-    assert charts["curve"]["fieldSettings"]["stroke"] == "layer"
+    assert charts["curve"]["panelDefId"] == "wandb/line/v0"
     assert run.artifacts["report"] == {"report.html": "<p>whole</p>"}
     assert run.exit_code == 0
 
@@ -172,10 +169,9 @@ def test_an_analysis_tells_its_curves_scores_and_report(tmp_path):
     accuracies, values = [0.7, 0.9, 0.8, 0.85], {"cui": [1, 4, 2, 3], "depth": [0, 1, 2, 3]}
     made = condition(accuracies, curves=values, left_untrained=(3,))
     made = replace(made, agreement=agreement(made, draws=50))
-    board = leaderboard([made, replace(made, name="other", slug="other")])
     (tmp_path / "report.html").write_text("<p>whole</p>")
     with wandb_run("offline", tmp_path, {}, job_type="analyze") as told:
-        log_agreement(told, [made], board, tmp_path)
+        log_findings(told, condition_findings(made), tmp_path / "report.html")
     run = read_run(tmp_path)
     columns, rows = run.tables["curves"]
     assert columns == ["index", "layer", "predictor", "value", "rank", "accuracy"]
@@ -193,8 +189,20 @@ def test_an_analysis_tells_its_curves_scores_and_report(tmp_path):
     assert run.summary["agreement/cui/spearman"] == pytest.approx(1)
     assert run.summary["agreement/depth/spearman"] == pytest.approx(0.5)
     assert run.summary["agreement/verdict"] == made.agreement.verdict
-    assert run.tables["leaderboard"][1][0][:2] == ["cui", pytest.approx(1)]
     assert run.artifacts["report"] == {"report.html": "<p>whole</p>"}
+
+
+def test_the_parts_of_findings_are_told_under_their_slugs(tmp_path):
+    made = condition([0.7, 0.9, 0.8, 0.85], curves={"cui": [1, 4, 2, 3]})
+    made = replace(made, agreement=agreement(made, draws=50))
+    both = [made, replace(made, name="other", slug="other")]
+    found = together(both, [condition_findings(c) for c in both], [])
+    with wandb_run("offline", tmp_path, {}) as told:
+        log_findings(told, found)
+    run = read_run(tmp_path)
+    assert run.tables["leaderboard"][1][0][:2] == ["cui", pytest.approx(1)]
+    assert {"small/curves", "other/curves"} <= set(run.tables)
+    assert run.summary["other/agreement/cui/spearman"] == pytest.approx(1)
 
 
 def test_a_run_that_raises_ends_as_failed(tmp_path):
@@ -215,10 +223,7 @@ def test_a_folder_is_an_artifact_of_its_files_and_none_is_refused(tmp_path):
 
 def test_other_loggers_are_told_the_numbers_only(tmp_path):
     logger = CSVLogger(tmp_path)
-    log_summary([logger], {"accuracy": 0.5, "layer": "block1"})
-    log_tables([logger], {"points": TABLE})
-    log_charts([logger], CHARTS)
-    log_artifact([logger], tmp_path, "a", "analysis")
+    log_findings([logger], replace(FOUND, numbers={"accuracy": 0.5, "layer": "x"}), tmp_path)
     (metrics,) = tmp_path.rglob("metrics.csv")
     assert metrics.read_text().splitlines() == ["accuracy,step", "0.5,0"]
 
@@ -240,7 +245,7 @@ RESULT = SplitResult(
 
 
 def test_a_results_keys_are_flat_and_the_curve_goes_by_its_kind():
-    flat = flat_result(RESULT)
+    flat = flat_numbers(RESULT).numbers
     assert flat["curve/kind"] == "gradient"
     assert flat["curve/value"] == flat["curve/gradient"] == -1.5
     assert flat["curve/rank"] == flat["curve/gradient_rank"] == 2
@@ -252,7 +257,7 @@ def test_a_results_keys_are_flat_and_the_curve_goes_by_its_kind():
 
 def test_a_result_is_in_the_summary_with_its_strings(tmp_path):
     with wandb_run("offline", tmp_path, {}) as told:
-        log_result(told, RESULT, "block3_pool/")
+        log_findings(told, flat_numbers(RESULT, "block3_pool/"))
     summary = read_run(tmp_path).summary
     assert summary["block3_pool/split/layer"] == "features.23"
     assert summary["block3_pool/accuracy/after_finetune"] == 0.75
@@ -356,3 +361,10 @@ def test_the_environments_wish_to_resume_stands(tmp_path, another_environment):
 
 def test_progress_is_lines_where_there_is_no_terminal():
     assert [type(c) for c in progress_callbacks("auto")] == [EpochLines]
+
+
+def test_a_bar_says_the_stage_and_counts_from_one():
+    (bar,) = progress_callbacks("bar")
+    module = SimpleNamespace(name="finetune")
+    bar._trainer = SimpleNamespace(lightning_module=module, max_epochs=6)
+    assert bar._get_train_description(0) == "finetune: epoch 1/6"

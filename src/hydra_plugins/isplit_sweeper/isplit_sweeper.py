@@ -86,7 +86,14 @@ class SplitSweeper(BasicSweeper):
     def _launch(self, jobs: Sequence[Job]) -> list[str]:
         """What stopped each job; empty for those that came to their end."""
         assert self.launcher is not None
-        commands = [[*job.overrides, f"hydra.sweep.subdir='{job.name}'"] for job in jobs]
+        commands = [
+            [
+                *job.overrides,
+                f"hydra.sweep.subdir='{job.name}'",
+                f"hydra.job.name='{k} of {len(jobs)}'",
+            ]
+            for k, job in enumerate(jobs, 1)
+        ]
         errors: list[str] = []
         for batch in self.split_overrides_to_chunks(commands, self.max_batch_size):
             returns = self.launcher.launch(batch, initial_job_idx=len(errors))

@@ -9,6 +9,7 @@ from isplit.config.model import (
     model_description,
     model_keys,
 )
+from isplit.config.names import data_name, model_name
 from isplit.config.trainer import engine, in_sweep, launcher, team, use_threads
 from isplit.config.values import (
     architecture,
@@ -32,6 +33,7 @@ __all__ = [
     "build_model",
     "cui_settings",
     "curve_rate_of",
+    "data_name",
     "engine",
     "identity",
     "in_sweep",
@@ -41,6 +43,7 @@ __all__ = [
     "loggers",
     "model_description",
     "model_keys",
+    "model_name",
     "not_compressed",
     "plain",
     "rate_of",

@@ -1,82 +1,62 @@
-"""What is said on the screen at the end of a job, and kept as text."""
+"""Findings on the terminal, and the same as text."""
 
 from __future__ import annotations
 
-import math
 import sys
+from collections.abc import Iterable
+from typing import Literal
 
+from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as RichTable
+from rich.text import Text
 
-from isplit.analysis.findings import Agreement, Condition, Interval, Leaderboard
+from isplit.report.findings import Findings
+from isplit.report.table import Column, Table
+from isplit.report.text import printable
 
-FILE_WIDTH = 120  # characters of a table that goes to a file
+FILE_WIDTH = 120  # characters of a line that goes to a file
 
 
-def said(*lines: object) -> str:
-    """Tables and sentences on the screen; what was printed, as text."""
+def say(found: Findings) -> str:
+    """The tables, the verdict, and the answer last, where it stays in sight; gives it as text."""
     console = Console(width=None if sys.stdout.isatty() else FILE_WIDTH, record=True)
-    for line in lines:
-        console.print(line, highlight=False)
+    for line in _lines(found):
+        shown = Text(printable(line, kept="\n")) if isinstance(line, str) else fitted(line, console)
+        whole = line in (found.answer, found.command)  # to be searched for, or copied
+        console.print(shown, highlight=False, soft_wrap=whole)
     return console.export_text()
 
 
-def agreement_table(condition: Condition, found: Agreement) -> Table:
-    """Every predictor of a condition against the measured accuracy, the best first."""
-    table = Table(
-        title=condition.name,
-        caption=f"N={found.n} split points retrained; rho is Spearman's, with a 95 % interval\n"
-        "regret: accuracy lost by its first choice, and by the best of its first three",
+def fitted(table: Table, console: Console) -> RichTable:
+    """The table with as many columns as the console has room for, each whole."""
+    chosen = [column for column in table.columns if column.screen]
+    while sum(_width(table, c) + 3 for c in chosen) + 1 > console.width and len(chosen) > 1:
+        chosen.remove(max(chosen, key=lambda column: column.screen))
+    shown = RichTable(
+        title=Text(printable(table.name)), caption=Text(printable(table.note)), box=box.SQUARE
     )
-    _columns(table, "predictor", ("rho", "interval", "tau", "picks", "regret", "of three"))
-    order = sorted(found.predictors.items(), key=lambda item: -_or_least(item[1].spearman))
-    for name, score in order:
-        table.add_row(
-            name,
-            _signed(score.spearman),
-            _interval(score.spearman_ci95),
-            _signed(score.kendall),
-            score.pick,
-            f"{score.regret:.3f}",
-            f"{score.regret_top3:.3f}",
-        )
-    return table
+    for column in chosen:
+        where: Literal["right", "left"] = "right" if table.is_number(column) else "left"
+        least = min(_width(table, column), console.width - 4)
+        shown.add_column(Text(column.heading), justify=where, overflow="fold", min_width=least)
+    for row in table.rows:
+        shown.add_row(*(Text(column.text(row.get(column.key))) for column in chosen))
+    return shown
 
 
-def leaderboard_table(board: Leaderboard) -> Table:
-    """Every predictor over all conditions, the best first."""
-    ceiling = "" if board.ceiling is None else f"; noise ceiling {board.ceiling:.2f}"
-    table = Table(
-        title=f"predictors over {len(board.conditions)} conditions",
-        caption=f"rho: mean over the conditions of Spearman's with the measured accuracy{ceiling}",
-    )
-    _columns(table, "predictor", ("rho", "interval", "lowest", "highest", "beats cui", "regret"))
-    for one in board.standings:
-        table.add_row(
-            one.predictor,
-            _signed(one.mean_spearman),
-            _interval(one.mean_spearman_ci95),
-            _signed(one.lowest),
-            _signed(one.highest),
-            f"{one.beats_cui} of {one.against_cui}",
-            f"{one.mean_regret:.3f}",
-        )
-    return table
+def _lines(found: Findings) -> Iterable[Table | str]:
+    yield from (table for table in found.tables if table.on_screen)
+    if not found.parts and found.verdict:
+        yield found.verdict
+    for part in found.parts:
+        yield f"{part.name}: {part.verdict}"
+    if found.parts and found.verdict:
+        yield found.verdict
+    yield from filter(None, [found.command, found.answer])
 
 
-def _columns(table: Table, first: str, others: tuple[str, ...]) -> None:
-    table.add_column(first)
-    for other in others:
-        table.add_column(other, justify="right")
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}" if math.isfinite(value) else "-"
-
-
-def _interval(interval: Interval) -> str:
-    return f"[{_signed(interval[0])}, {_signed(interval[1])}]"
-
-
-def _or_least(value: float) -> float:
-    return value if math.isfinite(value) else -math.inf
+def _width(table: Table, column: Column) -> int:
+    """Characters of its widest cell, and of the longest word of its heading."""
+    cells = [column.text(row.get(column.key)) for row in table.rows]
+    return max(map(len, [*column.heading.split(), *cells]))

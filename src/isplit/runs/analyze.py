@@ -10,25 +10,38 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+import platform
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
 from isplit import config
-from isplit.analysis.collect import Collection, collect
 from isplit.files import write_text
 from isplit.keys import checked
-from isplit.runs.agreement import agreement_study
-from isplit.runs.classes import classes_study
+from isplit.report.files import write_findings
+from isplit.report.findings import Findings
+from isplit.report.page import write_report
+from isplit.report.screen import say
+from isplit.runs.curves import seen_of
+from isplit.studies.agreement.study import agreement_study
+from isplit.studies.classes.study import classes_study
+from isplit.studies.collect import Collection, collect
+from isplit.studies.conditions import Look
+from isplit.tracking import log_findings
 
 log = logging.getLogger(__name__)
 
-Study = Callable[[DictConfig, Collection, Path, Sequence[Logger]], None]
+Study = Callable[[Collection, Look, Mapping[str, Any]], Findings]
+"""Findings from the runs, from what their nets show, and from the keys of ``study``."""
 
 STUDIES: dict[str, Study] = {"agreement": agreement_study, "classes": classes_study}
-"""What ``study=`` can ask for."""
+"""What ``study=`` can ask for: a new one is a function and a line here."""
+
+PROGRAMS = ("isplit", "torch", "torchvision", "lightning", "scipy", "grad-cam")
 
 
 def analyze(cfg: DictConfig) -> None:
@@ -48,5 +61,14 @@ def analyze(cfg: DictConfig) -> None:
         raise ValueError(f"runs={where} has no finished run: python train.py makes one")
     log.info("%d runs, results in %s", len(found.runs), folder)
     with config.loggers(cfg, folder, "analyze") as loggers:
-        write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
-        STUDIES[cfg.study.name](cfg, found, folder, loggers)
+        text = OmegaConf.to_yaml(cfg, resolve=True)
+        write_text(folder / "config.yaml", text)
+        options = config.plain(cfg.study)
+        findings = STUDIES[cfg.study.name](found, partial(seen_of, cfg), options)
+        write_findings(findings, folder)
+        versions = {name: version(name) for name in PROGRAMS}
+        versions["Python"] = platform.python_version()
+        report = write_report(folder, findings, versions, {"analyze.py": text})
+        log_findings(loggers, findings, report)
+        log.info("open %s", report)
+        write_text(folder / "results.txt", say(findings))

@@ -37,6 +37,7 @@ class Base:
     traced: fx.GraphModule
     points: list[SplitPoint]
     trained: bool = True
+    forgotten: bool = False
 
 
 def workbench(
@@ -68,7 +69,10 @@ def open_baseline(cfg: DictConfig, bench: Workbench) -> Base:
 def reopen_baseline(
     cfg: DictConfig, bench: Workbench, stored: Stored, *, trained: bool = True
 ) -> Base:
-    """A baseline that an earlier job left in the store; or the net it was before any training.
+    """A baseline that an earlier job left in the store; or the same net with random weights.
+
+    These are the ones it was made with, where no others were given; else new ones, since a net that
+    came with weights, or of the user's own, need not have been random.
 
     Raises:
         ValueError: it was made from other data or another net than those of ``cfg``.
@@ -79,7 +83,22 @@ def reopen_baseline(
     _refuse_another(stored, {"code": _code(net, traced)}, bench.data.fingerprint)
     if trained:
         net.load_state_dict(stored.made.weights)
-    return Base(keys, stored, _traced(net, bench), points, trained)
+    forgotten = not trained and ("net" in keys or keys.get("weights") is not None)
+    if forgotten:
+        with seeded(cfg.seed, "random"):
+            _forget(net)
+    return Base(keys, stored, _traced(net, bench), points, trained, forgotten)
+
+
+def _forget(net: nn.Module) -> None:
+    """Begin every layer anew; parameters that belong to no layer, as tokens do, become noise."""
+    for module in net.modules():
+        begin = getattr(module, "reset_parameters", None)
+        if begin is not None:
+            begin()
+        else:
+            for parameter in module.parameters(recurse=False):
+                nn.init.normal_(parameter, std=0.02)
 
 
 def _untrained(
@@ -176,6 +195,7 @@ def curves_of(
     }
     if not base.trained:
         recipe["trained"] = False
+        recipe |= {"weights": "forgotten"} if base.forgotten else {}
     if any(depends_on_rate(kind) for kind in kinds):
         recipe["rates"] = [rate_of(point) for point in base.points]
     facts = bench.store.get_or_make("curve", recipe, make).made.facts

@@ -54,7 +54,8 @@ def command(job: Callable[[DictConfig], Any], cfg: DictConfig) -> None:
     speak()
     try:
         if config.in_sweep():
-            log.info("job %s", Path(cfg.paths.output).name)
+            place = HydraConfig.get().job.name  # ``3 of 18``
+            log.info("job %s: %s", place, Path(cfg.paths.output).name)
             (Path(cfg.paths.output) / FAILURE).unlink(missing_ok=True)
         with preemptible():
             job(cfg)

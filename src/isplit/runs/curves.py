@@ -10,20 +10,26 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from isplit import config
-from isplit.analysis.collect import Run
 from isplit.importance import PREDICTORS, architecture_curves, predictor_cost
 from isplit.importance.heatmaps import has_map, heat_maps, overlays
-from isplit.outputs import Pictures
 from isplit.runs.base import curves_of, reopen_baseline
 from isplit.runs.reopened import Reopened, merged, reopened_or_why_not, why
+from isplit.studies.conditions import Pictures, Seen
+from isplit.studies.run_folder import Run
 from isplit.types import Curve, PredictorCost
-
-__all__ = ["Reopened", "curves_and_costs", "pictures_of", "reopened_or_why_not"]
 
 PICTURED_POINTS = 18  # heat maps side by side
 
 Found = tuple[dict[str, Curve], dict[str, PredictorCost], list[str]]
 """Curves by name, their costs, and what is missing, in words."""
+
+
+def seen_of(cfg: DictConfig, run: Run) -> Seen:
+    """The study's curves for the condition of ``run``, and pictures where they can be made."""
+    ready = reopened_or_why_not(cfg, run)
+    curves, costs, missing = curves_and_costs(cfg, run, ready)
+    pictures = pictures_of(cfg, ready) if isinstance(ready, Reopened) else None
+    return Seen(curves, costs, missing, pictures)
 
 
 def curves_and_costs(cfg: DictConfig, run: Run, ready: Reopened | str) -> Found:
@@ -55,7 +61,7 @@ def curves_and_costs(cfg: DictConfig, run: Run, ready: Reopened | str) -> Found:
 def pictures_of(cfg: DictConfig, ready: Reopened) -> Pictures | None:
     """Some test images under the heat maps of their own class; ``None`` where there are no maps."""
     points = [point for point in ready.base.points if has_map(point)]
-    if not cfg.study.heat_maps or not points:
+    if not cfg.study.get("heat_maps") or not points:
         return None
     data, count = ready.bench.data, int(cfg.study.heat_maps)
     points = points[:: -(-len(points) // PICTURED_POINTS)]

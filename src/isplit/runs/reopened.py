@@ -10,11 +10,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from isplit import config
-from isplit.analysis.collect import Run
 from isplit.bottleneck import RateOf
 from isplit.importance import CuiSettings
 from isplit.runs.base import Base, reopen_baseline, workbench
 from isplit.stages import Store, Stored, Workbench
+from isplit.studies.collect import Run
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,13 @@ from isplit.graph import split_at
 from isplit.importance import RULES
 from isplit.keys import checked
 from isplit.model import SplitModel
-from isplit.outputs import conclude, split_result, write_curve, write_split
+from isplit.report.files import write_findings
+from isplit.report.screen import say
 from isplit.runs.base import Base, curve_of, open_baseline, selected, workbench
+from isplit.runs.outcome import split_result, write_split
 from isplit.stages import Team, Workbench, derived_seed, seeded
-from isplit.tracking import log_result
+from isplit.studies.job import curve_findings, flat_numbers, job_findings
+from isplit.tracking import log_findings
 from isplit.types import Curve, SplitPoint, SplitResult
 
 log = logging.getLogger(__name__)
@@ -58,16 +61,19 @@ def _train(cfg: DictConfig, team: Team) -> list[SplitResult]:
         base = open_baseline(cfg, bench)
         curve = curve_of(cfg, bench, base)
         chosen = selected(cfg, curve, config.plain(cfg.split.layer))
-        write_curve(curve, chosen, folder)
+        write_findings(curve_findings(curve, chosen), folder)
         results: list[SplitResult] = []
         for point in chosen:
             log.info("split at %s (%d of %d)", point.label, len(results) + 1, len(chosen))
             place = folder if len(chosen) == 1 else folder / f"{point.index:02d}-{point.label}"
             results.append(_split(cfg, bench, base, curve, point, place))
-            log_result(loggers, results[-1], f"{point.label}/" if len(chosen) > 1 else "")
-        conclude(curve, results, folder)
-        bench.store.finish_job({"output": str(folder), "splits": [p.name for p in chosen]})
+            prefix = f"{point.label}/" if len(chosen) > 1 else ""
+            log_findings(loggers, flat_numbers(results[-1], prefix))
+        found = job_findings(curve, results)
+        write_findings(found, folder)
         log.info("open %s, the numbers are beside it", folder / "curve.png")
+        write_text(folder / "results.txt", say(found))
+        bench.store.finish_job({"output": str(folder), "splits": [p.name for p in chosen]})
     return results
 
 
@@ -94,7 +100,8 @@ def _split(
     tuned = stages.finetune(bench, split, encoded, config.recipe(cfg, "finetune"))
     done = {"baseline": base.stored, "autoencoder": encoded, "finetune": tuned}
     result = split_result(
-        model=config.architecture(cfg),
+        model=config.model_name(cfg),
+        data_name=config.data_name(cfg),
         data=bench.data,
         seed=cfg.seed,
         curve=curve,

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from rich.console import Console
-from rich.table import Table
-
-from isplit.files import csv_text, write_json, write_text
+from isplit.files import write_json, write_text
+from isplit.report.findings import Findings
+from isplit.report.screen import say
+from isplit.report.table import Column, Table
 from isplit.sweeps.jobs import Job, read_result
 
 SWEEP_SCHEMA = 1
-FILE_WIDTH = 140  # characters of a table that goes to a file
+COLUMNS = (
+    Column("split/label", "split after", screen=1),
+    Column("rank", screen=6),
+    Column("accuracy/baseline", "unsplit", form=".3f", screen=2),
+    Column("accuracy/after_autoencoder", "after autoencoder", form=".3f", screen=5),
+    Column("accuracy/after_finetune", "fine-tuned", form=".3f", screen=2),
+    Column("cost/payload_bytes", "bytes", form=",d", screen=3),
+    Column("state", screen=1),
+)
 SECTIONS = ("split", "curve", "bottleneck", "accuracy", "cost")
 
 State = Literal["done", "done before", "failed", "not finished"]
@@ -44,14 +51,11 @@ def conclude(outcomes: Sequence[Outcome], folder: Path) -> None:
         folder: of the sweep.
     """
     rows = [row for outcome in outcomes for row in _rows(outcome)]
-    write_text(folder / "results.csv", _csv(rows))
+    write_text(folder / "results.csv", Table.of_rows("results", rows).csv())
     write_json(folder / "sweep.json", _document(outcomes, folder))
-    console = Console(width=None if sys.stdout.isatty() else FILE_WIDTH, record=True)
-    console.print(_table(outcomes))
-    for outcome in outcomes:
-        if outcome.error:
-            console.print(f"{outcome.job.name}: {outcome.error}", markup=False, highlight=False)
-    write_text(folder / "results.txt", console.export_text())
+    errors = [f"{o.job.name}: {o.error}" for o in outcomes if o.error]
+    found = Findings("sweep", verdict="\n".join(errors), tables=[_table(outcomes)])
+    write_text(folder / "results.txt", say(found))
     print(_last_words(outcomes, folder))  # noqa: T201
 
 
@@ -85,11 +89,6 @@ def _flat(folder: Path) -> dict[str, Any]:
     return flat | {"folder": str(folder)}
 
 
-def _csv(rows: Sequence[dict[str, Any]]) -> str:
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    return csv_text(names, ([row.get(name, "") for name in names] for row in rows))
-
-
 def _document(outcomes: Sequence[Outcome], folder: Path) -> dict[str, Any]:
     jobs = [
         {
@@ -107,33 +106,23 @@ def _document(outcomes: Sequence[Outcome], folder: Path) -> dict[str, Any]:
 
 def _table(outcomes: Sequence[Outcome]) -> Table:
     keys = [k for k in _varied_keys(outcomes) if k != "split.layer"]
-    table = Table(caption="accuracy on the test images; bytes of one image's code as float32")
-    for column in ("#", *keys, "split after"):
-        table.add_column(column, overflow="fold")
-    for column in ("rank", "unsplit", "autoencoder", "fine-tuned", "bytes"):
-        table.add_column(column, justify="right")
-    table.add_column("state")
-    for outcome in outcomes:
-        for row in _rows(outcome):
-            number = outcome.job.name.partition("-")[0]
-            table.add_row(number, *(row.get(key, "") for key in keys), *_cells(row, outcome))
-    return table
+    columns = [Column("#", screen=1), *(Column(key, screen=4) for key in keys), *COLUMNS]
+    note = "accuracy on the test images; bytes of one image's code as float32"
+    rows = [
+        row | {"#": outcome.job.name.partition("-")[0]} | _shown(row, outcome)
+        for outcome in outcomes
+        for row in _rows(outcome)
+    ]
+    return Table(f"{len(outcomes)} jobs", columns, rows, note, on_screen=True)
 
 
 def _varied_keys(outcomes: Sequence[Outcome]) -> list[str]:
     return list(dict.fromkeys(key for outcome in outcomes for key, _ in outcome.job.varied))
 
 
-def _cells(row: dict[str, Any], outcome: Outcome) -> list[str]:
-    """From ``split after`` on."""
+def _shown(row: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
+    """What the table says otherwise than the file."""
     if "split/label" not in row:
-        return [str(outcome.job.cfg.split.layer), "", "", "", "", "", outcome.state]
-    return [
-        row["split/label"],
-        f"{row['curve/kind']} {row['curve/rank']} of {row['curve/num_points']}",
-        f"{row['accuracy/baseline']:.3f}",
-        f"{row['accuracy/after_autoencoder']:.3f}",
-        f"{row['accuracy/after_finetune']:.3f}",
-        f"{row['cost/payload_bytes']:,}",
-        outcome.state,
-    ]
+        return {"split/label": str(outcome.job.cfg.split.layer)}
+    rank = f"{row['curve/kind']} {row['curve/rank']} of {row['curve/num_points']}"
+    return {"rank": rank}

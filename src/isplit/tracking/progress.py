@@ -20,11 +20,20 @@ def progress_callbacks(progress: str) -> list[Callback]:
     if progress == "auto":
         progress = "bar" if sys.stderr.isatty() and sys.stdout.isatty() else "lines"
     kinds: dict[str, list[type[Callback]]] = {
-        "bar": [RichProgressBar],
+        "bar": [StageBar],
         "lines": [EpochLines],
         "none": [],
     }
     return [kind() for kind in kinds[progress]]
+
+
+class StageBar(RichProgressBar):
+    """A bar that says the stage and counts its epochs from 1."""
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        module = self.trainer.lightning_module
+        stage = getattr(module, "name", "training")
+        return f"{stage}: epoch {current_epoch + 1}/{self.trainer.max_epochs}"
 
 
 class EpochLines(Callback):

@@ -1,79 +1,53 @@
-"""What the loggers are told: single numbers go to all of them, tables, charts and files to W&B."""
+"""What the loggers are told of findings: numbers go to all of them, tables and files to W&B."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import wandb
 from lightning.pytorch.loggers import Logger, WandbLogger
+from wandb.plot import line, scatter
 from wandb.plot.custom_chart import CustomChart
 
-from isplit.types import SplitResult
+from isplit.report.findings import Findings, Value
+from isplit.report.table import Table
 
-Value = str | int | float
-Draw = Callable[[wandb.Table], CustomChart]
-"""One of ``wandb.plot``, with its columns and title."""
-
-SECTIONS = ("split", "curve", "bottleneck", "accuracy", "cost")
+CHARTS: dict[str, Callable[..., CustomChart]] = {"line": line, "scatter": scatter}
 
 
-@dataclass(frozen=True)
-class Table:
-    """A column holds numbers or strings, not both; ``None`` where there is nothing."""
+def log_findings(
+    loggers: Sequence[Logger], found: Findings, report: Path | None = None, prefix: str = ""
+) -> None:
+    """Tell the numbers, tables and charts of findings and of their parts; the report as artifact.
 
-    columns: Sequence[str]
-    rows: Sequence[Sequence[Any]]
-
-    def logged(self) -> wandb.Table:
-        """As W&B takes it; each logging needs one of its own."""
-        return wandb.Table(columns=list(self.columns), data=[list(row) for row in self.rows])
-
-
-def log_result(loggers: Sequence[Logger], result: SplitResult, prefix: str = "") -> None:
-    """Tell every logger the numbers of a result, by flat names (``accuracy/after_finetune``)."""
-    log_summary(loggers, {prefix + name: value for name, value in flat_result(result).items()})
-
-
-def flat_result(result: SplitResult) -> dict[str, Value]:
-    """A result's single values by ``section/name``; lists are left to ``result.json``.
-
-    The curve's value and rank stand there under its kind too (``curve/cui``, ``curve/cui_rank``),
-    so that runs ranked by different predictors share a table.
+    The names of a part begin with its slug.
     """
-    flat: dict[str, Value] = {
-        f"{section}/{name}": value
-        for section in SECTIONS
-        for name, value in asdict(getattr(result, section)).items()
-        if isinstance(value, Value)
-    }
-    kind = f"curve/{result.curve.kind}"
-    names: dict[str, Value] = {"model": result.model, "data": result.data, "seed": result.seed}
-    return names | flat | {kind: result.curve.value, f"{kind}_rank": result.curve.rank}
+    log_summary(loggers, {prefix + name: value for name, value in found.numbers.items()})
+    for run in _runs(loggers):
+        tables = {prefix + name: _logged(table) for name, table in found.logged.items()}
+        charts = {
+            prefix + name: CHARTS[c.kind](_logged(c.table), x=c.x, y=c.y, title=c.title)
+            for name, c in found.charts.items()
+        }
+        if tables or charts:
+            run.log(tables | charts)
+    for part in found.parts:
+        log_findings(loggers, part, prefix=f"{prefix}{part.slug}/")
+    if report is not None:
+        log_artifact(loggers, report, "report", "report")
 
 
 def log_summary(loggers: Sequence[Logger], flat: Mapping[str, Value]) -> None:
     """Tell every logger the numbers; the strings besides are in W&B's summary of the run."""
+    if not flat:
+        return
     numbers = {name: float(v) for name, v in flat.items() if isinstance(v, int | float)}
     for logger in loggers:
         logger.log_metrics(numbers)
         logger.save()
     for run in _runs(loggers):
         run.summary.update(dict(flat))
-
-
-def log_tables(loggers: Sequence[Logger], tables: Mapping[str, Table]) -> None:
-    """Tell W&B tables by name."""
-    for run in _runs(loggers):
-        run.log({name: table.logged() for name, table in tables.items()})
-
-
-def log_charts(loggers: Sequence[Logger], charts: Mapping[str, tuple[Table, Draw]]) -> None:
-    """Tell W&B charts by name, each with the table that its dots show on hovering."""
-    for run in _runs(loggers):
-        run.log({name: draw(table.logged()) for name, (table, draw) in charts.items()})
 
 
 def log_artifact(loggers: Sequence[Logger], path: Path, name: str, type: str) -> None:
@@ -91,6 +65,11 @@ def log_artifact(loggers: Sequence[Logger], path: Path, name: str, type: str) ->
         else:
             artifact.add_file(str(path))
         run.log_artifact(artifact)
+
+
+def _logged(table: Table) -> wandb.Table:
+    """As W&B takes it; each logging needs one of its own."""
+    return wandb.Table(columns=[column.key for column in table.columns], data=table.values())
 
 
 def _runs(loggers: Sequence[Logger]) -> Iterator[wandb.Run]:

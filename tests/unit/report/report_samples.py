@@ -10,13 +10,14 @@ from types import SimpleNamespace
 import numpy as np
 from made_conditions import trained
 
-from isplit.analysis.agreement import agreement
-from isplit.analysis.findings import Condition, PredictorCost, Retrained
-from isplit.analysis.leaderboard import leaderboard
 from isplit.importance.curves import cut_distil_encode, depth, layer_size
-from isplit.report.drawing import draw_condition, draw_heat_maps, draw_leaderboard
-from isplit.report.page import Extras, write_report
-from isplit.types import Curve, PerClass, SplitPoint
+from isplit.report.files import write_findings
+from isplit.report.page import write_report
+from isplit.studies.agreement.agreement import agreement
+from isplit.studies.agreement.leaderboard import leaderboard
+from isplit.studies.agreement.study import condition_findings, together
+from isplit.studies.conditions import Condition, Pictures, Retrained
+from isplit.types import Curve, PerClass, PredictorCost, SplitPoint
 
 VGG = [(1, 64), (1, 64), (2, 64), (2, 128), (2, 128), (4, 128), *[(4, 256)] * 3, (8, 256)]
 VGG += [*[(8, 512)] * 3, (16, 512), *[(16, 512)] * 3, (32, 512)]  # (stride, channels)
@@ -39,7 +40,7 @@ def condition(
     trained=None,
     images=2000,
     seed=0,
-    judged=True,
+    judge=True,
     called="class",
     left_out=("run_7: no result.json, the job did not finish",),
 ):
@@ -70,7 +71,11 @@ def condition(
         },
         left_out=left_out,
     )
-    return replace(made, agreement=agreement(made, draws=200)) if judged else made
+    return replace(made, agreement=agreement(made, draws=200)) if judge else made
+
+
+def judged(made):
+    return replace(made, agreement=agreement(made, draws=200))
 
 
 @cache
@@ -80,21 +85,18 @@ def analysis(temporary: Path):
     conditions = (
         condition(f"first {NASTY}", count=7, classes=3, called=NASTY),
         condition("second", count=5, classes=12, repeats=1, seed=1, left_out=()),
-        condition("third", count=4, classes=2, trained=[1], seed=2, judged=False),
+        condition("third", count=4, classes=2, trained=[1], seed=2, judge=False),
     )
-    board = leaderboard(conditions)
-    slug = conditions[0].slug
-    drawn, _ = draw_condition(conditions[0], folder / slug)
     pixels = np.random.default_rng(0).integers(0, 255, (2, 3, 8, 8, 3), dtype=np.uint8)
-    picture = draw_heat_maps(pixels, points(2), pixels[0], ["x", NASTY, "z"], folder / slug)
-    extras = Extras(
-        {"": draw_leaderboard(board, folder), slug: (*drawn, picture), "condition-1": drawn[:2]},
-        left_out=[f"run 9 {NASTY}: schema 0, this program reads 1"],
-        versions={"isplit": "0.1.0"},
-        configs={f"config {NASTY}": f"model: {NASTY}\n" + "x" * 500},
-    )
-    path = write_report(folder / "report.html", conditions, board, extras)
-    return SimpleNamespace(conditions=conditions, board=board, extras=extras, path=path)
+    pictures = Pictures(pixels, points(2), pixels[0], ["x", NASTY, "z"])
+    parts = [condition_findings(conditions[0], pictures), *map(condition_findings, conditions[1:])]
+    parts[1:] = [replace(part, figures=part.figures[:2]) for part in parts[1:]]  # they take long
+    found = together(conditions, parts, [f"run 9 {NASTY}: schema 0, this program reads 1"])
+    configs = {f"config {NASTY}": f"model: {NASTY}\n" + "x" * 500}
+    write_findings(found, folder)
+    path = write_report(folder, found, {"isplit": "0.1.0"}, configs)
+    board = leaderboard([c for c in conditions if c.agreement])
+    return SimpleNamespace(conditions=conditions, board=board, found=found, path=path)
 
 
 def _point(i):

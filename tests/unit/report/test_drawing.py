@@ -2,13 +2,17 @@ import re
 from dataclasses import replace
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 import report_samples as samples
 
-from isplit.analysis.leaderboard import leaderboard
-from isplit.report.drawing import FIGURES, draw_condition, draw_leaderboard
-from isplit.report.figures.f1 import shown_split, split_f1
-from isplit.report.figures.leaderboard import leaderboard_figure
+from isplit.report.canvas import save
+from isplit.report.svg import MARK
+from isplit.studies.agreement.figures import FIGURES
+from isplit.studies.agreement.figures.leaderboard import leaderboard_figure
+from isplit.studies.agreement.leaderboard import leaderboard
+from isplit.studies.agreement.study import condition_findings
+from isplit.studies.conditions import shown_split, split_f1
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +29,9 @@ def words(figure):
     return [text.get_text() for text in figure.findobj(lambda a: hasattr(a, "get_text"))]
 
 
-def keys(figure):
-    gids = {artist.get_gid() for artist in figure.findobj() if artist.get_gid()}
-    return {gid.split(".")[0] for gid in gids}
+def marks(figure):
+    gids = [artist.get_gid() for artist in figure.findobj() if artist.get_gid()]
+    return {gid.removeprefix(MARK) for gid in gids if gid.startswith(MARK)}
 
 
 def drawn(name, condition):
@@ -47,15 +51,16 @@ def test_axes_have_names_and_legends_stand_outside(name, few, many):
 @pytest.mark.parametrize("name", ["accuracy", "scatter", "tradeoff"])
 def test_every_trained_point_can_be_pointed_at(name, few, many):
     for condition in (few, many):
-        trained = {f"point-{t.position}" for t in condition.retrained}
-        assert keys(drawn(name, condition)) == trained
+        trained = {condition.points[t.position] for t in condition.retrained}
+        said = {words.partition(",")[0] for words in marks(drawn(name, condition))}
+        assert said == {f"{point.label} ({point.index})" for point in trained}
 
 
 @pytest.mark.parametrize("name", ["f1", "classes"])
 def test_every_class_can_be_pointed_at(name, few, many):
     for condition in (few, many):
-        classes = {f"class-{c}" for c in range(len(condition.class_names))}
-        assert keys(drawn(name, condition)) == classes
+        said = {words.partition(":")[0] for words in marks(drawn(name, condition))}
+        assert said == set(condition.class_names)
 
 
 def test_error_bars_say_what_they_are(few, many):
@@ -95,13 +100,22 @@ def test_the_f1_shown_is_that_of_the_cuis_highest_trained_peak(few):
     assert shown_split(replace(few, curves={})) == most_accurate
 
 
-def test_what_cannot_be_drawn_is_said(tmp_path, few):
-    bare = replace(few, retrained=(), agreement=None, curves={"depth": few.curves["depth"]})
-    drawings, missing = draw_condition(bare, tmp_path)
-    assert drawings == ()
-    assert len(missing) == len(FIGURES)
-    assert "figure accuracy: no split was trained" in missing
-    assert not list(tmp_path.iterdir())
+def test_what_cannot_be_drawn_is_said(few):
+    bare = replace(few, retrained=few.retrained[:1], agreement=None, curves={})
+    found = condition_findings(bare)
+    assert [drawing.name for drawing in found.figures] == ["accuracy", "tradeoff", "f1"]
+    assert "figure scatter: fewer than three splits were trained" in found.left_out
+    assert len(found.figures) + len(found.left_out) == len(FIGURES) + len(few.left_out)
+
+
+def test_the_scatter_always_has_the_runs_own_predictor_cui_and_depth(many):
+    rng = np.random.default_rng(0)
+    kinds = ["cui", "depth", "size", *(f"other{k}" for k in range(14))]
+    curves = {k: replace(many.curves["cui"], values=tuple(rng.random(18))) for k in kinds}
+    made = samples.judged(replace(many, curves=curves, ranked_by="size"))
+    titles = [text.split("\n")[0] for text in words(drawn("scatter", made)) if "N=" in text]
+    assert titles[:3] == ["size", "cui", "depth"]
+    assert len(titles) == 12
 
 
 def test_a_curve_of_zeros_is_not_divided_by_its_maximum(few):
@@ -115,7 +129,7 @@ def test_the_leaderboard_has_a_row_for_each_predictor_and_the_ceiling(few, many)
     texts = words(figure)
     assert {f"{s.predictor}  ({s.conditions})" for s in board.standings} <= set(texts)
     assert f"noise ceiling of one training: {board.ceiling:.2f}" in texts
-    assert keys(figure) == {f"predictor-{row}" for row in range(len(board.standings))}
+    assert len(marks(figure)) == len(board.standings)
     assert leaderboard_figure(replace(board, standings=())) is None
     without = replace(board, ceiling=None)
     assert not any("ceiling" in text for text in words(leaderboard_figure(without)))
@@ -123,14 +137,13 @@ def test_the_leaderboard_has_a_row_for_each_predictor_and_the_ceiling(few, many)
 
 def test_the_same_findings_give_the_same_bytes(tmp_path, few):
     board = leaderboard((few,))
-    first, second = (draw_leaderboard(board, tmp_path / name) for name in "ab")
-    assert first[0].path.read_bytes() == second[0].path.read_bytes()
+    first, second = (save(leaderboard_figure(board), tmp_path / name) for name in "ab")
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
 def test_text_is_text_in_the_svg(tmp_path, few, many):
-    (drawing,) = draw_leaderboard(leaderboard((few, many)), tmp_path)
-    path = drawing.path
-    assert "noise ceiling" in " ".join(ElementTree.parse(path).getroot().itertext())
+    _, svg = save(leaderboard_figure(leaderboard((few, many))), tmp_path / "leaderboard")
+    assert "noise ceiling" in " ".join(ElementTree.parse(svg).getroot().itertext())
 
 
 def test_points_that_lie_together_share_a_number(few):

@@ -1,3 +1,4 @@
+import os
 import re
 import subprocess
 import sys
@@ -5,7 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from isplit.report.figures import curve_figure
+from isplit.report.canvas import save
+from isplit.studies.figures.curve import curve_figure
 from isplit.types import Curve, SplitPoint
 
 
@@ -18,13 +20,17 @@ def curve(count=18, kind="cui", **changed):
     return Curve(kind, points, changed.pop("values", values), num_images=7, **changed)
 
 
+def drawn(path, made, chosen, *measured):
+    return save(curve_figure(made, chosen, "a title", *measured), path)
+
+
 def text_of(path):
     return " ".join(ElementTree.parse(path).getroot().itertext())
 
 
 @pytest.mark.parametrize("count", [2, 18, 60])
 def test_every_point_is_named_in_both_files(tmp_path, count):
-    png, svg = curve_figure(curve(count), [1], tmp_path / "curve")
+    png, svg = drawn(tmp_path / "curve", curve(count), [1])
     assert png.read_bytes().startswith(b"\x89PNG")
     labels = re.findall(r"layer(\d+)\.relu  (\d+)", text_of(svg))
     assert labels == [(str(i), str(i)) for i in range(count)]
@@ -32,7 +38,7 @@ def test_every_point_is_named_in_both_files(tmp_path, count):
 
 
 def test_the_legend_says_what_the_marks_mean(tmp_path):
-    _, svg = curve_figure(curve(), [4], tmp_path / "curve", {4: 0.9, 7: 0.8})
+    _, svg = drawn(tmp_path / "curve", curve(), [4], {4: 0.9, 7: 0.8})
     legend = text_of(svg)
     for words in ("peak", "chosen", "smaller than the point before (CDE)", "measured accuracy"):
         assert words in legend
@@ -41,7 +47,7 @@ def test_the_legend_says_what_the_marks_mean(tmp_path):
 
 def test_a_zero_is_shown_as_a_gap_on_the_log_axis(tmp_path):
     values = (1e-3, 0.0, 2e-3, 1e-3)
-    _, svg = curve_figure(curve(4, values=values), [2], tmp_path / "curve")
+    _, svg = drawn(tmp_path / "curve", curve(4, values=values), [2])
     assert "zero: no place on a log scale" in text_of(svg)
 
 
@@ -50,15 +56,38 @@ def test_a_curve_of_zeros_and_a_negative_curve_are_drawn(tmp_path):
         "zeros": curve(3, values=(0.0, 0.0, 0.0)),
         "cde": curve(4, "cde", values=(-4.0, -3.0, -4.0, -2.0), marked=(1, 3)),
     }.items():
-        png, _ = curve_figure(made, [], tmp_path / name)
+        png, _ = drawn(tmp_path / name, made, [])
         assert png.stat().st_size > 0
 
 
 def test_the_same_curve_gives_the_same_bytes(tmp_path):
-    first, second = (curve_figure(curve(), [1], tmp_path / name) for name in "ab")
+    first, second = (drawn(tmp_path / name, curve(), [1]) for name in "ab")
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
 def test_no_display_and_no_global_state_is_needed():
-    check = "import isplit.report.figures, sys; assert 'matplotlib.pyplot' not in sys.modules"
-    subprocess.run([sys.executable, "-c", check], check=True, env={"DISPLAY": ""})
+    check = "import isplit.report.canvas, sys; assert 'matplotlib.pyplot' not in sys.modules"
+    subprocess.run([sys.executable, "-c", check], check=True, env=os.environ | {"DISPLAY": ""})
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ((1.0, 5.0, 2.0, 9.0), "layer3.relu, passed over: the last point, so no interior peak"),
+        ((9.0, 5.0, 6.0, 1.0), "layer0.relu, passed over: the first point, so no interior peak"),
+        (
+            (1.0, 5.0, 2.0, 1.0),
+            "auto: layer1.relu (highest interior peak)highest value: layer1.relu",
+        ),
+        ((1.0, 2.0, 3.0, 4.0), "auto: layer2.relu (highest value that may be taken)"),
+    ],
+)
+def test_the_curve_says_why_a_higher_point_was_passed_over(tmp_path, values, words):
+    _, svg = drawn(tmp_path / "curve", curve(4, values=values), [1])
+    assert "".join(words.split()) in "".join(text_of(svg).split())
+
+
+def test_the_answer_is_the_title_of_the_curve(tmp_path):
+    answer = "Cut after block5_conv2: accuracy 0.900 -> 0.887, 2,048 -> 32 bytes a frame, " * 2
+    _, svg = save(curve_figure(curve(), [1], answer), tmp_path / "curve")
+    assert "".join(answer.split()) in "".join(text_of(svg).split())

@@ -1,1 +1,0 @@
-"""What many runs say together: which ranking agrees with the accuracy that was measured."""

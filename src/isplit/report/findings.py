@@ -1,0 +1,94 @@
+"""What a study came to, as the report, the screen, the trackers and the files take it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from isplit.report.table import Table
+
+Value = str | int | float
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure by its name, which its files have too, and what is to be seen in it.
+
+    Attributes:
+        suffixes: of its files; a figure of pixels alone has no SVG.
+    """
+
+    name: str
+    caption: str
+    figure: Figure
+    suffixes: Sequence[str] = (".png", ".svg")
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart that a tracker draws of two columns of a table: ``line`` or ``scatter``."""
+
+    table: Table
+    kind: str
+    x: str
+    y: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A study's results, or those of one condition in it.
+
+    Attributes:
+        name: of the condition or the study, for people.
+        answer: what was asked for, in one sentence.
+        verdict: how far it can be trusted and why, in sentences.
+        command: what to do next, for a shell.
+        facts: what sets it apart, by name.
+        tables: shown in the page, some on the screen.
+        figures: the most telling first.
+        files: what programs read, by file name: a table (CSV), a text, or values that
+            become JSON (mappings, dataclasses).
+        numbers: for trackers, by flat names (``agreement/cui/spearman``).
+        logged: tables for trackers, by name; ``charts`` likewise.
+        words: what the numbers are, by name.
+        left_out: what is missing, and why, in words.
+        parts: the conditions, where there are several; each has a folder ``slug``.
+    """
+
+    name: str
+    answer: str = ""
+    verdict: str = ""
+    command: str = ""
+    slug: str = ""
+    facts: Mapping[str, Value] = field(default_factory=dict)
+    tables: Sequence[Table] = ()
+    figures: Sequence[Drawing] = ()
+    files: Mapping[str, Any] = field(default_factory=dict)
+    numbers: Mapping[str, Value] = field(default_factory=dict)
+    logged: Mapping[str, Table] = field(default_factory=dict)
+    charts: Mapping[str, Chart] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
+    left_out: Sequence[str] = ()
+    parts: Sequence[Findings] = ()
+
+
+def as_json(finding: Any) -> Any:
+    """A finding as JSON values: dataclasses as objects, what is not finite as null.
+
+    >>> as_json({"p": (0.5, math.nan)})
+    {'p': [0.5, None]}
+    """
+    if is_dataclass(finding):
+        return {f.name: as_json(getattr(finding, f.name)) for f in fields(finding)}
+    if isinstance(finding, Mapping):
+        return {str(name): as_json(value) for name, value in finding.items()}
+    if isinstance(finding, tuple | list):
+        return [as_json(value) for value in finding]
+    if isinstance(finding, float):
+        return float(finding) if math.isfinite(finding) else None
+    return finding

@@ -1,0 +1,135 @@
+"""What one split came to, and the files it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from isplit.artifact import Manifest, save_split_model
+from isplit.data import ImageData
+from isplit.evaluate import cost
+from isplit.files import write_json, write_text
+from isplit.model import SplitModel
+from isplit.report.table import Table
+from isplit.report.text import csv_text
+from isplit.stages import Stored, tested
+from isplit.types import (
+    Accuracy,
+    BottleneckResult,
+    ChosenSplit,
+    Curve,
+    CurveValue,
+    PerClass,
+    SplitPoint,
+    SplitResult,
+    StageResult,
+)
+
+RESULT_SCHEMA = 1
+
+Done = Mapping[str, Stored]
+"""The finished stages of one split by name, in their order."""
+
+
+def split_result(
+    *,
+    model: str,
+    data_name: str,
+    data: ImageData,
+    seed: int,
+    curve: Curve,
+    point: SplitPoint,
+    chosen_by: str,
+    compression_rate: float,
+    split: SplitModel,
+    done: Done,
+) -> SplitResult:
+    """Everything one split came to, from its finished stages."""
+    tests = {stage: tested(stored) for stage, stored in done.items()}
+    bottleneck = split.bottleneck
+    return SplitResult(
+        schema=RESULT_SCHEMA,
+        model=model,
+        data=data_name,
+        num_classes=data.num_classes,
+        seed=seed,
+        split=ChosenSplit(
+            layer=point.name,
+            index=point.index,
+            shape=point.shape,
+            chosen_by=chosen_by,
+            label=point.label,
+        ),
+        curve=CurveValue(
+            kind=curve.kind,
+            value=curve.values[point.index],
+            rank=curve.rank(point.index),
+            num_points=len(curve.points),
+        ),
+        bottleneck=BottleneckResult(
+            compression_rate=compression_rate,
+            achieved_rate=bottleneck.achieved_rate,
+            code_shape=bottleneck.code_shape,
+            reconstruction_nmse=done["autoencoder"].made.facts["nmse"],
+        ),
+        accuracy=Accuracy(
+            baseline=tests["baseline"].accuracy,
+            after_autoencoder=tests["autoencoder"].accuracy,
+            after_finetune=tests["finetune"].accuracy,
+            test_images=len(tests["baseline"].predictions),
+        ),
+        per_class=PerClass(
+            class_names=data.class_names,
+            baseline_f1=tests["baseline"].f1,
+            split_f1=tests["finetune"].f1,
+        ),
+        cost=cost(point, bottleneck),
+        stages={
+            stage: StageResult(stored.fingerprint, stored.reused, stored.seconds)
+            for stage, stored in done.items()
+        },
+    )
+
+
+def write_split(
+    result: SplitResult,
+    split: SplitModel,
+    manifest: Manifest,
+    labels: Sequence[int],
+    done: Done,
+    folder: Path,
+) -> None:
+    """The split model, the metrics of every epoch, the answers on every test image, the result.
+
+    ``result.json`` comes last: where it is missing, the job did not finish.
+
+    Args:
+        labels: of the test images, in order.
+    """
+    save_split_model(split, manifest, folder)
+    history = {stage: stored.made.facts["history"] for stage, stored in done.items()}
+    write_text(folder / "metrics.csv", _metrics_csv(history))
+    answers = {stage: tested(stored).predictions for stage, stored in done.items()}
+    predictions = _predictions_csv(manifest.class_names, labels, answers)
+    write_text(folder / "predictions.csv", predictions)
+    write_json(folder / "result.json", asdict(result))
+
+
+def _metrics_csv(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
+    """A row per stage and epoch: every metric of every stage, empty where it has none."""
+    rows = [
+        {"stage": stage} | {name.split("/")[-1]: value for name, value in row.items()}
+        for stage, history in histories.items()
+        for row in history
+    ]
+    return Table.of_rows("metrics", rows).csv()
+
+
+def _predictions_csv(
+    class_names: Sequence[str], labels: Sequence[int], answers: Mapping[str, Sequence[int]]
+) -> str:
+    """A row per test image, in order: its label and the answer after each stage, by class name."""
+    columns = [labels, *answers.values()]
+    rows = ([class_names[c] for c in image] for image in zip(*columns, strict=True))
+    return csv_text(["label", *answers], rows)

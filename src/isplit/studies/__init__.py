@@ -1,0 +1,1 @@
+"""Studies: each a function from the runs that were found to findings."""

@@ -1,0 +1,185 @@
+"""How far each predictor's order of the split points agrees with the accuracy that was measured.
+
+Shape suffix: N points.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
+from itertools import groupby
+
+import numpy as np
+
+from isplit.studies.agreement.correlation import (
+    FEWEST_POINTS,
+    NOTHING,
+    Floats,
+    Target,
+    correlation,
+    partial,
+    spearman,
+    target,
+)
+from isplit.studies.agreement.noise import noise
+from isplit.studies.agreement.verdict import verdict
+from isplit.studies.conditions import MEASURED, Condition, Retrained, highest_peak
+from isplit.studies.scores import Agreement, PredictorScore
+
+Accuracies = tuple[float, ...]
+
+TOP = 3
+
+
+def predictor_values(condition: Condition) -> dict[str, dict[int, float]]:
+    """What each predictor said about each retrained position, by its name.
+
+    First the curves, in their order, then the two that the training itself gives: ``minus_nmse``
+    (of the trained bottleneck's reconstruction) and ``after_autoencoder`` (test accuracy before
+    fine-tuning).
+    """
+    values = {
+        name: {r.position: curve.values[r.position] for r in condition.retrained}
+        for name, curve in condition.curves.items()
+    }
+    measured = {
+        name: {r.position: value_of(r) for r in condition.retrained}
+        for name, value_of in MEASURED.items()
+    }
+    return values | measured
+
+
+def agreement(condition: Condition, draws: int = 2000, seed: int = 0) -> Agreement:
+    """Every predictor against the accuracies of the retrained points, their noise, and a verdict.
+
+    Only points that were retrained take part: a predictor picks among these, ties going to the
+    deeper point as in ``Curve.ranking``. Accuracy is the mean over a point's trainings. A value
+    that is not finite counts as missing; the predictor is scored over the other points and its
+    ``n`` says so, but its regret is still measured against the best of all. Intervals come from
+    ``draws`` bootstrap samples of the points, p-values from as many permutations, the same for
+    all predictors.
+
+    Pearson's coefficient is of the values as they are, those that span decades (CUI, gradients)
+    too, so that it can be recomputed from the table without knowing what was transformed. There
+    the few highest points decide it: look at the rank correlations.
+
+    Raises:
+        ValueError: fewer than three points were retrained.
+    """
+    n = len(condition.retrained)
+    if n < FEWEST_POINTS:
+        raise ValueError(
+            f"{condition.name}: {n} of {len(condition.points)} split points retrained, and an "
+            f"order can be compared from {FEWEST_POINTS} on: train more with split.layer=all, "
+            "peaks or a list of names"
+        )
+
+    @cache  # most predictors have a value for the same points
+    def target_of(accuracies: Accuracies) -> Target:
+        return target(np.array(accuracies), draws, seed)
+
+    scores = {
+        name: _score(condition, name, values, target_of)
+        for name, values in predictor_values(condition).items()
+    }
+    found = Agreement(n=n, predictors=scores, noise=noise(condition), verdict="")
+    return replace(found, verdict=verdict(condition, found))
+
+
+def _score(
+    condition: Condition,
+    name: str,
+    values: dict[int, float],
+    target_of: Callable[[Accuracies], Target],
+) -> PredictorScore:
+    """One predictor over the points that it has a value for."""
+    known = [r for r in condition.retrained if math.isfinite(values[r.position])]
+    x_N = np.array([values[r.position] for r in known])
+    rho = tau = linear = NOTHING
+    given_depth = one_training = math.nan
+    if len(known) >= FEWEST_POINTS:
+        to = target_of(tuple(r.accuracy for r in known))
+        rho, tau, linear = (correlation(c, x_N, to) for c in ("spearman", "kendall", "pearson"))
+        given_depth = _given_depth(known, x_N)
+        one_training = _one_training(known, x_N)
+    ranking = sorted(known, key=lambda r: (-values[r.position], -r.position))
+    accuracies = sorted((r.accuracy for r in condition.retrained), reverse=True)
+    auto = _auto(condition, name, known) or ranking[:1]
+    return PredictorScore(
+        n=len(known),
+        spearman=rho.value,
+        spearman_ci95=rho.ci95,
+        spearman_p=rho.p,
+        kendall=tau.value,
+        kendall_ci95=tau.ci95,
+        kendall_p=tau.p,
+        pearson=linear.value,
+        pearson_ci95=linear.ci95,
+        pearson_p=linear.p,
+        spearman_given_depth=given_depth,
+        spearman_equal_size=_equal_size(condition, known, values),
+        pick=condition.points[ranking[0].position].label if ranking else "",
+        regret=_regret(accuracies, ranking[:1]),
+        regret_top3=_regret(accuracies, ranking[:TOP]),
+        top3_hits=sum(r.accuracy >= accuracies[TOP - 1] for r in ranking[:TOP]),
+        auto=condition.points[auto[0].position].label if auto else "",
+        auto_regret=_regret(accuracies, auto),
+        spearman_one_training=one_training,
+    )
+
+
+def _auto(condition: Condition, name: str, known: Sequence[Retrained]) -> list[Retrained]:
+    """What ``split.layer=auto`` would choose among the points; nothing where there is no curve."""
+    curve = condition.curves.get(name)
+    if curve is None or not known or not all(map(math.isfinite, curve.values)):
+        return []
+    chosen = highest_peak(curve, [r.position for r in known])
+    return [r for r in known if r.position == chosen]
+
+
+def _regret(accuracies: Sequence[float], picked: Sequence[Retrained]) -> float:
+    """Accuracy lost by taking the best of ``picked`` instead of the best of all."""
+    return max(accuracies) - max((r.accuracy for r in picked), default=math.nan)
+
+
+def _given_depth(known: Sequence[Retrained], values: Floats) -> float:
+    """Rank correlation with the accuracy, the position of the points partialled out."""
+    accuracies = np.array([r.accuracy for r in known])
+    return partial(values, accuracies, np.array([float(r.position) for r in known]))
+
+
+def _one_training(known: Sequence[Retrained], values: Floats) -> float:
+    """Mean rank correlation with each training by itself, of those that all points had."""
+    trainings = min(len(r.results) for r in known)
+    each = [
+        spearman(values, np.array([r.results[t].accuracy.after_finetune for r in known]))
+        for t in range(trainings)
+    ]
+    return float(np.mean(each))
+
+
+def _equal_size(
+    condition: Condition, known: Sequence[Retrained], values: dict[int, float]
+) -> float | None:
+    """Mean rank correlation within the groups of points of one size, weighted by their size.
+
+    A group in which a side is constant says nothing and is left out; NaN where all do that.
+    """
+
+    def numel(retrained: Retrained) -> int:
+        return condition.points[retrained.position].numel
+
+    groups = [list(group) for _, group in groupby(sorted(known, key=numel), key=numel)]
+    groups = [group for group in groups if len(group) >= FEWEST_POINTS]
+    if not groups:
+        return None
+    within = [
+        float(
+            spearman(np.array([values[r.position] for r in g]), np.array([r.accuracy for r in g]))
+        )
+        for g in groups
+    ]
+    weights = [0 if math.isnan(r) else len(g) for r, g in zip(within, groups, strict=True)]
+    return float(np.average(np.nan_to_num(within), weights=weights)) if any(weights) else math.nan

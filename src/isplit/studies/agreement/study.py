@@ -1,0 +1,177 @@
+"""The study of agreement: every predictor beside what retraining came to."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from isplit.report.findings import Chart, Drawing, Findings, Value
+from isplit.report.table import Column, Table
+from isplit.studies.agreement.agreement import agreement
+from isplit.studies.agreement.board_tables import standings_rows, standings_table, tracked_rows
+from isplit.studies.agreement.correlation import FEWEST_POINTS
+from isplit.studies.agreement.figures import FIGURES, drawn
+from isplit.studies.agreement.figures.heatmaps import HEAT_MAPS_CAPTION, heatmaps_figure
+from isplit.studies.agreement.figures.leaderboard import LEADERBOARD_CAPTION, leaderboard_figure
+from isplit.studies.agreement.leaderboard import leaderboard
+from isplit.studies.agreement.tables import (
+    classes_table,
+    curve_rows,
+    points_table,
+    predictions_rows,
+    predictors_table,
+)
+from isplit.studies.agreement.verdict import why
+from isplit.studies.answer import answer, device_macs
+from isplit.studies.collect import Collection, Run, by_condition
+from isplit.studies.conditions import Condition, Look, Pictures, condition_of, with_own_slugs
+
+log = logging.getLogger(__name__)
+
+WORDS = yaml.safe_load(files(__package__).joinpath("words.yaml").read_text("utf-8"))
+TITLE = "Where to split: what was predicted and what was measured"
+ANSWERS = (
+    Column("short", "", screen=5),
+    Column("condition", screen=1),
+    Column("point", "cut after", screen=2),
+    Column("unsplit", form=".3f", screen=3),
+    Column("accuracy", "split", form=".3f", screen=3),
+    Column("payload", "bytes a frame", form=",d", screen=4),
+    Column("macs", "device", "10⁶ MACs", ",.1f", 1e-6, screen=6),
+)
+
+
+def agreement_study(found: Collection, look: Look, options: Mapping[str, Any]) -> Findings:
+    """Curves, agreement and verdict of every condition; a leaderboard where there are several."""
+    judged = with_own_slugs(judged_conditions(by_condition(found.runs), look))
+    parts = [condition_findings(condition, pictures) for condition, pictures in judged]
+    if len(parts) == 1:
+        return replace(parts[0], left_out=(*found.left_out, *parts[0].left_out), slug="")
+    return together([condition for condition, _ in judged], parts, found.left_out)
+
+
+def judged_conditions(
+    groups: Mapping[str, Sequence[Run]], look: Look
+) -> Iterator[tuple[Condition, Pictures | None]]:
+    """Every condition with its curves and, where enough points were retrained, its agreement."""
+    for number, (name, runs) in enumerate(groups.items(), 1):
+        log.info("%s: %d runs (%d of %d)", name, len(runs), number, len(groups))
+        seen = look(runs[0])
+        condition = condition_of(name, runs, seen)
+        trained = len(condition.retrained)
+        if trained >= FEWEST_POINTS:
+            condition = replace(condition, agreement=agreement(condition))
+        else:
+            reason = f"no agreement: {trained} points retrained, {FEWEST_POINTS} needed"
+            condition = replace(condition, left_out=(*condition.left_out, reason))
+        yield condition, seen.pictures
+
+
+def condition_findings(condition: Condition, pictures: Pictures | None = None) -> Findings:
+    """Everything about one condition, by its most accurate point."""
+    best = max(condition.retrained, key=lambda t: (t.accuracy, t.position))
+    found = condition.agreement
+    figures = drawn(condition)
+    names = [drawing.name for drawing in figures]
+    missing = [f"figure {n}: {kind.needs}" for n, kind in FIGURES.items() if n not in names]
+    if pictures is not None:
+        heat_maps = heatmaps_figure(pictures)
+        figures.append(Drawing("heatmaps", HEAT_MAPS_CAPTION, heat_maps, (".png",)))
+    tables = (predictors_table(condition), points_table(condition), classes_table(condition))
+    rows = predictions_rows(condition)
+    return Findings(
+        name=condition.name,
+        slug=condition.slug,
+        answer=answer(best.results[0], best.accuracy),
+        verdict=" ".join([why(condition, best), *([found.verdict] if found else [])]),
+        facts=_facts(condition),
+        tables=[table for table in tables if table],
+        figures=figures,
+        files={"curve.csv": curve_rows(condition)} | ({"agreement.json": found} if found else {}),
+        numbers=_numbers(condition),
+        logged={"curves": rows},
+        charts=_charts(rows),
+        words=WORDS,
+        left_out=[*condition.left_out, *missing],
+    )
+
+
+def together(
+    conditions: Sequence[Condition], parts: Sequence[Findings], left_out: Sequence[str]
+) -> Findings:
+    """The conditions and, where two have an agreement, the predictors over all of them."""
+    board = leaderboard([c for c in conditions if c.agreement])
+    found = Findings(
+        name=TITLE,
+        answer=f"{len(parts)} conditions, each with its own answer: the table says where to cut.",
+        tables=[_answers(conditions)],
+        left_out=left_out,
+        parts=parts,
+    )
+    if len(board.conditions) < 2:
+        return found
+    figure = leaderboard_figure(board)
+    drawing = [Drawing("leaderboard", LEADERBOARD_CAPTION, figure)] if figure else []
+    return replace(
+        found,
+        verdict=board.verdict,
+        tables=[*found.tables, standings_table(board)],
+        figures=drawing,
+        files={"leaderboard.csv": standings_rows(board), "leaderboard.json": board},
+        logged={"leaderboard": tracked_rows(board)},
+    )
+
+
+def _answers(conditions: Sequence[Condition]) -> Table:
+    rows = []
+    judged = [condition for condition in conditions if condition.agreement]
+    for condition in conditions:
+        best = max(condition.retrained, key=lambda t: (t.accuracy, t.position))
+        row: dict[str, Any] = {"condition": condition.name}
+        row |= {"point": condition.points[best.position].label}
+        row |= {"unsplit": condition.baseline_accuracy, "accuracy": best.accuracy}
+        cost = {"payload": best.results[0].cost.payload_bytes, "macs": device_macs(best.results[0])}
+        short = f"C{judged.index(condition) + 1}" if condition in judged else None
+        rows.append(row | cost | {"short": short})
+    note = "The most accurate trained point of each condition, on the test images."
+    return Table("Where to cut", ANSWERS, rows, note, on_screen=True)
+
+
+def _facts(condition: Condition) -> dict[str, Value]:
+    return {
+        **condition.facts,
+        "unsplit accuracy": f"{condition.baseline_accuracy:.3f}",
+        "test images": f"{condition.test_images:,}",
+        "trained": f"{len(condition.retrained)} of {len(condition.points)} split points",
+    }
+
+
+def _charts(rows: Table) -> dict[str, Chart]:
+    cui = replace(rows, rows=[row for row in rows.rows if row["predictor"] == "cui"])
+    measured = replace(cui, rows=[row for row in cui.rows if row["accuracy"] is not None])
+    title = "accuracy after splitting and retraining"
+    return {
+        "cui_rank_accuracy": Chart(measured, "scatter", "rank", "accuracy", title),
+        "cui_curve": Chart(cui, "line", "index", "value", "CUI"),
+        "accuracy_curve": Chart(measured, "line", "index", "accuracy", title),
+    }
+
+
+def _numbers(condition: Condition) -> dict[str, Value]:
+    """``agreement/<predictor>/<statistic>`` and the verdict; what is not finite is left out."""
+    found = condition.agreement
+    if found is None:
+        return {}
+    numbers = {
+        f"agreement/{name}/{statistic}": getattr(score, statistic)
+        for name, score in found.predictors.items()
+        for statistic in ("spearman", "kendall", "pearson", "regret", "regret_top3", "auto_regret")
+    }
+    known: dict[str, Value] = {k: v for k, v in numbers.items() if math.isfinite(v)}
+    return known | {"agreement/n": found.n, "agreement/verdict": found.verdict}

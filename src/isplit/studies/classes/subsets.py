@@ -1,0 +1,83 @@
+"""The trainings of subsets of classes: which runs they are, and the sweep that makes them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from isplit.overrides import key_of, quoted
+from isplit.studies.classes.proposal import Proposal
+from isplit.studies.collect import Run, job_folder
+
+RECIPE = ("model", "bottleneck", "stage", "seed")  # with the data, what a training is
+PLACES = ("cache_dir", "root", "memory_gb", "num_workers", "download")  # of the data: not what
+OVERRIDES = Path(".hydra", "overrides.yaml")  # what the user typed, as Hydra leaves it
+
+
+def is_part_of(part: Run, whole: Run) -> bool:
+    """Whether ``part`` is on some of the classes of ``whole``, in all else the same."""
+    fewer = set(class_names(part)) < set(class_names(whole))
+    return fewer and _recipe(part, class_names(part)) == _recipe(whole, class_names(part))
+
+
+def class_names(run: Run) -> tuple[str, ...]:
+    """Of the run's data set, in its order."""
+    return run.result.per_class.class_names
+
+
+def sweep_of(whole: Run, proposal: Proposal, repeats: int) -> tuple[str, tuple[str, ...]]:
+    """The one command that trains both splits on both subsets; or nothing, and why.
+
+    It repeats the words of the command that made ``whole``. Those of another's folder may say
+    anything, so a word that could run code, or choose another config, makes no command.
+    """
+    path = job_folder(whole.folder) / OVERRIDES
+    if whole.config["data"].get("groups"):
+        return "", ("no command: data.groups, and no override chooses from groups",)
+    if not path.is_file():
+        return "", (f"no command: {path} is missing, so what made the job is not known",)
+    words = yaml.safe_load(path.read_text(encoding="utf-8")) or []
+    unsafe = [str(word) for word in words if not _is_safe(word)] or _targets(whole.config)
+    if unsafe:
+        return "", (f"no command: {unsafe[0]} could run code, so write the sweep by hand",)
+    chosen = [f"[{','.join(map(quoted, subset.classes))}]" for subset in proposal.subsets]
+    own = {
+        "data.classes": ",".join(chosen),
+        "split.layer": ",".join(quoted(whole.curve.points[p].label) for p in proposal.splits),
+        "repeat": ",".join(map(str, range(repeats))),
+    }
+    kept = [word for word in words if key_of(word) not in own]
+    sweep = [*kept, *(f"{key}={value}" for key, value in own.items())]
+    return " ".join(["python train.py -m", *map(shlex.quote, sweep)]), ()
+
+
+def _is_safe(word: Any) -> bool:
+    """Whether a word sets a value and nothing else: no target, no config of elsewhere."""
+    if not isinstance(word, str) or word.startswith("-"):
+        return False
+    return "_target_" not in word and "${" not in word and not key_of(word).startswith("hydra")
+
+
+def _targets(config: Any, above: str = "") -> list[str]:
+    """Keys of the config that name code, as ``model.net._target_``."""
+    if isinstance(config, Mapping):
+        found = [f"{above}{key}" for key in config if key == "_target_"]
+        return found + [t for k, v in config.items() for t in _targets(v, f"{above}{k}.")]
+    if isinstance(config, list):
+        return [t for n, value in enumerate(config) for t in _targets(value, f"{above}{n}.")]
+    return []
+
+
+def _recipe(run: Run, classes: Sequence[str]) -> str:
+    """All that decides a training on these classes but the split."""
+    data = {key: value for key, value in run.config["data"].items() if key not in PLACES}
+    groups = data.get("groups")
+    members = groups and {name: groups.get(name) for name in classes}
+    known = {key: run.config[key] for key in RECIPE}
+    data |= {"classes": list(classes), "groups": members}
+    return json.dumps([known, data, run.config["split"]["granularity"]], sort_keys=True)

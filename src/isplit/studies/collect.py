@@ -1,0 +1,163 @@
+"""What jobs left behind, read back: runs, and the conditions they fall into."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from isplit.studies.run_folder import Run, job_folder, read_config, read_run
+
+__all__ = ["Collection", "Run", "by_condition", "collect", "correct_answers", "facts", "job_folder"]
+
+DEEPEST = 20  # folders below those that were named
+LONGEST_REASON = 300  # characters
+
+
+@dataclass(frozen=True)
+class Collection:
+    """The runs that could be read, and what was left out, with the reason."""
+
+    runs: tuple[Run, ...]
+    left_out: tuple[str, ...]
+
+
+def collect(folders: Iterable[Path]) -> Collection:
+    """Every finished run below the folders, at any depth; one that was made twice counts once.
+
+    What cannot be read is named with its reason, and so are the jobs that have not come to their
+    end. Hidden folders are not looked into.
+
+    Raises:
+        FileNotFoundError: a folder is not there.
+    """
+    runs: dict[tuple[str, ...], Run] = {}
+    left_out: list[str] = []
+    for folder in folders:
+        if not folder.is_dir():
+            raise FileNotFoundError(f"runs={folder} is not a folder: name one that train.py wrote")
+        below = sorted(_below(folder, left_out))
+        for place in (path.parent for path in below if path.name == "result.json"):
+            try:
+                run = read_run(place)
+            except Exception as error:  # whatever is in a folder, the others go on
+                left_out.append(f"{place}: {_reason(error)}")
+            else:
+                runs[_trainings(run)] = run
+        jobs = [path.parent for path in below if path.name == "config.yaml"]
+        left_out += [
+            f"{job}: the job has not finished (what it finished counts)"
+            for job in jobs
+            if _is_unfinished_job(job)
+        ]
+    return Collection(tuple(runs.values()), tuple(left_out))
+
+
+def by_condition(runs: Iterable[Run]) -> dict[str, list[Run]]:
+    """The runs that differ in the split point and in nothing but repeats, under a name each.
+
+    A condition is one baseline, one way to compress and one way to train; the name says model,
+    data, compression and seed, and whatever else sets conditions apart.
+    """
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(_key(run), []).append(run)
+    names = _names([runs[0] for runs in groups.values()])
+    return dict(zip(names, groups.values(), strict=True))
+
+
+def facts(run: Run) -> dict[str, str | int | float]:
+    """What people know a condition by."""
+    result, bottleneck = run.result, run.config["bottleneck"]
+    elements = bottleneck.get("code_elements")
+    size = {"code_elements": elements} if elements else {"rate": bottleneck["compression_rate"]}
+    return {
+        "model": result.model,
+        "data": result.data,
+        "classes": result.num_classes,
+        **size,
+        "seed": result.seed,
+    }
+
+
+def correct_answers(run: Run) -> list[bool] | None:
+    """Whether each test image was answered rightly after fine-tuning; ``None``: not known."""
+    return None if run.correct is None else list(run.correct)
+
+
+def _below(folder: Path, left_out: list[str]) -> Iterable[Path]:
+    """The files of jobs below a folder; ``left_out`` learns of folders that cannot be listed."""
+
+    def unlisted(error: OSError) -> None:
+        left_out.append(f"{error.filename}: {_reason(error)}")
+
+    for place, folders, files in os.walk(folder, onerror=unlisted):
+        here = Path(place)
+        deep = len(here.parts) - len(folder.parts) >= DEEPEST
+        folders[:] = [] if deep else [name for name in folders if not name.startswith(".")]
+        yield from (here / name for name in ("result.json", "config.yaml") if name in files)
+
+
+def _reason(error: Exception) -> str:
+    expected = isinstance(error, OSError | ValueError)
+    text = str(error) if expected else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())[:LONGEST_REASON]
+
+
+def _is_unfinished_job(folder: Path) -> bool:
+    """Whether a job began here, which an analysis does not, and has not come to its end."""
+    if (folder / "results.txt").exists():
+        return False
+    try:
+        read_config(folder)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _trainings(run: Run) -> tuple[str, ...]:
+    """What makes two results the same; a training may belong to two conditions by its code."""
+    return (_key(run), *(stage.fingerprint for stage in run.result.stages.values()))
+
+
+def _key(run: Run) -> str:
+    """Everything that two runs of one condition have in common."""
+    stage = {name: run.config["stage"][name] for name in ("autoencoder", "finetune")}
+    common = [run.result.stages["baseline"].fingerprint, run.config["bottleneck"], stage]
+    return json.dumps([*common, [point.node for point in run.curve.points]], sort_keys=True)
+
+
+def _names(examples: Sequence[Run]) -> list[str]:
+    """Unique names: the facts, and where those are not enough, the config keys that differ."""
+    shown = [_in_words(facts(run)) for run in examples]
+    flat = [_flat(run.config) for run in examples]
+    for number, name in enumerate(shown):
+        twins = [other for other, same in enumerate(shown) if same == name]
+        if len(twins) > 1:
+            differing = [
+                key
+                for key in flat[number]
+                if len({json.dumps(flat[twin].get(key)) for twin in twins}) > 1
+                and key.split(".")[0] in ("data", "model", "stage", "split", "bottleneck")
+            ]
+            shown[number] = ", ".join([name, *(f"{k}={flat[number][k]}" for k in differing[:4])])
+    return [name if shown.count(name) == 1 else f"{name} #{n}" for n, name in enumerate(shown, 1)]
+
+
+def _in_words(known: Mapping[str, str | int | float]) -> str:
+    size = f"rate {known['rate']}" if "rate" in known else f"code of {known['code_elements']}"
+    data = f"{known['data']} ({known['classes']} classes)"
+    return f"{known['model']} on {data}, {size}, seed {known['seed']}"
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

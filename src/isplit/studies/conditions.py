@@ -1,0 +1,220 @@
+"""A condition: what was found on one baseline, and what all studies read off it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isplit.importance import RULES
+from isplit.studies.collect import Run, correct_answers, facts
+from isplit.studies.scores import Agreement
+from isplit.studies.subsets import subset_accuracies
+from isplit.types import Curve, PredictorCost, SplitPoint, SplitResult
+
+LONGEST_SLUG = 100
+STANDARD_ERRORS = 2.0  # a difference beyond this many is taken for one
+MEAN_DIGITS = 12  # beyond these, means of the same answers differ by rounding alone
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """What training with the split at one point came to.
+
+    Attributes:
+        position: of the point among the condition's points.
+        results: one per training; trainings beyond the first repeat it on the same baseline.
+        subset_accuracies: accuracy after fine-tuning on each of the random subsets of the test
+            images, of the first training; the subsets are the same for every point.
+    """
+
+    position: int
+    results: tuple[SplitResult, ...]
+    subset_accuracies: tuple[float, ...] = ()
+
+    @property
+    def accuracy(self) -> float:
+        """Test accuracy after fine-tuning, 0..1, mean over the trainings; equal means do tie."""
+        mean = fmean(result.accuracy.after_finetune for result in self.results)
+        return round(mean, MEAN_DIGITS)
+
+    @property
+    def after_autoencoder(self) -> float:
+        """Test accuracy before fine-tuning, 0..1, mean over the trainings."""
+        return fmean(result.accuracy.after_autoencoder for result in self.results)
+
+    @property
+    def reconstruction_nmse(self) -> float:
+        """Squared error of the trained bottleneck over the features' variance, likewise."""
+        return fmean(result.bottleneck.reconstruction_nmse for result in self.results)
+
+
+MEASURED: dict[str, Callable[[Retrained], float]] = {
+    "minus_nmse": lambda retrained: -retrained.reconstruction_nmse,
+    "after_autoencoder": lambda retrained: retrained.after_autoencoder,
+}
+"""Predictors read off the training of the bottlenecks itself, known where a point was trained."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One baseline, one way to compress and to train: the split points are all that differs.
+
+    Attributes:
+        name: for people, unique in an analysis.
+        slug: its folder.
+        facts: what sets it apart: model, data, rate, seed ...
+        points: all split points, from the input on.
+        retrained: those that were trained, by position.
+        curves: every predictor's values, by name; ``cui(channels=sum)`` is a reduction of the CUI,
+            ``random:cui`` the CUI of the net before any training.
+        costs: what each of these took.
+        ranked_by: the predictor that the runs themselves were ranked by.
+        left_out: what is missing, and why, in words.
+    """
+
+    name: str
+    slug: str
+    facts: Mapping[str, str | int | float]
+    class_names: tuple[str, ...]
+    baseline_accuracy: float
+    baseline_f1: tuple[float, ...]
+    test_images: int
+    points: tuple[SplitPoint, ...]
+    retrained: tuple[Retrained, ...]
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+    costs: Mapping[str, PredictorCost] = field(default_factory=dict)
+    ranked_by: str = "cui"
+    left_out: tuple[str, ...] = ()
+    agreement: Agreement | None = None
+
+    def trains(self, predictor: str) -> bool:
+        """Whether a predictor takes training: its value costs what it was to save."""
+        steps = self.costs.get(predictor, PredictorCost()).training_steps
+        return predictor in MEASURED or steps > 0
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Single images under their heat maps at some points.
+
+    Attributes:
+        overlays: (P, N, H, W, 3).
+        images: (N, H, W, 3).
+        labels: class of each image.
+    """
+
+    overlays: NDArray[np.uint8]
+    points: Sequence[SplitPoint]
+    images: NDArray[np.uint8]
+    labels: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the net and the images of a condition show today.
+
+    Attributes:
+        curves: every predictor's values, by name.
+        costs: what each of these took.
+        left_out: what could not be computed, and why, in words.
+    """
+
+    curves: Mapping[str, Curve]
+    costs: Mapping[str, PredictorCost] = field(default_factory=dict)
+    left_out: Sequence[str] = ()
+    pictures: Pictures | None = None
+
+
+Look = Callable[[Run], Seen]
+"""How a study gets the curves of a run's net: the command knows store, images and settings."""
+
+
+def condition_of(name: str, runs: Sequence[Run], seen: Seen) -> Condition:
+    """The condition of these runs, which differ in nothing but the split point and repeats."""
+    first = runs[0].result
+    return Condition(
+        name=name,
+        slug=slug(name),
+        facts=facts(runs[0]),
+        class_names=first.per_class.class_names,
+        baseline_accuracy=first.accuracy.baseline,
+        baseline_f1=first.per_class.baseline_f1,
+        test_images=first.accuracy.test_images,
+        points=runs[0].curve.points,
+        retrained=tuple(_retrained(runs)),
+        curves=seen.curves,
+        costs=seen.costs,
+        ranked_by=runs[0].curve.kind,
+        left_out=tuple(seen.left_out),
+    )
+
+
+def with_own_slugs(judged: Iterable[tuple[Condition, Any]]) -> list[tuple[Condition, Any]]:
+    """The conditions, none of which has the folder of another."""
+    taken: dict[str, int] = {}
+    named = []
+    for condition, other in judged:
+        count = taken[condition.slug] = taken.get(condition.slug, 0) + 1
+        own = condition.slug if count == 1 else f"{condition.slug}-{count}"
+        named.append((replace(condition, slug=own), other))
+    return named
+
+
+def highest_peak(curve: Curve, among: Sequence[int] | None = None) -> int:
+    """Position that ``split.layer=auto`` takes: the highest interior peak, if there is one.
+
+    Args:
+        among: positions to choose from; ``None``: all.
+    """
+    return RULES["auto"](curve, list(range(len(curve.values)) if among is None else among))[0]
+
+
+def peak_of_each_class(curve: Curve) -> dict[str, int]:
+    """Position of the highest peak of each class by itself, by its name."""
+    return {name: highest_peak(replace(curve, values=v)) for name, v in curve.per_class.items()}
+
+
+def shown_split(condition: Condition) -> Retrained:
+    """The trained split at the CUI's highest peak; without a CUI, the most accurate."""
+    cui = condition.curves.get("cui")
+    if cui is None:
+        return max(condition.retrained, key=lambda t: t.accuracy)
+    chosen = highest_peak(cui, [t.position for t in condition.retrained])
+    return next(t for t in condition.retrained if t.position == chosen)
+
+
+def split_f1(trained: Retrained) -> list[float]:
+    """F1 of each class after the split, mean over the trainings."""
+    columns = zip(*(result.per_class.split_f1 for result in trained.results), strict=True)
+    return [fmean(column) for column in columns]
+
+
+def slug(name: str) -> str:
+    """A folder name: letters, digits and dots, the rest dashes.
+
+    >>> slug("vgg16 on letters (10 classes), rate 0.9, seed 0")
+    'vgg16-on-letters-10-classes-rate-0.9-seed-0'
+    """
+    kept = "".join(c if c.isalnum() or c in "._" else " " for c in name)
+    return "-".join(kept.split())[:LONGEST_SLUG].strip(".") or "condition"
+
+
+def _retrained(runs: Sequence[Run]) -> list[Retrained]:
+    """The trainings of each point, from the input on."""
+    by_position: dict[int, list[Run]] = {}
+    for run in sorted(runs, key=lambda run: int(run.config.get("repeat", 0))):
+        by_position.setdefault(run.result.split.index, []).append(run)
+    return [
+        Retrained(position, tuple(run.result for run in same), _subsets(same[0]))
+        for position, same in sorted(by_position.items())
+    ]
+
+
+def _subsets(run: Run) -> tuple[float, ...]:
+    correct = correct_answers(run)
+    return () if correct is None else subset_accuracies(correct)

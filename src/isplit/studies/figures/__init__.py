@@ -1,0 +1,1 @@
+"""Figures that studies share, drawn without a display."""

@@ -1,0 +1,108 @@
+"""What one job of ``train.py`` came to: the answer, a row for each split, the curve."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+from isplit.report.findings import Drawing, Findings, Value
+from isplit.report.table import Column, Table
+from isplit.studies.answer import answer, auto_and_highest, device_macs, server_macs
+from isplit.studies.conditions import highest_peak
+from isplit.studies.figures.curve import curve_figure
+from isplit.types import Curve, SplitPoint, SplitResult
+
+SECTIONS = ("split", "curve", "bottleneck", "accuracy", "cost")
+CAPTION = "The curve that ranks the split points, and what was measured after the split."
+SPLITS = (
+    Column("label", "split after", screen=1),
+    Column("rank", form=lambda of: f"{of[0]} of {of[1]}", screen=7),
+    Column("baseline", "unsplit", form=".3f", screen=2),
+    Column("after_autoencoder", "after autoencoder", form=".3f", screen=6),
+    Column("after_finetune", "fine-tuned", form=".3f", screen=2),
+    Column("feature_bytes", "bytes before", form=",d", screen=5),
+    Column("payload_bytes", "bytes after", form=",d", screen=3),
+    Column("device", "M device", form=",.1f", scale=1e-6, screen=4),
+    Column("server", "M server", form=",.1f", scale=1e-6, screen=4),
+)
+
+
+def curve_findings(curve: Curve, chosen: Sequence[SplitPoint]) -> Findings:
+    """The curve as a figure, and in ``curve.json`` with every point and its rank."""
+    images = f", {curve.num_images} images" if curve.num_images else ""
+    title = f"{curve.kind} of {len(curve.points)} split points{images}"
+    figure = curve_figure(curve, [point.index for point in chosen], title)
+    points = [
+        asdict(point) | {"value": value, "rank": curve.rank(position)}
+        for position, (point, value) in enumerate(zip(curve.points, curve.values, strict=True))
+    ]
+    about = {"kind": curve.kind, "num_images": curve.num_images, "peaks": curve.peaks()}
+    content = about | {"points": points, "per_class": curve.per_class}
+    return Findings(
+        title, figures=[Drawing("curve", CAPTION, figure)], files={"curve.json": content}
+    )
+
+
+def job_findings(curve: Curve, results: Sequence[SplitResult]) -> Findings:
+    """The answer, why this point, the table of all splits, and the curve with what was measured."""
+    best = max(results, key=lambda r: (r.accuracy.after_finetune, r.split.index))
+    said = answer(best)
+    measured = {result.split.index: result.accuracy.after_finetune for result in results}
+    figure = curve_figure(curve, list(measured), said, measured, best.accuracy.baseline)
+    return Findings(
+        name=f"{best.model} on {best.data}",
+        answer=said,
+        verdict=_why(curve, best, results),
+        tables=[_table(curve, results)],
+        figures=[Drawing("curve", CAPTION, figure)],
+    )
+
+
+def flat_numbers(result: SplitResult, prefix: str = "") -> Findings:
+    """A result's single values by ``section/name``, for trackers; lists stay in ``result.json``.
+
+    The curve's value and rank stand there under its kind too (``curve/cui``, ``curve/cui_rank``),
+    so that runs ranked by different predictors share a table.
+    """
+    kind = f"curve/{result.curve.kind}"
+    flat: dict[str, Value] = {"model": result.model, "data": result.data, "seed": result.seed}
+    flat |= dict(_flat(result))
+    flat |= {kind: result.curve.value, f"{kind}_rank": result.curve.rank}
+    return Findings(result.split.label, numbers={prefix + k: v for k, v in flat.items()})
+
+
+def _flat(result: SplitResult) -> Iterator[tuple[str, Value]]:
+    for section in SECTIONS:
+        for name, value in asdict(getattr(result, section)).items():
+            if isinstance(value, Value):
+                yield f"{section}/{name}", value
+
+
+def _why(curve: Curve, best: SplitResult, results: Sequence[SplitResult]) -> str:
+    """Which point it is among those tried, and what auto would take by the curve."""
+    label, by = best.split.label, best.split.chosen_by
+    if len(results) > 1:
+        said = f"{label} is the most accurate of {len(results)} splits that were tried"
+    else:
+        said = f"{label} was named by the user" if by == "user" else f"{label} was chosen by {by}"
+    rank = f"rank {best.curve.rank} of {best.curve.num_points} by {curve.kind}"
+    auto, highest = auto_and_highest(curve, highest_peak(curve))
+    return f"{said}; {rank}. By {curve.kind}, {auto}; {highest}."
+
+
+def _table(curve: Curve, results: Sequence[SplitResult]) -> Table:
+    first = results[0]
+    rows = [
+        asdict(r.accuracy)
+        | asdict(r.cost)
+        | {"label": r.split.label, "rank": (r.curve.rank, r.curve.num_points)}
+        | {"device": device_macs(r), "server": server_macs(r)}
+        for r in results
+    ]
+    note = (
+        f"On {first.accuracy.test_images} test images, of the unsplit model and after each stage; "
+        f"rank by {curve.kind}. Bytes of one image as float32, before and after the encoder. "
+        "M: 10⁶ multiply-accumulates of one image, encoder and decoder included."
+    )
+    title = f"{first.model} on {first.data}, {first.num_classes} classes"
+    return Table(title, SPLITS, rows, note, on_screen=True)

@@ -1,0 +1,142 @@
+"""The door by which folders of runs come in: whatever lies in them, nothing runs, nothing hangs."""
+
+import resource
+import time
+from dataclasses import asdict, replace
+
+import pytest
+from run_folders import CONFIG, CURVE, RESULT, changed, make_run, malformed
+
+from isplit.documents import read_json, read_yaml
+from isplit.studies.collect import collect, correct_answers
+from isplit.studies.run_folder import read_run
+
+SECONDS, BYTES = 10, 2**30  # of this process: others may keep the machine busy
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    return malformed(tmp_path_factory.mktemp("malformed"))
+
+
+def test_a_good_run_comes_in_with_what_older_versions_did_not_write(tmp_path):
+    run = read_run(make_run(tmp_path / "run"))
+    assert run.result == RESULT
+    assert run.curve.values == (0.0, 1.0, 2.0)
+    assert correct_answers(run) == [True, True, True, False]
+    assert (run.config["repeat"], run.config["split"]["granularity"]) == (0, "layer")
+    assert run.config["data"] == CONFIG["data"] | {"classes": None, "groups": None}
+
+
+def test_each_malformed_folder_is_left_out_by_name_with_a_reason(folders, monkeypatch, tmp_path):
+    assert len(folders) >= 60
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SECRET", "s3cret")
+    slowest, before = 0.0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for name, folder in folders.items():
+        begin = time.process_time()
+        found = collect([folder])
+        slowest = max(slowest, time.process_time() - begin)
+        special = name == "folder-result.json"  # without a result there is no run
+        assert found.runs == (), name
+        assert special or len(found.left_out) == 1, (name, found.left_out)
+        assert all(line.startswith(f"{folder}: ") and len(line) < 500 for line in found.left_out)
+        assert "s3cret" not in str(found.left_out)
+        assert "Error:" not in str(found.left_out), (name, found.left_out)
+    assert slowest < SECONDS
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < BYTES
+    assert not list(tmp_path.iterdir()), "a canary was made"
+
+
+def test_a_good_run_among_them_is_read(tmp_path):
+    for name in ("odd", "strange"):
+        make_run(tmp_path / name, result="[]")
+    good = make_run(tmp_path / "good")
+    found = collect([tmp_path])
+    assert ([run.folder for run in found.runs], len(found.left_out)) == ([good], 2)
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({"result": "[]"}, "result.json holds no keys"),
+        ({"result": '{"schema": 1'}, "half written, or no JSON"),
+        ({"config": "a: 1"}, "config.yaml lacks model"),
+        ({"config": "a: !!set {b}"}, r"config\.yaml has a tag \(tag:yaml"),
+        ({"config": changed(CONFIG, "stage", {})}, r"config\.yaml: stage\.baseline holds no keys"),
+        ({"config": changed(CONFIG, "seed", "a")}, "seed and repeat must be whole numbers"),
+        (
+            {"config": changed(CONFIG, "data.root", "${oc.env:HOME}")},
+            r"config\.yaml\.data\.root: '\$\{oc\.env:HOME\}' is an interpolation",
+        ),
+        ({"result": changed(asdict(RESULT), "split", 1)}, "split: Input should be"),
+        ({"curve": changed(CURVE, "points.1.shape", [])}, "a point has no size or no cost"),
+        ({"predictions": "label,finetune\nA,A\n"}, "not of this result"),
+        ({"predictions": "a,b\nA,A\n"}, "not the table of a job"),
+    ],
+)
+def test_the_reason_says_what_is_wrong(tmp_path, files, reason):
+    with pytest.raises(ValueError, match=reason):
+        read_run(make_run(tmp_path / "run", **files))
+
+
+@pytest.mark.parametrize(
+    ("content", "read", "message"),
+    [
+        ("[" * 50 + "]" * 50, read_json, "is nested too deeply"),
+        ("[" * 50 + "]" * 50, read_yaml, "is nested too deeply"),
+        ("[" + "9" * 400 + "]", read_json, "a number too large to count anything"),
+        ("[1e999]", read_json, r"\[0\]: inf is no plain value"),
+        ("[" + "1," * 1_100_000 + "1]", read_json, "has more than 1,000,000 values"),
+        (" " * 2_000_000, read_yaml, "has more than 1,048,576 bytes"),
+        ("a: " + "x" * 11_000, read_yaml, "a text of more than 10000 characters"),
+        ('["' + "x" * 11_000 + '"]', read_json, "a text of 11,000 characters"),
+        ("\udcff", read_json, "is no text in UTF-8"),
+        ("a: [", read_yaml, "is no YAML"),
+        ("", None, ""),
+    ],
+)
+def test_documents_have_bounds(tmp_path, content, read, message):
+    path = tmp_path / "file"
+    path.write_bytes(content.encode(errors="surrogateescape"))
+    if read is None:
+        with pytest.raises(ValueError, match="other is missing"):
+            read_json(tmp_path / "other")
+        with pytest.raises(ValueError, match="is no regular file"):
+            read_json(tmp_path)
+        return
+    with pytest.raises(ValueError, match=message):
+        read(path)
+
+
+def test_jobs_that_were_killed_early_are_listed_and_analyses_are_not(tmp_path):
+    killed = make_run(tmp_path / "killed")
+    for name in ("result.json", "curve.json", "results.txt", "predictions.csv"):
+        (killed / name).unlink()
+    late = make_run(tmp_path / "late")
+    (late / "results.txt").unlink()
+    analysis = tmp_path / "analysis"
+    analysis.mkdir()
+    (analysis / "config.yaml").write_text("study: {name: agreement}\nruns: outputs\n")
+    hidden = tmp_path / "killed" / ".hydra"
+    hidden.mkdir()
+    (hidden / "config.yaml").write_text((killed / "config.yaml").read_text())
+    found = collect([tmp_path])
+    unfinished = "the job has not finished (what it finished counts)"
+    assert found.left_out == (f"{killed}: {unfinished}", f"{late}: {unfinished}")
+    assert [run.folder for run in found.runs] == [late]
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "no entry", str(path))
+
+    monkeypatch.setattr("os.scandir", refuse)
+    assert collect([tmp_path]).left_out == (f"{tmp_path}: [Errno 13] no entry: '{tmp_path}'",)
+
+
+def test_a_run_is_known_by_more_than_its_place(tmp_path):
+    make_run(tmp_path / "one")
+    make_run(tmp_path / "two")
+    (run,) = collect([tmp_path]).runs
+    assert replace(run, folder=tmp_path) == replace(read_run(tmp_path / "one"), folder=tmp_path)
