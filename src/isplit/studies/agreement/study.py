@@ -6,27 +6,18 @@ import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from importlib.resources import files
 from typing import Any
 
-import yaml
-
-from isplit.report.findings import Chart, Drawing, Findings, Value
+from isplit.report.findings import Chart, Findings, Value
 from isplit.report.table import Column, Table
+from isplit.studies.agreement import tables
 from isplit.studies.agreement.agreement import agreement
 from isplit.studies.agreement.board_tables import standings_rows, standings_table, tracked_rows
 from isplit.studies.agreement.correlation import FEWEST_POINTS
-from isplit.studies.agreement.figures import FIGURES, drawn
-from isplit.studies.agreement.figures.heatmaps import HEAT_MAPS_CAPTION, heatmaps_figure
-from isplit.studies.agreement.figures.leaderboard import LEADERBOARD_CAPTION, leaderboard_figure
+from isplit.studies.agreement.figures import TEXTS, drawing, drawn
+from isplit.studies.agreement.figures.heatmaps import heatmaps_figure
+from isplit.studies.agreement.figures.leaderboard import leaderboard_figure
 from isplit.studies.agreement.leaderboard import leaderboard
-from isplit.studies.agreement.tables import (
-    classes_table,
-    curve_rows,
-    points_table,
-    predictions_rows,
-    predictors_table,
-)
 from isplit.studies.agreement.verdict import why
 from isplit.studies.answer import answer, device_macs
 from isplit.studies.collect import Collection, Run, by_condition
@@ -34,7 +25,6 @@ from isplit.studies.conditions import Condition, Look, Pictures, condition_of, w
 
 log = logging.getLogger(__name__)
 
-WORDS = yaml.safe_load(files(__package__).joinpath("words.yaml").read_text("utf-8"))
 TITLE = "Where to split: what was predicted and what was measured"
 ANSWERS = (
     Column("short", "", screen=5),
@@ -77,27 +67,25 @@ def condition_findings(condition: Condition, pictures: Pictures | None = None) -
     """Everything about one condition, by its most accurate point."""
     best = max(condition.retrained, key=lambda t: (t.accuracy, t.position))
     found = condition.agreement
-    figures = drawn(condition)
-    names = [drawing.name for drawing in figures]
-    missing = [f"figure {n}: {kind.needs}" for n, kind in FIGURES.items() if n not in names]
+    figures, missing = drawn(condition)
     if pictures is not None:
-        heat_maps = heatmaps_figure(pictures)
-        figures.append(Drawing("heatmaps", HEAT_MAPS_CAPTION, heat_maps, (".png",)))
-    tables = (predictors_table(condition), points_table(condition), classes_table(condition))
-    rows = predictions_rows(condition)
+        figures.append(drawing("heatmaps", heatmaps_figure(pictures), suffixes=(".png",)))
+    kinds = (tables.predictors_table, tables.points_table, tables.classes_table)
+    rows = tables.predictions_rows(condition)
+    files: dict[str, Any] = {"curve.csv": tables.curve_rows(condition)}
     return Findings(
         name=condition.name,
         slug=condition.slug,
         answer=answer(best.results[0], best.accuracy),
         verdict=" ".join([why(condition, best), *([found.verdict] if found else [])]),
         facts=_facts(condition),
-        tables=[table for table in tables if table],
+        tables=[table for kind in kinds if (table := kind(condition))],
         figures=figures,
-        files={"curve.csv": curve_rows(condition)} | ({"agreement.json": found} if found else {}),
+        files=files | ({"agreement.json": found} if found else {}),
         numbers=_numbers(condition),
         logged={"curves": rows},
         charts=_charts(rows),
-        words=WORDS,
+        words=TEXTS["words"],
         left_out=[*condition.left_out, *missing],
     )
 
@@ -117,12 +105,11 @@ def together(
     if len(board.conditions) < 2:
         return found
     figure = leaderboard_figure(board)
-    drawing = [Drawing("leaderboard", LEADERBOARD_CAPTION, figure)] if figure else []
     return replace(
         found,
         verdict=board.verdict,
         tables=[*found.tables, standings_table(board)],
-        figures=drawing,
+        figures=[drawing("leaderboard", figure)] if figure else [],
         files={"leaderboard.csv": standings_rows(board), "leaderboard.json": board},
         logged={"leaderboard": tracked_rows(board)},
     )

@@ -17,7 +17,6 @@ from isplit.studies.conditions import (
     split_f1,
 )
 from isplit.studies.scores import PredictorScore
-from isplit.types import PredictorCost, SplitPoint
 
 Row = dict[str, Any]
 RANKED = ("cui", "probe")  # predictors whose ranks stand beside the points
@@ -34,7 +33,7 @@ POINTS = (
     Column("accuracy_error", "±", form=".3f"),
     Column("after_autoencoder", "before fine-tuning", form=".3f"),
     Column("payload_bytes", "payload", "bytes", ",d"),
-    Column("reconstruction_nmse", "bottleneck NMSE", form=".3f"),
+    Column("minus_nmse", "bottleneck NMSE", form=".3f", scale=-1, sort=lambda value: -value),
 )
 PREDICTORS = (
     Column("predictor", screen=1),
@@ -59,20 +58,16 @@ def points_table(condition: Condition) -> Table:
     """A row for each split point: what it is, what it costs, what was measured there."""
     trained = {t.position: t for t in condition.retrained}
     rows = []
-    for position, point in enumerate(condition.points):
-        ranks = {
-            f"{kind}_rank": condition.curves[kind].rank(position)
-            for kind in RANKED
-            if kind in condition.curves
-        }
-        row = _point(point) | ranks | _measured(trained.get(position))
-        if position in trained:
-            row["accuracy_error"] = accuracy_error(trained[position], condition.test_images)
-        rows.append(row)
+    for position, row in enumerate(curve_rows(condition).rows):
+        kinds = [kind for kind in RANKED if kind in condition.curves]
+        ranks = {f"{kind}_rank": condition.curves[kind].rank(position) for kind in kinds}
+        error = position in trained and accuracy_error(trained[position], condition.test_images)
+        shape = condition.points[position].shape
+        rows.append(row | ranks | {"shape": shape, "accuracy_error": error or None})
     known = {key for row in rows for key in row}
     return Table(
         "Split points",
-        [c for c in POINTS if c.key in known or not c.key.endswith("_rank")],
+        [column for column in POINTS if column.key in known],
         rows,
         "Rank 1: where the predictor expects most, of all points. Accuracy: on the test images "
         "after fine-tuning, the mean where there were several trainings; ±: their standard "
@@ -130,16 +125,7 @@ def curve_rows(condition: Condition) -> Table:
     recomputed from this file to the last digit.
     """
     retrained = {r.position: r for r in condition.retrained}
-    rows = []
-    for position, point in enumerate(condition.points):
-        trained = retrained.get(position)
-        measured = dict.fromkeys(MEASURED) | {
-            name: of(trained) for name, of in MEASURED.items() if trained
-        }
-        curves = {name: curve.values[position] for name, curve in condition.curves.items()}
-        row = _point(point) | {"shape": _sizes(point.shape)} | _code(trained) | curves | measured
-        row |= _accuracies(trained) | {"baseline_accuracy": condition.baseline_accuracy}
-        rows.append(row)
+    rows = [_row(condition, p, retrained.get(p)) for p in range(len(condition.points))]
     return Table.of_rows("curve", rows)
 
 
@@ -155,47 +141,30 @@ def predictions_rows(condition: Condition) -> Table:
     return Table.of_rows("curves", rows)
 
 
-def _point(point: SplitPoint) -> Row:
+def _row(condition: Condition, position: int, trained: Retrained | None) -> Row:
+    point = condition.points[position]
+    first = trained and trained.results[0]
+    each = [result.accuracy.after_finetune for result in trained.results] if trained else []
+    several = len(each) > 1
     return {
         "index": point.index,
         "layer": point.name,
         "label": point.label,
-        "shape": point.shape,
+        "shape": _sizes(point.shape),
         "numel": point.numel,
         "feature_bytes": point.feature_bytes,
         "head_macs": point.head_macs,
         "tail_macs": point.tail_macs,
         "head_params": point.head_params,
-    }
-
-
-def _measured(trained: Retrained | None) -> Row:
-    if trained is None:
-        return {}
-    return {
-        "accuracy": trained.accuracy,
-        "after_autoencoder": trained.after_autoencoder,
-        "payload_bytes": trained.results[0].cost.payload_bytes,
-        "reconstruction_nmse": trained.reconstruction_nmse,
-    }
-
-
-def _code(trained: Retrained | None) -> Row:
-    if trained is None:
-        return {"payload_bytes": None, "code_shape": None}
-    first = trained.results[0]
-    shape = _sizes(first.bottleneck.code_shape)
-    return {"payload_bytes": first.cost.payload_bytes, "code_shape": shape}
-
-
-def _accuracies(trained: Retrained | None) -> Row:
-    each = [r.accuracy.after_finetune for r in trained.results] if trained else []
-    several = len(each) > 1
-    return {
-        "accuracy": trained.accuracy if trained else None,
+        "payload_bytes": first and first.cost.payload_bytes,
+        "code_shape": first and _sizes(first.bottleneck.code_shape),
+        **{name: curve.values[position] for name, curve in condition.curves.items()},
+        **{name: trained and of(trained) for name, of in MEASURED.items()},
+        "accuracy": trained and trained.accuracy,
         "accuracy_min": min(each) if several else None,
         "accuracy_max": max(each) if several else None,
         "trainings": len(each),
+        "baseline_accuracy": condition.baseline_accuracy,
     }
 
 
@@ -211,14 +180,10 @@ def _cost(condition: Condition, name: str) -> tuple[str, float]:
     """In words, and by what it sorts."""
     if name not in condition.costs:
         return "training of every bottleneck" if condition.trains(name) else NOTHING, math.inf
-    cost: PredictorCost = condition.costs[name]
-    counted = {
-        "images": cost.images,
-        "forward": cost.forward,
-        "backward": cost.backward,
-        "steps": cost.training_steps,
-    }
-    text = ", ".join(f"{count:,g} {what}" for what, count in counted.items() if count)
+    cost = condition.costs[name]
+    counts = (cost.images, cost.forward, cost.backward, cost.training_steps)
+    pairs = zip(counts, ("images", "forward", "backward", "steps"), strict=True)
+    text = ", ".join(f"{count:,g} {what}" for count, what in pairs if count)
     return text or "none", cost.images * (cost.forward + cost.backward)
 
 
