@@ -18,7 +18,7 @@ from isplit.importance.heatmaps import has_map, heat_maps, overlays
 from isplit.runs.base import Base, curves_of, reopen_baseline, workbench
 from isplit.stages import Workbench
 from isplit.studies.collect import Run
-from isplit.studies.conditions import Pictures, Seen
+from isplit.studies.seen import Pictures, Seen
 from isplit.types import Curve, PredictorCost
 
 log = logging.getLogger(__name__)

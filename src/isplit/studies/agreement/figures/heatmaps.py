@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from isplit.report.canvas import shortened
-from isplit.studies.conditions import Pictures
+from isplit.studies.seen import Pictures
 
 PICTURE_INCHES = 0.85
 
