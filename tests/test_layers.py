@@ -33,15 +33,7 @@ MAY_IMPORT = {  # packages of others, by room; a room that is not here may impor
     "files": set(),
     "overrides": set(),
 }
-SHARED = {
-    "conditions",
-    "scores",
-    "subsets",
-    "answer",
-    "figures",
-    "job",
-    "collect",
-}  # by the studies
+SHARED = {"conditions", "seen", "scores", "subsets", "answer", "figures", "job", "collect"}
 
 
 def modules():

@@ -15,7 +15,8 @@ from isplit.report.findings import Chart, Drawing, Findings
 from isplit.report.table import Column, Estimate, Table
 from isplit.runs.analyze import STUDIES
 from isplit.studies.collect import by_condition
-from isplit.studies.conditions import Seen, condition_of
+from isplit.studies.conditions import condition_of
+from isplit.studies.seen import Seen
 
 COLUMNS = (
     Column("point", "split point", screen=1),

@@ -30,7 +30,7 @@ from isplit.runs.curves import seen_of
 from isplit.studies.agreement.study import agreement_study
 from isplit.studies.classes.study import classes_study
 from isplit.studies.collect import Collection, collect
-from isplit.studies.conditions import Look
+from isplit.studies.seen import Look
 from isplit.tracking import log_findings
 
 log = logging.getLogger(__name__)

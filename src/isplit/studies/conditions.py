@@ -7,12 +7,10 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from isplit.importance import RULES
 from isplit.studies.collect import Run, correct_answers, facts
 from isplit.studies.scores import Agreement
+from isplit.studies.seen import Seen
 from isplit.studies.subsets import subset_accuracies
 from isplit.types import Curve, PredictorCost, SplitPoint, SplitResult
 
@@ -96,42 +94,6 @@ class Condition:
         """Whether a predictor takes training: its value costs what it was to save."""
         steps = self.costs.get(predictor, PredictorCost()).training_steps
         return predictor in MEASURED or steps > 0
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """Single images under their heat maps at some points.
-
-    Attributes:
-        overlays: (P, N, H, W, 3).
-        images: (N, H, W, 3).
-        labels: class of each image.
-    """
-
-    overlays: NDArray[np.uint8]
-    points: Sequence[SplitPoint]
-    images: NDArray[np.uint8]
-    labels: Sequence[str]
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What the net and the images of a condition show today.
-
-    Attributes:
-        curves: every predictor's values, by name.
-        costs: what each of these took.
-        left_out: what could not be computed, and why, in words.
-    """
-
-    curves: Mapping[str, Curve]
-    costs: Mapping[str, PredictorCost] = field(default_factory=dict)
-    left_out: Sequence[str] = ()
-    pictures: Pictures | None = None
-
-
-Look = Callable[[Run], Seen]
-"""How a study gets the curves of a run's net: the command knows store, images and settings."""
 
 
 def condition_of(name: str, runs: Sequence[Run], seen: Seen) -> Condition:

@@ -16,7 +16,8 @@ from isplit.report.page import write_report
 from isplit.studies.agreement.agreement import agreement
 from isplit.studies.agreement.leaderboard import leaderboard
 from isplit.studies.agreement.study import condition_findings, together
-from isplit.studies.conditions import Condition, Pictures, Retrained
+from isplit.studies.conditions import Condition, Retrained
+from isplit.studies.seen import Pictures
 from isplit.types import Curve, PerClass, PredictorCost, SplitPoint
 
 VGG = [(1, 64), (1, 64), (2, 64), (2, 128), (2, 128), (4, 128), *[(4, 256)] * 3, (8, 256)]

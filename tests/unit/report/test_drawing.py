@@ -35,7 +35,7 @@ def marks(figure):
 
 
 def drawn(name, condition):
-    return FIGURES[name].draw(condition)
+    return FIGURES[name](condition)
 
 
 @pytest.mark.parametrize("name", FIGURES)

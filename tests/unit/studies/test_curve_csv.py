@@ -9,7 +9,7 @@ from made_conditions import condition
 
 from isplit.report.findings import as_json
 from isplit.studies.agreement.agreement import agreement
-from isplit.studies.agreement.tables import curve_rows
+from isplit.studies.agreement.points import curve_rows
 
 
 def rows_of(made):

@@ -9,18 +9,17 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
-from itertools import groupby
+from typing import Any
 
 import numpy as np
 
+from isplit.studies.agreement.controls import equal_size, given_depth, one_training
 from isplit.studies.agreement.correlation import (
+    DIRECTIONS,
     FEWEST_POINTS,
     NOTHING,
-    Floats,
     Target,
     correlation,
-    partial,
-    spearman,
     target,
 )
 from isplit.studies.agreement.noise import noise
@@ -97,36 +96,33 @@ def _score(
     """One predictor over the points that it has a value for."""
     known = [r for r in condition.retrained if math.isfinite(values[r.position])]
     x_N = np.array([values[r.position] for r in known])
-    rho = tau = linear = NOTHING
-    given_depth = one_training = math.nan
+    found = dict.fromkeys(DIRECTIONS, NOTHING)
+    left_by_depth = single = math.nan
     if len(known) >= FEWEST_POINTS:
         to = target_of(tuple(r.accuracy for r in known))
-        rho, tau, linear = (correlation(c, x_N, to) for c in ("spearman", "kendall", "pearson"))
-        given_depth = _given_depth(known, x_N)
-        one_training = _one_training(known, x_N)
+        found = {name: correlation(name, x_N, to) for name in DIRECTIONS}
+        left_by_depth = given_depth(known, x_N)
+        single = one_training(known, x_N)
+    coefficients: dict[str, Any] = {
+        f"{name}{part}": value
+        for name, c in found.items()
+        for part, value in (("", c.value), ("_ci95", c.ci95), ("_p", c.p))
+    }
     ranking = sorted(known, key=lambda r: (-values[r.position], -r.position))
     accuracies = sorted((r.accuracy for r in condition.retrained), reverse=True)
     auto = _auto(condition, name, known) or ranking[:1]
     return PredictorScore(
         n=len(known),
-        spearman=rho.value,
-        spearman_ci95=rho.ci95,
-        spearman_p=rho.p,
-        kendall=tau.value,
-        kendall_ci95=tau.ci95,
-        kendall_p=tau.p,
-        pearson=linear.value,
-        pearson_ci95=linear.ci95,
-        pearson_p=linear.p,
-        spearman_given_depth=given_depth,
-        spearman_equal_size=_equal_size(condition, known, values),
+        **coefficients,
+        spearman_given_depth=left_by_depth,
+        spearman_equal_size=equal_size(condition, known, values),
         pick=condition.points[ranking[0].position].label if ranking else "",
         regret=_regret(accuracies, ranking[:1]),
         regret_top3=_regret(accuracies, ranking[:TOP]),
         top3_hits=sum(r.accuracy >= accuracies[TOP - 1] for r in ranking[:TOP]),
         auto=condition.points[auto[0].position].label if auto else "",
         auto_regret=_regret(accuracies, auto),
-        spearman_one_training=one_training,
+        spearman_one_training=single,
     )
 
 
@@ -142,44 +138,3 @@ def _auto(condition: Condition, name: str, known: Sequence[Retrained]) -> list[R
 def _regret(accuracies: Sequence[float], picked: Sequence[Retrained]) -> float:
     """Accuracy lost by taking the best of ``picked`` instead of the best of all."""
     return max(accuracies) - max((r.accuracy for r in picked), default=math.nan)
-
-
-def _given_depth(known: Sequence[Retrained], values: Floats) -> float:
-    """Rank correlation with the accuracy, the position of the points partialled out."""
-    accuracies = np.array([r.accuracy for r in known])
-    return partial(values, accuracies, np.array([float(r.position) for r in known]))
-
-
-def _one_training(known: Sequence[Retrained], values: Floats) -> float:
-    """Mean rank correlation with each training by itself, of those that all points had."""
-    trainings = min(len(r.results) for r in known)
-    each = [
-        spearman(values, np.array([r.results[t].accuracy.after_finetune for r in known]))
-        for t in range(trainings)
-    ]
-    return float(np.mean(each))
-
-
-def _equal_size(
-    condition: Condition, known: Sequence[Retrained], values: dict[int, float]
-) -> float | None:
-    """Mean rank correlation within the groups of points of one size, weighted by their size.
-
-    A group in which a side is constant says nothing and is left out; NaN where all do that.
-    """
-
-    def numel(retrained: Retrained) -> int:
-        return condition.points[retrained.position].numel
-
-    groups = [list(group) for _, group in groupby(sorted(known, key=numel), key=numel)]
-    groups = [group for group in groups if len(group) >= FEWEST_POINTS]
-    if not groups:
-        return None
-    within = [
-        float(
-            spearman(np.array([values[r.position] for r in g]), np.array([r.accuracy for r in g]))
-        )
-        for g in groups
-    ]
-    weights = [0 if math.isnan(r) else len(g) for r, g in zip(within, groups, strict=True)]
-    return float(np.average(np.nan_to_num(within), weights=weights)) if any(weights) else math.nan

@@ -6,45 +6,26 @@ import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from importlib.resources import files
 from typing import Any
 
-import yaml
-
-from isplit.report.findings import Chart, Drawing, Findings, Value
-from isplit.report.table import Column, Table
+from isplit.report.findings import Findings, Value
+from isplit.studies.agreement import points, tables
 from isplit.studies.agreement.agreement import agreement
+from isplit.studies.agreement.answers import answers_table, most_accurate, why
 from isplit.studies.agreement.board_tables import standings_rows, standings_table, tracked_rows
 from isplit.studies.agreement.correlation import FEWEST_POINTS
-from isplit.studies.agreement.figures import FIGURES, drawn
-from isplit.studies.agreement.figures.heatmaps import HEAT_MAPS_CAPTION, heatmaps_figure
-from isplit.studies.agreement.figures.leaderboard import LEADERBOARD_CAPTION, leaderboard_figure
+from isplit.studies.agreement.figures import TEXTS, drawing, drawn
+from isplit.studies.agreement.figures.heatmaps import heatmaps_figure
+from isplit.studies.agreement.figures.leaderboard import leaderboard_figure
 from isplit.studies.agreement.leaderboard import leaderboard
-from isplit.studies.agreement.tables import (
-    classes_table,
-    curve_rows,
-    points_table,
-    predictions_rows,
-    predictors_table,
-)
-from isplit.studies.agreement.verdict import why
-from isplit.studies.answer import answer, device_macs
+from isplit.studies.answer import answer
 from isplit.studies.collect import Collection, Run, by_condition
-from isplit.studies.conditions import Condition, Look, Pictures, condition_of, with_own_slugs
+from isplit.studies.conditions import Condition, condition_of, with_own_slugs
+from isplit.studies.seen import Look, Pictures
 
 log = logging.getLogger(__name__)
 
-WORDS = yaml.safe_load(files(__package__).joinpath("words.yaml").read_text("utf-8"))
 TITLE = "Where to split: what was predicted and what was measured"
-ANSWERS = (
-    Column("short", "", screen=5),
-    Column("condition", screen=1),
-    Column("point", "cut after", screen=2),
-    Column("unsplit", form=".3f", screen=3),
-    Column("accuracy", "split", form=".3f", screen=3),
-    Column("payload", "bytes a frame", form=",d", screen=4),
-    Column("macs", "device", "10⁶ MACs", ",.1f", 1e-6, screen=6),
-)
 
 
 def agreement_study(found: Collection, look: Look, options: Mapping[str, Any]) -> Findings:
@@ -75,29 +56,27 @@ def judged_conditions(
 
 def condition_findings(condition: Condition, pictures: Pictures | None = None) -> Findings:
     """Everything about one condition, by its most accurate point."""
-    best = max(condition.retrained, key=lambda t: (t.accuracy, t.position))
+    best = most_accurate(condition)
     found = condition.agreement
-    figures = drawn(condition)
-    names = [drawing.name for drawing in figures]
-    missing = [f"figure {n}: {kind.needs}" for n, kind in FIGURES.items() if n not in names]
+    figures, missing = drawn(condition)
     if pictures is not None:
-        heat_maps = heatmaps_figure(pictures)
-        figures.append(Drawing("heatmaps", HEAT_MAPS_CAPTION, heat_maps, (".png",)))
-    tables = (predictors_table(condition), points_table(condition), classes_table(condition))
-    rows = predictions_rows(condition)
+        figures.append(drawing("heatmaps", heatmaps_figure(pictures), suffixes=(".png",)))
+    kinds = (tables.predictors_table, points.points_table, tables.classes_table)
+    rows = points.predictions_rows(condition)
+    files: dict[str, Any] = {"curve.csv": points.curve_rows(condition)}
     return Findings(
         name=condition.name,
         slug=condition.slug,
         answer=answer(best.results[0], best.accuracy),
         verdict=" ".join([why(condition, best), *([found.verdict] if found else [])]),
         facts=_facts(condition),
-        tables=[table for table in tables if table],
+        tables=[table for kind in kinds if (table := kind(condition))],
         figures=figures,
-        files={"curve.csv": curve_rows(condition)} | ({"agreement.json": found} if found else {}),
+        files=files | ({"agreement.json": found} if found else {}),
         numbers=_numbers(condition),
         logged={"curves": rows},
-        charts=_charts(rows),
-        words=WORDS,
+        charts=points.charts(rows),
+        words=TEXTS["words"],
         left_out=[*condition.left_out, *missing],
     )
 
@@ -110,37 +89,21 @@ def together(
     found = Findings(
         name=TITLE,
         answer=f"{len(parts)} conditions, each with its own answer: the table says where to cut.",
-        tables=[_answers(conditions)],
+        tables=[answers_table(conditions)],
         left_out=left_out,
         parts=parts,
     )
     if len(board.conditions) < 2:
         return found
     figure = leaderboard_figure(board)
-    drawing = [Drawing("leaderboard", LEADERBOARD_CAPTION, figure)] if figure else []
     return replace(
         found,
         verdict=board.verdict,
         tables=[*found.tables, standings_table(board)],
-        figures=drawing,
+        figures=[drawing("leaderboard", figure)] if figure else [],
         files={"leaderboard.csv": standings_rows(board), "leaderboard.json": board},
         logged={"leaderboard": tracked_rows(board)},
     )
-
-
-def _answers(conditions: Sequence[Condition]) -> Table:
-    rows = []
-    judged = [condition for condition in conditions if condition.agreement]
-    for condition in conditions:
-        best = max(condition.retrained, key=lambda t: (t.accuracy, t.position))
-        row: dict[str, Any] = {"condition": condition.name}
-        row |= {"point": condition.points[best.position].label}
-        row |= {"unsplit": condition.baseline_accuracy, "accuracy": best.accuracy}
-        cost = {"payload": best.results[0].cost.payload_bytes, "macs": device_macs(best.results[0])}
-        short = f"C{judged.index(condition) + 1}" if condition in judged else None
-        rows.append(row | cost | {"short": short})
-    note = "The most accurate trained point of each condition, on the test images."
-    return Table("Where to cut", ANSWERS, rows, note, on_screen=True)
 
 
 def _facts(condition: Condition) -> dict[str, Value]:
@@ -149,17 +112,6 @@ def _facts(condition: Condition) -> dict[str, Value]:
         "unsplit accuracy": f"{condition.baseline_accuracy:.3f}",
         "test images": f"{condition.test_images:,}",
         "trained": f"{len(condition.retrained)} of {len(condition.points)} split points",
-    }
-
-
-def _charts(rows: Table) -> dict[str, Chart]:
-    cui = replace(rows, rows=[row for row in rows.rows if row["predictor"] == "cui"])
-    measured = replace(cui, rows=[row for row in cui.rows if row["accuracy"] is not None])
-    title = "accuracy after splitting and retraining"
-    return {
-        "cui_rank_accuracy": Chart(measured, "scatter", "rank", "accuracy", title),
-        "cui_curve": Chart(cui, "line", "index", "value", "CUI"),
-        "accuracy_curve": Chart(measured, "line", "index", "accuracy", title),
     }
 
 

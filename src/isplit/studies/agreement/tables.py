@@ -1,4 +1,4 @@
-"""What was predicted and what was measured, as tables: split points, predictors, classes."""
+"""The predictors and the classes of a condition, as tables."""
 
 from __future__ import annotations
 
@@ -7,35 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from isplit.report.table import NOTHING, Column, Estimate, Table
-from isplit.studies.agreement.noise import accuracy_error
-from isplit.studies.conditions import (
-    MEASURED,
-    Condition,
-    Retrained,
-    peak_of_each_class,
-    shown_split,
-    split_f1,
-)
+from isplit.studies.conditions import Condition, peak_of_each_class, shown_split, split_f1
 from isplit.studies.scores import PredictorScore
-from isplit.types import PredictorCost, SplitPoint
 
-Row = dict[str, Any]
-RANKED = ("cui", "probe")  # predictors whose ranks stand beside the points
-
-POINTS = (
-    Column("index"),
-    Column("label", "split point"),
-    Column("layer", "module"),
-    Column("shape", form=lambda shape: " x ".join(map(str, shape)), sort=math.prod),
-    Column("feature_bytes", "features", "bytes", ",d"),
-    Column("head_macs", "head", "10⁶ MACs", ",.1f", 1e-6),
-    *(Column(f"{kind}_rank", f"{kind}: rank") for kind in RANKED),
-    Column("accuracy", form=".3f"),
-    Column("accuracy_error", "±", form=".3f"),
-    Column("after_autoencoder", "before fine-tuning", form=".3f"),
-    Column("payload_bytes", "payload", "bytes", ",d"),
-    Column("reconstruction_nmse", "bottleneck NMSE", form=".3f"),
-)
 PREDICTORS = (
     Column("predictor", screen=1),
     Column("n", "N"),
@@ -53,32 +27,6 @@ PREDICTORS = (
     Column("spearman_equal_size", "equal size", form=".2f"),
     Column("cost", form=lambda cost: cost[0], sort=lambda cost: cost[1]),
 )
-
-
-def points_table(condition: Condition) -> Table:
-    """A row for each split point: what it is, what it costs, what was measured there."""
-    trained = {t.position: t for t in condition.retrained}
-    rows = []
-    for position, point in enumerate(condition.points):
-        ranks = {
-            f"{kind}_rank": condition.curves[kind].rank(position)
-            for kind in RANKED
-            if kind in condition.curves
-        }
-        row = _point(point) | ranks | _measured(trained.get(position))
-        if position in trained:
-            row["accuracy_error"] = accuracy_error(trained[position], condition.test_images)
-        rows.append(row)
-    known = {key for row in rows for key in row}
-    return Table(
-        "Split points",
-        [c for c in POINTS if c.key in known or not c.key.endswith("_rank")],
-        rows,
-        "Rank 1: where the predictor expects most, of all points. Accuracy: on the test images "
-        "after fine-tuning, the mean where there were several trainings; ±: their standard "
-        "deviation, of a single one the binomial standard error. NMSE: squared error of the "
-        "reconstructed features over their variance. No accuracy: not trained.",
-    )
 
 
 def predictors_table(condition: Condition) -> Table | None:
@@ -120,86 +68,7 @@ def classes_table(condition: Condition) -> Table | None:
     return Table("Classes", columns, rows, "F1 on the test images.")
 
 
-def curve_rows(condition: Condition) -> Table:
-    """``curve.csv``: a row per split point, from the input on; empty where nothing was measured.
-
-    Columns: the point and its costs (bytes of one image's features and of its code as float32,
-    multiply-accumulates, parameters), every predictor's value under its name, then test accuracy:
-    the mean over the point's trainings, their lowest and highest where there are several, their
-    number, and that of the unsplit model. Floats are written in full, so that the agreement can be
-    recomputed from this file to the last digit.
-    """
-    retrained = {r.position: r for r in condition.retrained}
-    rows = []
-    for position, point in enumerate(condition.points):
-        trained = retrained.get(position)
-        measured = dict.fromkeys(MEASURED) | {
-            name: of(trained) for name, of in MEASURED.items() if trained
-        }
-        curves = {name: curve.values[position] for name, curve in condition.curves.items()}
-        row = _point(point) | {"shape": _sizes(point.shape)} | _code(trained) | curves | measured
-        row |= _accuracies(trained) | {"baseline_accuracy": condition.baseline_accuracy}
-        rows.append(row)
-    return Table.of_rows("curve", rows)
-
-
-def predictions_rows(condition: Condition) -> Table:
-    """For trackers: a row per predictor and split point, with the accuracy where it is known."""
-    accuracy = {r.position: r.accuracy for r in condition.retrained}
-    rows = [
-        {"index": point.index, "layer": point.label, "predictor": name}
-        | {"value": value, "rank": curve.rank(p), "accuracy": accuracy.get(p)}
-        for name, curve in condition.curves.items()
-        for p, (point, value) in enumerate(zip(curve.points, curve.values, strict=True))
-    ]
-    return Table.of_rows("curves", rows)
-
-
-def _point(point: SplitPoint) -> Row:
-    return {
-        "index": point.index,
-        "layer": point.name,
-        "label": point.label,
-        "shape": point.shape,
-        "numel": point.numel,
-        "feature_bytes": point.feature_bytes,
-        "head_macs": point.head_macs,
-        "tail_macs": point.tail_macs,
-        "head_params": point.head_params,
-    }
-
-
-def _measured(trained: Retrained | None) -> Row:
-    if trained is None:
-        return {}
-    return {
-        "accuracy": trained.accuracy,
-        "after_autoencoder": trained.after_autoencoder,
-        "payload_bytes": trained.results[0].cost.payload_bytes,
-        "reconstruction_nmse": trained.reconstruction_nmse,
-    }
-
-
-def _code(trained: Retrained | None) -> Row:
-    if trained is None:
-        return {"payload_bytes": None, "code_shape": None}
-    first = trained.results[0]
-    shape = _sizes(first.bottleneck.code_shape)
-    return {"payload_bytes": first.cost.payload_bytes, "code_shape": shape}
-
-
-def _accuracies(trained: Retrained | None) -> Row:
-    each = [r.accuracy.after_finetune for r in trained.results] if trained else []
-    several = len(each) > 1
-    return {
-        "accuracy": trained.accuracy if trained else None,
-        "accuracy_min": min(each) if several else None,
-        "accuracy_max": max(each) if several else None,
-        "trainings": len(each),
-    }
-
-
-def _score(score: PredictorScore) -> Row:
+def _score(score: PredictorScore) -> dict[str, Any]:
     """Its fields, the coefficients with their intervals."""
     row = asdict(score)
     for name in ("spearman", "kendall", "pearson"):
@@ -211,19 +80,11 @@ def _cost(condition: Condition, name: str) -> tuple[str, float]:
     """In words, and by what it sorts."""
     if name not in condition.costs:
         return "training of every bottleneck" if condition.trains(name) else NOTHING, math.inf
-    cost: PredictorCost = condition.costs[name]
-    counted = {
-        "images": cost.images,
-        "forward": cost.forward,
-        "backward": cost.backward,
-        "steps": cost.training_steps,
-    }
-    text = ", ".join(f"{count:,g} {what}" for what, count in counted.items() if count)
+    cost = condition.costs[name]
+    counts = (cost.images, cost.forward, cost.backward, cost.training_steps)
+    pairs = zip(counts, ("images", "forward", "backward", "steps"), strict=True)
+    text = ", ".join(f"{count:,g} {what}" for count, what in pairs if count)
     return text or "none", cost.images * (cost.forward + cost.backward)
-
-
-def _sizes(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))
 
 
 def _or_least(value: float) -> float:

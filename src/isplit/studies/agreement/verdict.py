@@ -8,7 +8,7 @@ from functools import cache
 
 from scipy.stats import studentized_range
 
-from isplit.studies.conditions import Condition, Retrained
+from isplit.studies.conditions import Condition
 from isplit.studies.scores import Agreement, Interval, Noise, PredictorScore
 
 FEW_POINTS = 8  # below, a bootstrap over the points has little to draw from
@@ -35,18 +35,6 @@ def verdict(condition: Condition, agreement: Agreement) -> str:
     return told(of_how_many, sentences)
 
 
-def why(condition: Condition, best: Retrained) -> str:
-    """Why the answer is this point, and what the predictor of the runs would have taken."""
-    n, label = len(condition.retrained), condition.points[best.position].label
-    if n < 2:
-        return f"{label} is the only point that was trained."
-    said = f"{label} is the most accurate of {n} trained points"
-    score = condition.agreement and condition.agreement.predictors.get(condition.ranked_by)
-    if not score or condition.ranked_by == "cui":  # of which the verdict speaks
-        return f"{said}."
-    return f"{said}; by {condition.ranked_by}, {_price(score)}."
-
-
 def _cui_sentence(agreement: Agreement) -> str:
     """How CUI's order agrees, what its pick costs, whether depth does better."""
     cui = agreement.predictors.get("cui")
@@ -60,7 +48,7 @@ def _cui_sentence(agreement: Agreement) -> str:
     sentence = f"CUI's order {against} the measured one at rho={_rho(cui)}"
     if cannot_be_told_from_chance(cui):
         sentence += ", which cannot be told from chance"
-    return f"{sentence}; {_price(cui)}{_depth(agreement, cui)}"
+    return f"{sentence}; {price(cui)}{_depth(agreement, cui)}"
 
 
 def cannot_be_told_from_chance(score: PredictorScore) -> bool:
@@ -69,7 +57,7 @@ def cannot_be_told_from_chance(score: PredictorScore) -> bool:
     return not (low > 0 or high < 0) or not score.spearman_p <= SIGNIFICANT
 
 
-def _price(score: PredictorScore) -> str:
+def price(score: PredictorScore) -> str:
     """What its auto choice loses, and what its highest value loses where that is another point."""
     said = f"its highest interior peak (auto), {score.auto}, {_loss(score.auto_regret)}"
     if score.pick == score.auto:

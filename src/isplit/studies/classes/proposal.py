@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from isplit.types import Curve
+from isplit.types import Curve, SplitPoint
 
 FEWEST_CLASSES = 2  # that can be told apart
 LEAST_SHARE = 1e-6  # of a class's highest value; a map that is zero everywhere has no logarithm
@@ -97,6 +97,25 @@ def propose(
     leaning = {first: homes[first][:size], second: homes[second][-size:]}
     subsets = [_subset(curve, names, peaks, splits, p) for p, names in leaning.items()]
     return Proposal(splits, peaks, preference, (subsets[0], subsets[1]))
+
+
+def positions(among: Sequence[str | int] | None, points: Sequence[SplitPoint]) -> list[int] | None:
+    """The split points that ``study.among`` names, from the input on.
+
+    Raises:
+        ValueError: one is no split point of the model, or there are fewer than two.
+    """
+    if among is None:
+        return None
+    places = {n: p.index for p in points for n in (p.name, *p.aliases, str(p.index))}
+    unknown = [str(name) for name in among if str(name) not in places]
+    if unknown:
+        labels = ", ".join(point.label for point in points)
+        raise ValueError(f"study.among={unknown[0]!r} is no split point: {labels}")
+    chosen = sorted({places[str(name)] for name in among})
+    if len(chosen) < 2:
+        raise ValueError(f"study.among={list(among)} must name at least two split points")
+    return chosen
 
 
 def _candidates(curve: Curve, name: str, among: Sequence[int] | None) -> Sequence[int]:

@@ -93,7 +93,7 @@ class Retraining:
 def compare(
     subset: Subset,
     splits: tuple[int, int],
-    trained: tuple[Sequence[Trained], Sequence[Trained]],
+    trained: Sequence[Sequence[Trained]],
 ) -> Retraining:
     """Both splits on one subset, over the same test images.
 

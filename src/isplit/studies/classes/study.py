@@ -7,28 +7,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from isplit.report.findings import Drawing, Findings, Value
-from isplit.studies.classes.proposal import Proposal, Subset, propose
-from isplit.studies.classes.splits import Retraining, Trained, compare, shift
-from isplit.studies.classes.subsets import class_names, is_part_of, sweep_of
-from isplit.studies.classes.tables import (
-    classes_json,
-    classes_rows,
-    f1_rows,
-    f1_table,
-    subsets_table,
-)
+from isplit.report.findings import Drawing, Findings
+from isplit.studies.classes.files import classes_json, classes_rows, f1_rows
+from isplit.studies.classes.proposal import Subset, positions, propose
+from isplit.studies.classes.splits import compare
+from isplit.studies.classes.subsets import answers_of, is_part_of, sweep_of, trainings
+from isplit.studies.classes.tables import f1_table, subsets_table
 from isplit.studies.classes.verdict import ClassFinding
-from isplit.studies.collect import Collection, Run, by_condition, correct_answers
-from isplit.studies.conditions import Condition, Look, Seen, condition_of, with_own_slugs
+from isplit.studies.collect import Collection, Run, by_condition
+from isplit.studies.conditions import Condition, condition_of, with_own_slugs
 from isplit.studies.figures.classes import classes_figure
 from isplit.studies.figures.f1 import f1_figure
+from isplit.studies.seen import Look, Seen
 
 log = logging.getLogger(__name__)
 
 TITLE = "Do some classes want another split point?"
-CLASSES_CAPTION = "The CUI of each class by itself (I-SPLIT Fig. 8), its highest peak marked."
-F1_CAPTION = "F1 of each class before and after the split (I-SPLIT Fig. 5), in {} net."
+CAPTIONS = {
+    "cl": "The CUI of each class by itself (I-SPLIT Fig. 8), its highest peak marked.",
+    "f1": "F1 of each class before and after the split (I-SPLIT Fig. 5), in the whole net or the "
+    "subset's own.",
+}
 
 Done = dict[tuple[Subset, int], list[Run]]
 """The trainings of each subset at each of the two points, in the order of their repeats."""
@@ -86,130 +85,49 @@ def _studied(
     """One condition: curve, proposal, and what was trained or remains to be."""
     if "cui" not in seen.curves:
         raise ValueError("; ".join(seen.left_out))
-    condition = _condition(name, runs, seen)
-    among = _positions(options["among"], condition)
+    condition = condition_of(name, runs, replace(seen, left_out=()))
+    repeats = options["repeats"]
+    among = positions(options["among"], condition.points)
     proposal = propose(seen.curves["cui"], among, options["classes_per_subset"])
     done = {
-        (subset, position): _trainings(runs[0], subset, position, everything)
+        (subset, position): trainings(runs[0], subset, position, everything, repeats)
         for subset in proposal.subsets
         for position in proposal.splits
     }
-    todo = sum(max(0, options["repeats"] - len(made)) for made in done.values())
+    todo = sum(repeats - len(made) for made in done.values())
     if todo:
-        command, why_none = sweep_of(runs[0], proposal, options["repeats"])
-        missing = f"{todo} of {len(done) * options['repeats']} trainings of the subsets"
+        command, why_none = sweep_of(runs[0], proposal, repeats)
+        missing = f"{todo} of {len(done) * repeats} trainings of the subsets"
         left = (*seen.left_out, *why_none, missing)
         return ClassFinding(condition, proposal, command=command, left_out=left)
-    one, other = (_compared(proposal, subset, done) for subset in proposal.subsets)
+    answers = {key: [answers_of(run) for run in made] for key, made in done.items()}
+    one, other = (
+        compare(subset, proposal.splits, [answers[subset, p] for p in proposal.splits])
+        for subset in proposal.subsets
+    )
     nets = tuple(_net_of(f"{name}, subset {n + 1}", done, proposal.subsets[n]) for n in (0, 1))
     return ClassFinding(condition, proposal, (one, other), nets, left_out=tuple(seen.left_out))
-
-
-def _trainings(whole: Run, subset: Subset, position: int, runs: Sequence[Run]) -> list[Run]:
-    """The runs on these classes at this point, in all else as ``whole``, one for each repeat."""
-    made = {
-        int(run.config.get("repeat", 0)): run
-        for run in runs
-        if class_names(run) == subset.classes
-        and run.result.split.index == position
-        and is_part_of(run, whole)
-    }
-    return [made[repeat] for repeat in sorted(made)]
-
-
-def _compared(proposal: Proposal, subset: Subset, done: Done) -> Retraining:
-    """Both splits over as many trainings as both have."""
-    first, second = (done[subset, position] for position in proposal.splits)
-    both = min(len(first), len(second))
-    pair = ([_trained(run) for run in runs[:both]] for runs in (first, second))
-    return compare(subset, proposal.splits, (next(pair), next(pair)))
-
-
-def _trained(run: Run) -> Trained:
-    correct, per_class = correct_answers(run), run.result.per_class
-    if correct is None:
-        raise ValueError(f"{run.folder} has no predictions.csv: without it nothing is paired")
-    return Trained(
-        correct=tuple(correct),
-        baseline=run.result.accuracy.baseline,
-        own_curve=run.curve.values if run.curve.kind == "cui" else None,
-        class_names=per_class.class_names,
-        baseline_f1=per_class.baseline_f1,
-        split_f1=per_class.split_f1,
-    )
 
 
 def _net_of(name: str, done: Done, subset: Subset) -> Condition:
     """The condition of a subset's own net."""
     runs = [run for (own, _), made in done.items() if own == subset for run in made]
-    return _condition(name, runs, Seen({runs[0].curve.kind: runs[0].curve}))
-
-
-def _condition(name: str, runs: Sequence[Run], seen: Seen) -> Condition:
-    return condition_of(name, runs, replace(seen, left_out=()))
-
-
-def _positions(among: Sequence[str | int] | None, condition: Condition) -> list[int] | None:
-    """The split points that ``study.among`` names, from the input on.
-
-    Raises:
-        ValueError: one is no split point of the model, or there are fewer than two.
-    """
-    if among is None:
-        return None
-    places = {n: p.index for p in condition.points for n in (p.name, *p.aliases, str(p.index))}
-    unknown = [str(name) for name in among if str(name) not in places]
-    if unknown:
-        labels = ", ".join(point.label for point in condition.points)
-        raise ValueError(f"study.among={unknown[0]!r} is no split point: {labels}")
-    chosen = sorted({places[str(name)] for name in among})
-    if len(chosen) < 2:
-        raise ValueError(f"study.among={list(among)} must name at least two split points")
-    return chosen
+    return condition_of(name, runs, Seen({runs[0].curve.kind: runs[0].curve}))
 
 
 def _shown(finding: ClassFinding) -> Findings:
     """One condition as tables and figures, its verdict as the answer."""
-    made = finding.retrainings is not None
-    nets = [finding.condition, *finding.subset_conditions]
-    drawn = {f"f1_subset_{n}" if n else "f1": f1_figure(net) for n, net in enumerate(nets)}
-    figures = [("classes", CLASSES_CAPTION, classes_figure(finding.condition))]
-    for name, figure in drawn.items():
-        figures.append(
-            (name, F1_CAPTION.format("a subset's own" if "_" in name else "the whole"), figure)
-        )
-    answer = f"{TITLE} {_short(finding)}"
+    figures = {"classes": classes_figure(finding.condition)}
+    for number, net in enumerate((finding.condition, *finding.subset_conditions)):
+        figures[f"f1_subset_{number}" if number else "f1"] = f1_figure(net)
     return Findings(
         name=finding.condition.name,
-        answer=answer,
+        answer=f"{TITLE} {finding.short}",
         verdict=finding.verdict,
         command=finding.command,
         facts=finding.condition.facts,
-        tables=[subsets_table(finding), *([f1_table(finding)] if made else [])],
-        figures=[Drawing(name, caption, figure) for name, caption, figure in figures if figure],
-        numbers=_numbers(finding),
+        tables=[subsets_table(finding), *([f1_table(finding)] if finding.retrainings else [])],
+        figures=[Drawing(n, CAPTIONS[n[:2]], figure) for n, figure in figures.items() if figure],
+        numbers=finding.numbers,
         left_out=finding.left_out,
     )
-
-
-def _short(finding: ClassFinding) -> str:
-    """The answer in a few words."""
-    if finding.retrainings is None:
-        return "Not tried yet: this command trains both splits on both subsets."
-    moved = shift(finding.retrainings)
-    if not moved.is_beyond_error:
-        return "Not beyond chance."
-    return "Yes, as their curves say." if moved.value > 0 else "Yes, against their curves."
-
-
-def _numbers(finding: ClassFinding) -> dict[str, Value]:
-    """For trackers: the verdict and the differences."""
-    told: dict[str, Value] = {"classes/verdict": finding.verdict}
-    for number, made in enumerate(finding.retrainings or (), 1):
-        told |= {
-            f"classes/subset_{number}/preferred_minus_other": made.preferred.value,
-            f"classes/subset_{number}/error": made.preferred.error,
-        }
-    if finding.retrainings is not None:
-        told["classes/shift"] = shift(finding.retrainings).value
-    return told

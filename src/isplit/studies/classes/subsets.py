@@ -11,8 +11,9 @@ from typing import Any
 import yaml
 
 from isplit.overrides import key_of, quoted
-from isplit.studies.classes.proposal import Proposal
-from isplit.studies.collect import Run, job_folder
+from isplit.studies.classes.proposal import Proposal, Subset
+from isplit.studies.classes.splits import Trained
+from isplit.studies.collect import Run, correct_answers, job_folder
 
 RECIPE = ("model", "bottleneck", "stage", "seed")  # with the data, what a training is
 PLACES = ("cache_dir", "root", "memory_gb", "num_workers", "download")  # of the data: not what
@@ -28,6 +29,39 @@ def is_part_of(part: Run, whole: Run) -> bool:
 def class_names(run: Run) -> tuple[str, ...]:
     """Of the run's data set, in its order."""
     return run.result.per_class.class_names
+
+
+def trainings(
+    whole: Run, subset: Subset, position: int, runs: Sequence[Run], repeats: int
+) -> list[Run]:
+    """The runs on these classes at this point, in all else as ``whole``, one for each repeat."""
+    made = {
+        int(run.config.get("repeat", 0)): run
+        for run in runs
+        if class_names(run) == subset.classes
+        and run.result.split.index == position
+        and is_part_of(run, whole)
+    }
+    return [made[repeat] for repeat in range(repeats) if repeat in made]
+
+
+def answers_of(run: Run) -> Trained:
+    """What the run answered on the test images.
+
+    Raises:
+        ValueError: it is not known.
+    """
+    correct, per_class = correct_answers(run), run.result.per_class
+    if correct is None:
+        raise ValueError(f"{run.folder} has no predictions.csv: without it nothing is paired")
+    return Trained(
+        correct=tuple(correct),
+        baseline=run.result.accuracy.baseline,
+        own_curve=run.curve.values if run.curve.kind == "cui" else None,
+        class_names=per_class.class_names,
+        baseline_f1=per_class.baseline_f1,
+        split_f1=per_class.split_f1,
+    )
 
 
 def sweep_of(whole: Run, proposal: Proposal, repeats: int) -> tuple[str, tuple[str, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from isplit.report.findings import Value
 from isplit.studies.classes.proposal import Proposal
 from isplit.studies.classes.splits import Difference, Retraining, Retrainings, shift
 from isplit.studies.conditions import STANDARD_ERRORS, Condition
@@ -40,6 +41,29 @@ class ClassFinding:
         if self.retrainings is None:
             return f"{said} Nothing was retrained on the subsets, so this is all CUI."
         return f"{said} {verdict(self.retrainings, self.labels)}"
+
+    @property
+    def short(self) -> str:
+        """The answer in a few words."""
+        if self.retrainings is None:
+            return "Not tried yet: this command trains both splits on both subsets."
+        moved = shift(self.retrainings)
+        if not moved.is_beyond_error:
+            return "Not beyond chance."
+        return "Yes, as their curves say." if moved.value > 0 else "Yes, against their curves."
+
+    @property
+    def numbers(self) -> dict[str, Value]:
+        """For trackers: the verdict and the differences."""
+        told: dict[str, Value] = {"classes/verdict": self.verdict}
+        for number, made in enumerate(self.retrainings or (), 1):
+            told |= {
+                f"classes/subset_{number}/preferred_minus_other": made.preferred.value,
+                f"classes/subset_{number}/error": made.preferred.error,
+            }
+        if self.retrainings is not None:
+            told["classes/shift"] = shift(self.retrainings).value
+        return told
 
 
 def proposed(proposal: Proposal, labels: Sequence[str]) -> str:

@@ -1,10 +1,12 @@
-"""Figures of a condition, drawn without a display: a new one is a function and an entry."""
+"""Figures of a condition, drawn without a display: a new one is a function, a line and words."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
 
+import yaml
 from matplotlib.figure import Figure
 
 from isplit.report.findings import Drawing
@@ -16,60 +18,28 @@ from isplit.studies.conditions import Condition
 from isplit.studies.figures.classes import classes_figure
 from isplit.studies.figures.f1 import f1_figure
 
+_FILE = files("isplit.studies.agreement").joinpath("words.yaml")
+TEXTS: dict[str, Any] = yaml.safe_load(_FILE.read_text("utf-8"))
+"""``captions`` of figures, what each ``needs``, and ``words`` of the numbers."""
 
-class Kind(NamedTuple):
-    """How a figure is drawn, what is to be seen in it, and why it may be missing."""
-
-    draw: Callable[[Condition], Figure | None]
-    caption: str
-    needs: str
-
-
-FIGURES: dict[str, Kind] = {
-    "accuracy": Kind(
-        accuracy_figure,
-        "Importance (left axis) and the accuracy measured after training with the split at each "
-        "point (right axis), as in I-SPLIT Figs. 3, 6 and 7. Triangles are peaks, squares along "
-        "the lower edge the candidates of CDE.",
-        "no split was trained",
-    ),
-    "scatter": Kind(
-        scatter_figure,
-        "Each predictor's ranking of the trained points against the accuracy measured there; a "
-        "good predictor falls from left to right. Ringed: its highest value; squared: what auto "
-        "takes, its highest interior peak. Dotted: the unsplit model. "
-        "rho is Spearman's rank correlation with a bootstrap 95 % interval over the points.",
-        "fewer than three splits were trained",
-    ),
-    "tradeoff": Kind(
-        tradeoff_figure,
-        "Accuracy against what a split costs. No point off the Pareto front is worth taking: one "
-        "on it is at least as accurate and cheaper.",
-        "no split was trained",
-    ),
-    "f1": Kind(
-        f1_figure,
-        "What the split does to single classes (I-SPLIT Fig. 5): F1 before and after, the classes "
-        "in the order of F1 before.",
-        "no split was trained",
-    ),
-    "classes": Kind(
-        classes_figure,
-        "The curve of each class by itself (I-SPLIT Fig. 8): classes that peak elsewhere would be "
-        "split elsewhere.",
-        "the CUI has no values per class",
-    ),
-    "gradients": Kind(
-        gradients_figure,
-        "Grad-CAM's importance against that of the gradient alone (I-SPLIT Fig. 4). Each is "
-        "divided by its own maximum, which on a log axis moves a curve and keeps its shape.",
-        "the curve of cui or of gradient is missing or zero",
-    ),
+FIGURES: dict[str, Callable[[Condition], Figure | None]] = {
+    "accuracy": accuracy_figure,
+    "scatter": scatter_figure,
+    "tradeoff": tradeoff_figure,
+    "f1": f1_figure,
+    "classes": classes_figure,
+    "gradients": gradients_figure,
 }
 """The most telling first."""
 
 
-def drawn(condition: Condition, names: Sequence[str] = tuple(FIGURES)) -> list[Drawing]:
-    """The figures that the condition has what they need for."""
-    figures = {name: FIGURES[name].draw(condition) for name in names}
-    return [Drawing(n, FIGURES[n].caption, made) for n, made in figures.items() if made]
+def drawn(condition: Condition) -> tuple[list[Drawing], list[str]]:
+    """The figures that the condition has what they need for; which are missing, and why."""
+    figures = {name: draw(condition) for name, draw in FIGURES.items()}
+    missing = [f"figure {n}: {TEXTS['needs'][n]}" for n, made in figures.items() if made is None]
+    return [drawing(name, made) for name, made in figures.items() if made], missing
+
+
+def drawing(name: str, figure: Figure, **keys: Any) -> Drawing:
+    """A figure with its caption."""
+    return Drawing(name, TEXTS["captions"][name], figure, **keys)

@@ -5,13 +5,9 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from isplit.report.canvas import shortened
-from isplit.studies.conditions import Pictures
+from isplit.studies.seen import Pictures
 
 PICTURE_INCHES = 0.85
-HEAT_MAPS_CAPTION = (
-    "Grad-CAM's heat maps of single images for their own class, from blue (nothing) to red. Each "
-    "is stretched over its own range: colours compare within a picture, not between pictures."
-)
 
 
 def heatmaps_figure(pictures: Pictures) -> Figure:

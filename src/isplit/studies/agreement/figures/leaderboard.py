@@ -10,11 +10,6 @@ from isplit.report.canvas import ACCENT, DARK, GRID, PALE, legend_below, mark, p
 from isplit.studies.scores import Leaderboard
 
 PREDICTORS_AT_MOST = 40
-LEADERBOARD_CAPTION = (
-    "Spearman rank correlation of each predictor with the measured accuracy: its mean over the "
-    "conditions (in brackets: how many), the range, and each condition by itself. The noise "
-    "ceiling is the mean that a perfect predictor would come to against single trainings."
-)
 
 
 def leaderboard_figure(leaderboard: Leaderboard) -> Figure | None:

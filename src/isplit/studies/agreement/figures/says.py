@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isplit.studies.agreement.noise import accuracy_error
-from isplit.studies.agreement.tables import RANKED
+from isplit.studies.agreement.points import RANKED
 from isplit.studies.conditions import Condition
 
 

@@ -1,0 +1,48 @@
+"""What the net and the images of a run show today: the command knows how, a study asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isplit.studies.collect import Run
+from isplit.types import Curve, PredictorCost, SplitPoint
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Single images under their heat maps at some points.
+
+    Attributes:
+        overlays: (P, N, H, W, 3).
+        images: (N, H, W, 3).
+        labels: class of each image.
+    """
+
+    overlays: NDArray[np.uint8]
+    points: Sequence[SplitPoint]
+    images: NDArray[np.uint8]
+    labels: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the net and the images of a condition show today.
+
+    Attributes:
+        curves: every predictor's values, by name.
+        costs: what each of these took.
+        left_out: what could not be computed, and why, in words.
+    """
+
+    curves: Mapping[str, Curve]
+    costs: Mapping[str, PredictorCost] = field(default_factory=dict)
+    left_out: Sequence[str] = ()
+    pictures: Pictures | None = None
+
+
+Look = Callable[[Run], Seen]
+"""How a study gets the curves of a run's net: the command knows store, images and settings."""
