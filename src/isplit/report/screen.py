@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -31,15 +32,20 @@ def say(found: Findings) -> str:
 def fitted(table: Table, console: Console) -> RichTable:
     """The table with as many columns as the console has room for, each whole."""
     chosen = [column for column in table.columns if column.screen]
-    while sum(_width(table, c) + 3 for c in chosen) + 1 > console.width and len(chosen) > 1:
+
+    def room(width_of: Callable[[Table, Column], int]) -> int:
+        return console.width - 1 - sum(width_of(table, column) + 3 for column in chosen)
+
+    while room(_least) < 0 and len(chosen) > 1:
         chosen.remove(max(chosen, key=lambda column: column.screen))
+    width_of = _most if room(_most) >= 0 else _least
     shown = RichTable(
         title=Text(printable(table.name)), caption=Text(printable(table.note)), box=box.SQUARE
     )
     for column in chosen:
         where: Literal["right", "left"] = "right" if table.is_number(column) else "left"
-        least = min(_width(table, column), console.width - 4)
-        shown.add_column(Text(column.heading), justify=where, overflow="fold", min_width=least)
+        width = min(width_of(table, column), console.width - 4)
+        shown.add_column(Text(column.heading), justify=where, overflow="fold", width=width)
     for row in table.rows:
         shown.add_row(*(Text(column.text(row.get(column.key))) for column in chosen))
     return shown
@@ -56,7 +62,13 @@ def _lines(found: Findings) -> Iterable[Table | str]:
     yield from filter(None, [found.command, found.answer])
 
 
-def _width(table: Table, column: Column) -> int:
-    """Characters of its widest cell, and of the longest word of its heading."""
-    cells = [column.text(row.get(column.key)) for row in table.rows]
-    return max(map(len, [*column.heading.split(), *cells]))
+def _least(table: Table, column: Column) -> int:
+    """Characters of its widest cell, unless it folds, and of the longest word of its heading."""
+    widest = max((cell_len(column.text(row.get(column.key))) for row in table.rows), default=0)
+    words = max(map(cell_len, column.heading.split()), default=0)
+    return max(words, min(widest, column.fold or widest))
+
+
+def _most(table: Table, column: Column) -> int:
+    """The same with the whole heading in one line."""
+    return max(_least(table, column), cell_len(column.heading))

@@ -35,6 +35,7 @@ class Column:
         form: how a value is shown: a format of Python's, or a function.
         scale: a number is shown times this (100: in percent or points).
         sort: the number by which the column sorts; without it, the number that is shown.
+        fold: characters beyond which a cell goes on in another line on the screen; 0: never.
         screen: 0: not on the screen; else the lower, the longer it stays where width is short.
     """
 
@@ -44,6 +45,7 @@ class Column:
     form: str | Callable[[Any], str] = ""
     scale: float = 1
     sort: Callable[[Any], float] | None = None
+    fold: int = 0
     screen: int = 0
 
     @property

@@ -94,6 +94,19 @@ def test_in_all_of_a_report(tmp_path):
     assert not any(character in say(found) for character in STEERING)
 
 
+def test_a_long_name_folds_where_its_column_may():
+    names = ["cui(channels=mean, spatial=sum, accumulate=deeper)", "[/x]" * 12]
+    columns = (Column("name", fold=20, screen=1), Column("loses", form=".1f", screen=2))
+    console = Console(width=40, record=True, file=io.StringIO())
+    rows = [{"name": name, "loses": 12.5} for name in names]
+    console.print(fitted(Table("t", columns, rows), console))
+    said = console.export_text()
+    assert all(len(line) <= 40 for line in said.splitlines())
+    letters = "".join(line.split("│")[1] for line in said.splitlines() if "│" in line)
+    assert all("".join(name.split()) in "".join(letters.split()) for name in names)
+    assert said.count("12.5") == 2
+
+
 @pytest.mark.parametrize(("width", "lost"), [(80, False), (40, False), (24, True)])
 def test_the_first_columns_stay_whole_and_others_go(width, lost):
     point = "features.denseblock3.denselayer24"[: min(30, width - 24)]

@@ -12,7 +12,7 @@ from isplit.studies.conditions import Condition, Retrained
 
 ANSWERS = (
     Column("short", "", screen=5),
-    Column("condition", screen=1),
+    Column("condition", fold=24, screen=1),
     Column("point", "cut after", screen=2),
     Column("unsplit", form=".3f", screen=3),
     Column("accuracy", "split", form=".3f", screen=3),

@@ -10,7 +10,7 @@ from isplit.report.table import Column, Estimate, Table
 from isplit.studies.scores import Leaderboard
 
 STANDINGS = (
-    Column("predictor", screen=1),
+    Column("predictor", fold=24, screen=1),
     Column("conditions"),
     Column("trains"),
     Column("mean_spearman", "mean rho [95\N{NO-BREAK SPACE}%]", form="+.2f", screen=2),

@@ -11,13 +11,13 @@ from isplit.studies.conditions import Condition, peak_of_each_class, shown_split
 from isplit.studies.scores import PredictorScore
 
 PREDICTORS = (
-    Column("predictor", screen=1),
+    Column("predictor", fold=20, screen=1),
     Column("n", "N"),
     Column("spearman", "rho [95\N{NO-BREAK SPACE}%]", form="+.2f", screen=2),
-    Column("auto", "auto", screen=3),
-    Column("auto_regret", "auto loses", "points", ".1f", 100, screen=4),
-    Column("pick", "highest value", screen=6),
-    Column("regret", "it loses", "points", ".1f", 100, screen=5),
+    Column("auto", screen=4),
+    Column("auto_regret", "auto loses", "points", ".1f", 100, screen=3),
+    Column("pick", "highest value", screen=5),
+    Column("regret", "highest value loses", "points", ".1f", 100, screen=3),
     Column("regret_top3", "best of 3 loses", "points", ".1f", 100, screen=7),
     Column("top3_hits", "top 3 hits"),
     Column("kendall", "Kendall [95\N{NO-BREAK SPACE}%]", form="+.2f", screen=8),

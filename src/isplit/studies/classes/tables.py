@@ -20,7 +20,7 @@ def subsets_table(finding: ClassFinding) -> Table:
     first, second = (finding.labels[position] for position in finding.proposal.splits)
     columns = (
         Column("subset", screen=1),
-        Column("classes", screen=5),
+        Column("classes", fold=20, screen=5),
         Column("peak", form=lambda at: f"{at[0]} ({at[1]} of {at[2]})", screen=4),
         Column("prefers", screen=3),
         Column("own_curve_prefers", "in its own net", screen=6),
