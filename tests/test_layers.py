@@ -24,7 +24,10 @@ PLOTS = {"matplotlib", "numpy"}
 MAY_IMPORT = {  # packages of others, by room; a room that is not here may import any of ours
     "report": PLOTS | {"jinja2", "markupsafe", "PIL", "rich"},
     "studies": PLOTS | {"pydantic", "scipy", "yaml"},
-    "tracking": {"lightning", "wandb"},
+    "codec": {"numba", "numpy", "PIL", "zstandard", "lz4", "blosc2", "pcodec"},
+    "network": {"numpy", "scipy", "simpy", "yaml"},
+    "keys": {"hydra", "omegaconf", "yaml"},
+    "tracking": {"lightning", "requests", "wandb"},
     "importance": {"numpy", "scipy", "torch", "pytorch_grad_cam", "PIL", "cv2"},
     "graph": {"numpy", "rich", "timm", "torch", "torchvision"},
     "bottleneck": {"torch", "torchvision"},
@@ -33,7 +36,10 @@ MAY_IMPORT = {  # packages of others, by room; a room that is not here may impor
     "files": set(),
     "overrides": set(),
 }
-SHARED = {"conditions", "seen", "scores", "subsets", "answer", "figures", "job", "collect"}
+SHARED = {
+    *("conditions", "seen", "scores", "subsets", "answer", "figures", "job"),
+    *("collect", "run_folder"),
+}
 
 
 def modules():

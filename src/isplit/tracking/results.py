@@ -12,6 +12,7 @@ from wandb.plot.custom_chart import CustomChart
 
 from isplit.report.findings import Findings, Value
 from isplit.report.table import Table
+from isplit.tracking.run import unbothered
 
 CHARTS: dict[str, Callable[..., CustomChart]] = {"line": line, "scatter": scatter}
 
@@ -31,7 +32,7 @@ def log_findings(
             for name, c in found.charts.items()
         }
         if tables or charts:
-            run.log(tables | charts)
+            unbothered(run.log)(tables | charts)
     for part in found.parts:
         log_findings(loggers, part, prefix=f"{prefix}{part.slug}/")
     if report is not None:
@@ -47,7 +48,7 @@ def log_summary(loggers: Sequence[Logger], flat: Mapping[str, Value]) -> None:
         logger.log_metrics(numbers)
         logger.save()
     for run in _runs(loggers):
-        run.summary.update(dict(flat))
+        unbothered(run.summary.update)(dict(flat))
 
 
 def log_artifact(loggers: Sequence[Logger], path: Path, name: str, type: str) -> None:
@@ -64,7 +65,7 @@ def log_artifact(loggers: Sequence[Logger], path: Path, name: str, type: str) ->
             artifact.add_dir(str(path))
         else:
             artifact.add_file(str(path))
-        run.log_artifact(artifact)
+        unbothered(run.log_artifact)(artifact)
 
 
 def _logged(table: Table) -> wandb.Table:

@@ -110,17 +110,18 @@ def wandb_run(
         yield [forgiving(logger)]
         exit_code = 0
     finally:
-        _unbothered(run.finish)(exit_code)
+        unbothered(run.finish)(exit_code)
 
 
 def forgiving(logger: L) -> L:
     """The same logger, which says once what goes wrong with it instead of ending a training."""
     for name in TOLD:
-        setattr(logger, name, _unbothered(getattr(logger, name)))
+        setattr(logger, name, unbothered(getattr(logger, name)))
     return logger
 
 
-def _unbothered(tell: Callable[..., Any]) -> Callable[..., Any]:
+def unbothered(tell: Callable[..., Any]) -> Callable[..., Any]:
+    """The same call, which says once what goes wrong with it instead of ending a job."""
     said: list[str] = []
 
     @functools.wraps(tell)
