@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from isplit import config
 from isplit.files import write_text
+from isplit.report.text import printable
 from isplit.stages import PREEMPTED, Preempted, preemptible
 from isplit.threads import has_company
 
@@ -36,6 +37,14 @@ GOES_ON = (
     "after its last whole epoch"
 )
 FAILURE = "error.txt"  # in the folder of a job of a sweep that failed
+
+
+class PlainFormatter(logging.Formatter):
+    """Lines that steer no terminal, whatever names are in them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, control characters replaced."""
+        return printable(super().format(record), kept="\n\t")
 
 
 class JobError(Exception):
@@ -80,10 +89,11 @@ def speak() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     for chatty in ("lightning.pytorch", "lightning.fabric", "hydra", "hydra_plugins"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    name = ""
     if has_company(config.launcher()):
-        name = Path(HydraConfig.get().runtime.output_dir).name.replace("%", "%%")
-        for handler in logging.getLogger().handlers:
-            handler.setFormatter(logging.Formatter(f"[{name}] %(message)s"))
+        name = f"[{Path(HydraConfig.get().runtime.output_dir).name}] ".replace("%", "%%")
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(PlainFormatter(f"{name}%(message)s"))
 
 
 def failure_in(folder: Path) -> str:

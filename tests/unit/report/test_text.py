@@ -2,6 +2,7 @@
 
 import csv
 import io
+import logging
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -16,6 +17,7 @@ from isplit.report.page import write_report
 from isplit.report.screen import fitted, say
 from isplit.report.table import Column, Estimate, Table
 from isplit.report.text import csv_text, printable
+from isplit.runs.command import PlainFormatter
 from isplit.studies.agreement.study import condition_findings
 from isplit.types import PerClass
 
@@ -40,6 +42,14 @@ def test_on_the_screen(name, capsys):
     for output in (said, capsys.readouterr().out):
         assert "".join(shown.split()) in "".join(output.split())
         assert not any(character in output for character in STEERING)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_in_the_lines_of_progress(name):
+    record = logging.LogRecord("isplit", logging.INFO, "", 0, "%s: 3 runs", (name,), None)
+    line = PlainFormatter("[a job] %(message)s").format(record)
+    assert line == f"[a job] {printable(name, kept=chr(10) + chr(9))}: 3 runs"
+    assert not any(character in line for character in STEERING)
 
 
 @pytest.mark.parametrize("name", NAMES)
