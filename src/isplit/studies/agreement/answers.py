@@ -12,12 +12,12 @@ from isplit.studies.conditions import Condition, Retrained
 
 ANSWERS = (
     Column("short", "", screen=5),
-    Column("condition", fold=24, screen=1),
     Column("point", "cut after", screen=2),
     Column("unsplit", form=".3f", screen=3),
     Column("accuracy", "split", form=".3f", screen=3),
     Column("payload", "bytes a frame", form=",d", screen=4),
     Column("macs", "device", "10⁶ MACs", ",.1f", 1e-6, screen=6),
+    Column("condition", fold=24, screen=1),
 )
 
 
