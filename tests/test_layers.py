@@ -6,9 +6,9 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[1] / "src" / "isplit"
 
 LEVELS = [
-    {"types", "files", "threads", "overrides"},
+    {"types", "files", "threads", "overrides", "requirements"},
     {"graph", "bottleneck", "data"},
-    {"backbones", "model", "importance", "evaluate"},
+    {"backbones", "model", "importance", "evaluate", "devices"},
     {"stages", "artifact", "analysis"},
     {"report"},
     {"outputs", "tracking"},
