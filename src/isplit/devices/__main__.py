@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     to_fit = commands.add_parser("fit", help="a device from a file of latencies")
     to_fit.add_argument("--measurements", type=Path, required=True, metavar="FILE.csv")
+    to_fit.add_argument("--statistic", default="mean_ms", help="column of the latencies")
     to_fit.add_argument("--system", help="of the file, where it has several")
     to_fit.add_argument("--precision", help="of the system, where it has several")
     what = to_fit.add_mutually_exclusive_group(required=True)
@@ -66,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     here.add_argument("--out", type=Path, default=Path("my_machine.csv"), metavar="FILE.csv")
     here.add_argument("--name", default=platform.node() or "my_machine", help="of this machine")
     here.add_argument("--runtime", action="append", help=f"here: {', '.join(runtimes())}")
+    here.add_argument("--net", action="append", default=[], help="one more, such as vgg16@224")
     here.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     here.add_argument("--repeats", type=int, default=30)
     here.set_defaults(run=_measure)
@@ -75,13 +77,13 @@ def _parser() -> argparse.ArgumentParser:
 def _fit(asked: argparse.Namespace) -> None:
     if asked.json and not asked.evaluate:
         raise ValueError("--json goes with --evaluate")
-    systems = _chosen(by_system(read_measurements(asked.measurements)), asked)
+    systems = _chosen(by_system(read_measurements(asked.measurements, asked.statistic)), asked)
     if asked.evaluate:
         return _evaluate(systems, asked.json)
     if len(systems) > 1:
         names = "; ".join(f"{system} {precision}" for system, precision in systems)
         raise ValueError(f"several systems: say --system and --precision, one of: {names}")
-    return _write(systems, asked.measurements, asked.out)
+    return _write(systems, asked.measurements, asked.statistic, asked.out)
 
 
 def _chosen(systems: Systems, asked: argparse.Namespace) -> Systems:
@@ -126,7 +128,7 @@ def _summary(title: str, found: Sequence[HeldOut]) -> None:
     )
 
 
-def _write(systems: Systems, path: Path, out: Path) -> None:
+def _write(systems: Systems, path: Path, statistic: str, out: Path) -> None:
     """Fit the one system to all of its nets and write it."""
     ((system, precision), nets), *_ = systems.items()
     works = works_of(nets)
@@ -136,7 +138,7 @@ def _write(systems: Systems, path: Path, out: Path) -> None:
         name=out.stem,
         hardware=system,
         precision=precision,
-        statistic="mean_ms of the file",
+        statistic=statistic,
         error=_error(systems, works),
         source=f"fitted to {path.name}",
         date=datetime.date.today().isoformat(),
@@ -159,12 +161,14 @@ def _error(systems: Systems, works: Mapping[Net, Work]) -> float | None:
 def _measure(asked: argparse.Namespace) -> None:
     names = asked.runtime or runtimes()
     runs: dict[tuple[str, Net], list[float]] = {}
-    for runtime, net, ms in measure(names, NETS, asked.threads, asked.repeats):
+    nets = (*NETS, *map(Net.parse, asked.net))
+    for runtime, net, ms in measure(names, nets, asked.threads, asked.repeats):
         runs[runtime, net] = ms
         _say(f"{runtime:12} {net!s:26} {median(ms):9.2f} ms")
         write_measurements(asked.out, asked.name, runs)
-    for key, nets in by_system(read_measurements(asked.out)).items():
-        _write({key: nets}, asked.out, asked.out.with_name(f"{asked.out.stem}-{key[0]}.yaml"))
+    for key, times in by_system(read_measurements(asked.out, "p50_ms")).items():
+        out = asked.out.with_name(f"{key[0]}.yaml")
+        _write({key: times}, asked.out, "p50_ms", out)
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:

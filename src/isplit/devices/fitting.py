@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,21 @@ class Net:
         width = "" if self.width_mult == 1 else f"*{self.width_mult:g}"
         return f"{self.model}{width}@{self.image_size}"
 
+    @classmethod
+    def parse(cls, text: str) -> Net:
+        """The net that a text names.
+
+        >>> Net.parse("mobilenet_v2*0.5@160")
+        Net(model='mobilenet_v2', width_mult=0.5, image_size=160)
+
+        Raises:
+            ValueError: the text is not like ``resnet50@224``.
+        """
+        match = re.fullmatch(r"(\w+)(?:\*(\d+\.?\d*))?@(\d+)", text)
+        if not match:
+            raise ValueError(f"net {text!r} is not like resnet50@224 or mobilenet_v2*0.5@160")
+        return cls(match[1], float(match[2] or 1), int(match[3]))
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -44,8 +60,8 @@ class Measurement:
 def fit(works: Sequence[Work], seconds: Sequence[float], **facts: Any) -> Device:
     """The device whose times come nearest to measured latencies of whole nets.
 
-    Non-negative least squares on the relative error. Where no net has depthwise convolutions their
-    time stays unknown.
+    Non-negative least squares on the relative error; a depthwise multiply-accumulate takes at least
+    as long as a dense one. Where no net has depthwise convolutions their time stays unknown.
 
     Args:
         works: of at least three different nets.
@@ -65,11 +81,13 @@ def fit(works: Sequence[Work], seconds: Sequence[float], **facts: Any) -> Device
     taken = np.array(seconds, dtype=np.float64)
     if not (np.isfinite(taken) & (taken > 0)).all():
         raise ValueError(f"latencies of {facts.get('name')} must be above 0: {list(seconds)}")
-    counts = np.array([[w.dense_macs, w.depthwise_macs, w.layers] for w in works], float)
-    dense, depthwise, layer = _relative_nnls(counts, taken)
+    macs = [w.dense_macs + w.depthwise_macs for w in works]
+    depthwise = [w.depthwise_macs for w in works]
+    counts = np.array([macs, depthwise, [w.layers for w in works]], dtype=np.float64).T
+    dense, extra, layer = _relative_nnls(counts, taken)
     return Device(
         seconds_per_dense_mac=dense,
-        seconds_per_depthwise_mac=depthwise if counts[:, 1].any() else None,
+        seconds_per_depthwise_mac=dense + extra if any(depthwise) else None,
         seconds_per_layer=layer,
         nets=len(works),
         **facts,

@@ -8,7 +8,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 
 from isplit.devices.fitting import Measurement, Net
 from isplit.files import csv_text, write_text
@@ -17,14 +17,14 @@ COLUMNS = (
     *("system", "mlperf_round", "division", "submitter", "model", "width_mult", "image_size"),
     *("precision", "mean_ms", "p50_ms", "p90_ms"),
 )
-NEEDED = ("system", "model", "width_mult", "image_size", "precision", "mean_ms")
+NEEDED = ("system", "model", "width_mult", "image_size", "precision")
 
 Systems = dict[tuple[str, str], dict[Net, float]]
 """Latency in ms by net, for each system and precision."""
 
 
-def read_measurements(path: Path) -> list[Measurement]:
-    """The latencies of a file (its column ``mean_ms``); a row where that is empty is left out.
+def read_measurements(path: Path, statistic: str = "mean_ms") -> list[Measurement]:
+    """The latencies of a file (its column ``statistic``); a row where that is empty is left out.
 
     Raises:
         ValueError: the file is no such table, with the line that is wrong.
@@ -34,13 +34,14 @@ def read_measurements(path: Path) -> list[Measurement]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            if missing := [name for name in NEEDED if name not in (reader.fieldnames or ())]:
-                raise ValueError(f"column {missing[0]} is missing; needed are {', '.join(NEEDED)}")
+            needed = (*NEEDED, statistic)
+            if missing := [name for name in needed if name not in (reader.fieldnames or ())]:
+                raise ValueError(f"column {missing[0]} is missing; needed are {', '.join(needed)}")
             rows = [(reader.line_num, row) for row in reader]
-        filled = [(line, row) for line, row in rows if (row["mean_ms"] or "").strip()]
+        filled = [(line, row) for line, row in rows if (row[statistic] or "").strip()]
         if len(filled) < len(rows):
-            warnings.warn(f"{path}: {len(rows) - len(filled)} rows without mean_ms", stacklevel=2)
-        return [_measurement(line, row) for line, row in filled]
+            warnings.warn(f"{path}: {len(rows) - len(filled)} rows without {statistic}", stacklevel=2)
+        return [_measurement(line, row, statistic) for line, row in filled]
     except (ValueError, csv.Error) as error:
         raise ValueError(f"--measurements {path}: {error}") from error
 
@@ -65,12 +66,12 @@ def write_measurements(
         ordered = sorted(ms)
         p90 = ordered[math.ceil(0.9 * len(ordered)) - 1]
         what = (f"{system}-{runtime}", "", "", "", net.model, net.width_mult, net.image_size)
-        middle = f"{median(ms):.4f}"
-        rows.append((*what, "fp32", middle, middle, f"{p90:.4f}"))
+        times = (f"{value:.4f}" for value in (fmean(ms), median(ms), p90))
+        rows.append((*what, "fp32", *times))
     write_text(path, csv_text(COLUMNS, rows))
 
 
-def _measurement(line: int, row: Mapping[str, str | None]) -> Measurement:
+def _measurement(line: int, row: Mapping[str, str | None], statistic: str) -> Measurement:
     def number(column: str) -> float:
         try:
             value = float(row[column] or "")
@@ -83,4 +84,4 @@ def _measurement(line: int, row: Mapping[str, str | None]) -> Measurement:
     net = Net(row["model"] or "", number("width_mult"), int(number("image_size")))
     if not net.model or not row["system"]:
         raise ValueError(f"line {line}: system or model is empty")
-    return Measurement(row["system"], row["precision"] or "", net, number("mean_ms"))
+    return Measurement(row["system"], row["precision"] or "", net, number(statistic))
