@@ -7,7 +7,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "isplit"
 
 LEVELS = [
     {"types", "files", "threads", "overrides", "requirements"},
-    {"graph", "bottleneck", "data"},
+    {"graph", "bottleneck", "data", "matching"},
     {"backbones", "model", "importance", "evaluate", "devices"},
     {"stages", "artifact", "analysis"},
     {"report"},

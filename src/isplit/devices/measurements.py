@@ -40,7 +40,9 @@ def read_measurements(path: Path, statistic: str = "mean_ms") -> list[Measuremen
             rows = [(reader.line_num, row) for row in reader]
         filled = [(line, row) for line, row in rows if (row[statistic] or "").strip()]
         if len(filled) < len(rows):
-            warnings.warn(f"{path}: {len(rows) - len(filled)} rows without {statistic}", stacklevel=2)
+            warnings.warn(
+                f"{path}: {len(rows) - len(filled)} rows without {statistic}", stacklevel=2
+            )
         return [_measurement(line, row, statistic) for line, row in filled]
     except (ValueError, csv.Error) as error:
         raise ValueError(f"--measurements {path}: {error}") from error
