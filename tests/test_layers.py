@@ -7,9 +7,19 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[1] / "src" / "isplit"
 
 LEVELS = [
-    {"types", "files", "documents", "threads", "overrides", "keys", "codec", "network"},
-    {"graph", "bottleneck", "data"},
-    {"backbones", "model", "importance", "evaluate"},
+    {
+        "types",
+        "files",
+        "documents",
+        "threads",
+        "overrides",
+        "keys",
+        "codec",
+        "network",
+        "requirements",
+    },
+    {"graph", "bottleneck", "data", "matching"},
+    {"backbones", "model", "importance", "evaluate", "devices"},
     {"stages", "artifact", "report"},
     {"studies", "tracking"},
     {"config"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 FLOAT32_BYTES = 4
 
@@ -64,6 +64,28 @@ class SplitPoint:
     def label(self) -> str:
         """The name for people: the papers' where there is one, else the module path."""
         return self.aliases[0] if self.aliases else self.name
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a net, a head or a tail has to do for one image.
+
+    Attributes:
+        dense_macs: multiply-accumulates, but for those of depthwise convolutions.
+        depthwise_macs: multiply-accumulates of convolutions that see one channel at a time.
+        layers: operations that multiply: convolutions, linear layers, matrix products.
+        bytes_moved: inputs, outputs and weights of those as float32.
+        parameters: numbers learned.
+    """
+
+    dense_macs: int
+    depthwise_macs: int = 0
+    layers: int = 0
+    bytes_moved: int = 0
+    parameters: int = 0
+
+    def __add__(self, other: Work) -> Work:
+        return Work(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Work)))
 
 
 @dataclass(frozen=True)

@@ -165,12 +165,12 @@ def _costs(traced: fx.GraphModule) -> dict[fx.Node, tuple[int, int, int]]:
     costs = {}
     for node in traced.graph.nodes:
         done += node.meta.get("macs", 0)
-        parameters |= {id(p): p.numel() for p in _parameters(traced, node)}
+        parameters |= {id(p): p.numel() for p in parameters_of(traced, node)}
         costs[node] = (done, total - done, sum(parameters.values()))
     return costs
 
 
-def _parameters(traced: fx.GraphModule, node: fx.Node) -> list[nn.Parameter]:
+def parameters_of(traced: fx.GraphModule, node: fx.Node) -> list[nn.Parameter]:
     """Parameters a node uses by itself."""
     if node.op == "call_module":
         return list(traced.get_submodule(str(node.target)).parameters())

@@ -17,7 +17,7 @@ import yaml
 
 COMMENT = re.compile(r"\s#\s+(.*)$")
 NO_KEYS = ("defaults", "hydra")  # of isplit
-PRESETS = ("channel", "device")  # figures of links and devices, checked where they are read
+PRESETS = ("channel", "device", "requirement")  # figures, checked where they are read
 OTHERS_KEYS = "# @package _global_\n"  # begins a file that changes keys of other groups
 
 

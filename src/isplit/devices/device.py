@@ -1,0 +1,87 @@
+"""A device: three times, from which the latency of any net or piece of a net is predicted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from isplit.types import Work
+
+
+@dataclass(frozen=True)
+class Device:
+    """How fast a device runs one image, at one precision, with one runtime.
+
+    Attributes:
+        name: of the preset or the measured system.
+        seconds_per_dense_mac: for one multiply-accumulate that is not depthwise.
+        seconds_per_depthwise_mac: for a depthwise one; ``None``: never measured.
+        seconds_per_layer: for starting one operation.
+        hardware: what was measured.
+        runtime: the software and its threads.
+        precision: ``fp32``, ``fp16``, ``int8`` as the source says.
+        statistic: what the measured latencies are (mean, median, average of 10 ...).
+        nets: how many nets the times were fitted to.
+        error: median relative error for nets that were held out; ``None``: none were.
+        power_W: power while it computes; ``None``: nobody measured it.
+        power_kind: where the power was measured (wall, rail) and at what load.
+        memory_bytes: memory for weights and features; ``None``: not given.
+        source: where every figure is from.
+        date: of the source.
+        confidence: ``measured``, or ``weak: ...`` with what is missing.
+        measured: latencies that the times were fitted to, in ms, by net (``resnet50@224``).
+    """
+
+    name: str
+    seconds_per_dense_mac: float
+    seconds_per_depthwise_mac: float | None
+    seconds_per_layer: float
+    hardware: str = ""
+    runtime: str = ""
+    precision: str = ""
+    statistic: str = ""
+    nets: int = 0
+    error: float | None = None
+    power_W: float | None = None  # noqa: N815
+    power_kind: str | None = None
+    memory_bytes: float | None = None
+    source: str = ""
+    date: str = ""
+    confidence: str = ""
+    measured: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        times = ("seconds_per_dense_mac", "seconds_per_depthwise_mac", "seconds_per_layer")
+        for key in (*times, "error", "power_W", "memory_bytes"):
+            value = getattr(self, key)
+            if value is None and key not in ("seconds_per_dense_mac", "seconds_per_layer"):
+                continue
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not is_number or not math.isfinite(value) or value < 0:
+                raise ValueError(f"device.{key}={value!r} is no number from 0 on")
+        if not any(getattr(self, key) for key in times):
+            raise ValueError(f"device.{times[0]}=0: {self.name} would take no time for anything")
+        if self.power_W is not None and not self.power_kind:
+            raise ValueError(f"device.power_kind of {self.name} must say how power_W was measured")
+
+    def seconds(self, work: Work) -> float:
+        """Predicted time for one image.
+
+        Raises:
+            ValueError: the work has depthwise convolutions, of which the device knows nothing.
+        """
+        if work.depthwise_macs and self.seconds_per_depthwise_mac is None:
+            raise ValueError(
+                f"device={self.name} was fitted to nets without depthwise convolutions and says "
+                "nothing about one that has them: measure such a net too"
+            )
+        return (
+            self.seconds_per_dense_mac * work.dense_macs
+            + (self.seconds_per_depthwise_mac or 0.0) * work.depthwise_macs
+            + self.seconds_per_layer * work.layers
+        )
+
+    def joules(self, seconds: float) -> float | None:
+        """Energy of computing for so long; ``None`` where no power was measured."""
+        return None if self.power_W is None else self.power_W * seconds

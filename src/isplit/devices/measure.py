@@ -1,0 +1,105 @@
+"""Latencies of a few nets on this machine, with the runtimes that are installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from isplit.devices.fitting import Net
+from isplit.devices.nets import build
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+NETS = (
+    Net("mobilenet_v2", 0.35, 128),
+    Net("mobilenet_v2", 1.0, 224),
+    Net("mobilenet_v3_large", 1.0, 224),
+    Net("squeezenet1_1", 1.0, 224),
+    Net("resnet18", 1.0, 128),
+    Net("resnet18", 1.0, 224),
+    Net("resnet50", 1.0, 224),
+)
+WARM_UP = 3
+
+
+def runtimes() -> list[str]:
+    """What can be measured here: ``torch``, and ``onnxruntime`` where it and onnx are installed."""
+    needed = ("onnxruntime", "onnx", "onnxscript")
+    has_onnx = all(importlib.util.find_spec(name) for name in needed)
+    return ["torch", *(["onnxruntime"] if has_onnx else [])]
+
+
+def measure(
+    names: Sequence[str], nets: Sequence[Net], threads: int, repeats: int
+) -> Iterator[tuple[str, Net, list[float]]]:
+    """Milliseconds of single runs of one image, after a warm-up, by runtime and net.
+
+    Args:
+        names: of the runtimes.
+        nets: to run, with random weights.
+        threads: of the runtime.
+        repeats: runs that are timed.
+
+    Raises:
+        ValueError: a runtime is unknown or not installed, or nothing would run.
+    """
+    if wrong := [name for name in names if name not in runtimes()]:
+        raise ValueError(f"--runtime {wrong[0]} is not installed here; {', '.join(runtimes())} are")
+    for key, value in (("threads", threads), ("repeats", repeats)):
+        if value < 1:
+            raise ValueError(f"--{key} {value} is below 1")
+    return _measure(names, nets, threads, repeats)
+
+
+def _measure(
+    names: Sequence[str], nets: Sequence[Net], threads: int, repeats: int
+) -> Iterator[tuple[str, Net, list[float]]]:
+    import torch
+
+    torch.set_num_threads(threads)
+    prepare = {"torch": _in_torch, "onnxruntime": _in_onnxruntime}
+    for net in nets:
+        model, image = build(net), torch.rand(1, 3, net.image_size, net.image_size)
+        for name in names:
+            yield name, net, timed(prepare[name](model, image, threads), repeats)
+
+
+def timed(run: Callable[[], object], repeats: int) -> list[float]:
+    """Milliseconds of each of so many runs, after some that do not count."""
+    taken = []
+    for number in range(WARM_UP + repeats):
+        start = time.perf_counter()
+        run()
+        if number >= WARM_UP:
+            taken.append(1000 * (time.perf_counter() - start))
+    return taken
+
+
+def _in_torch(model: nn.Module, image: Tensor, threads: int) -> Callable[[], object]:
+    import torch
+
+    def run() -> object:
+        with torch.inference_mode():
+            return model(image)
+
+    return run
+
+
+def _in_onnxruntime(model: nn.Module, image: Tensor, threads: int) -> Callable[[], object]:
+    import onnxruntime
+    import torch
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.fspath(Path(folder) / "net.onnx")
+        torch.onnx.export(model, (image,), path, dynamo=True, verbose=False)
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    feed = {session.get_inputs()[0].name: image.numpy()}
+    return lambda: session.run(None, feed)

@@ -1,0 +1,89 @@
+"""Files of measured latencies: CSV, a row per system, precision and net (as MLPerf's logs say)."""
+
+from __future__ import annotations
+
+import csv
+import math
+import warnings
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean, median
+
+from isplit.devices.fitting import Measurement, Net
+from isplit.files import csv_text, write_text
+
+COLUMNS = (
+    *("system", "mlperf_round", "division", "submitter", "model", "width_mult", "image_size"),
+    *("precision", "mean_ms", "p50_ms", "p90_ms"),
+)
+NEEDED = ("system", "model", "width_mult", "image_size", "precision")
+
+Systems = dict[tuple[str, str], dict[Net, float]]
+"""Latency in ms by net, for each system and precision."""
+
+
+def read_measurements(path: Path, statistic: str = "mean_ms") -> list[Measurement]:
+    """The latencies of a file (its column ``statistic``); a row where that is empty is left out.
+
+    Raises:
+        ValueError: the file is no such table, with the line that is wrong.
+    """
+    if not path.is_file():
+        raise ValueError(f"--measurements {path}: there is no such file")
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            needed = (*NEEDED, statistic)
+            if missing := [name for name in needed if name not in (reader.fieldnames or ())]:
+                raise ValueError(f"column {missing[0]} is missing; needed are {', '.join(needed)}")
+            rows = [(reader.line_num, row) for row in reader]
+        filled = [(line, row) for line, row in rows if (row[statistic] or "").strip()]
+        if len(filled) < len(rows):
+            warnings.warn(
+                f"{path}: {len(rows) - len(filled)} rows without {statistic}", stacklevel=2
+            )
+        return [_measurement(line, row, statistic) for line, row in filled]
+    except (ValueError, csv.Error) as error:
+        raise ValueError(f"--measurements {path}: {error}") from error
+
+
+def by_system(measurements: Sequence[Measurement]) -> Systems:
+    """The latencies of each system at each precision; of a net measured twice, the median."""
+    found: defaultdict[tuple[str, str], defaultdict[Net, list[float]]]
+    found = defaultdict(lambda: defaultdict(list))
+    for m in measurements:
+        found[m.system, m.precision][m.net].append(m.ms)
+    return {
+        key: {net: median(values) for net, values in nets.items()} for key, nets in found.items()
+    }
+
+
+def write_measurements(
+    path: Path, system: str, runs: Mapping[tuple[str, Net], Sequence[float]]
+) -> None:
+    """Write the times of single runs, in ms, by runtime and net, as a file to be fitted to."""
+    rows = []
+    for (runtime, net), ms in runs.items():
+        ordered = sorted(ms)
+        p90 = ordered[math.ceil(0.9 * len(ordered)) - 1]
+        what = (f"{system}-{runtime}", "", "", "", net.model, net.width_mult, net.image_size)
+        times = (f"{value:.4f}" for value in (fmean(ms), median(ms), p90))
+        rows.append((*what, "fp32", *times))
+    write_text(path, csv_text(COLUMNS, rows))
+
+
+def _measurement(line: int, row: Mapping[str, str | None], statistic: str) -> Measurement:
+    def number(column: str) -> float:
+        try:
+            value = float(row[column] or "")
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value) or value <= 0:
+            raise ValueError(f"line {line}: {column}={row[column]!r} is no number above 0")
+        return value
+
+    net = Net(row["model"] or "", number("width_mult"), int(number("image_size")))
+    if not net.model or not row["system"]:
+        raise ValueError(f"line {line}: system or model is empty")
+    return Measurement(row["system"], row["precision"] or "", net, number(statistic))

@@ -1,0 +1,131 @@
+"""Which designs an application can use: ranked, with what each of the others misses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from isplit.requirements import AT_LEAST, SCENARIOS, Design, Miss, Requirement, as_text, misses
+
+FRONT = ("accuracy", "p95_ms", "energy_J", "payload_bytes")
+"""Figures in which a design of the Pareto front is not beaten in all at once."""
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A design that does not fit, and every requirement that it misses."""
+
+    design: Design
+    misses: tuple[Miss, ...]
+
+
+@dataclass(frozen=True)
+class Match:
+    """The answer.
+
+    Attributes:
+        sentence: for people.
+        requirement: what was asked.
+        ranked: designs that fit, the best first.
+        rejected: the others, the nearest first.
+        pareto: names of the designs, fitting or not, that no other beats in accuracy, latency,
+            energy and payload together (what is not known counts as worst).
+    """
+
+    sentence: str
+    requirement: Requirement
+    ranked: tuple[Design, ...]
+    rejected: tuple[Rejection, ...]
+    pareto: tuple[str, ...]
+
+    def document(self) -> dict[str, Any]:
+        """The same as plain values, for ``designs.json``."""
+        return asdict(self) | {"ranked_by": self.requirement.ranked_by}
+
+
+def match(designs: Sequence[Design], requirement: Requirement) -> Match:
+    """Which designs meet a requirement, which does so best, and what the others miss.
+
+    A predicted accuracy meets it when the low end of its interval does. What is required but not
+    known is missed.
+
+    Raises:
+        ValueError: there are no designs, or two of the same name.
+    """
+    names = [design.name for design in designs]
+    if not names:
+        raise ValueError("there are no designs to match with the requirement")
+    if double := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"two designs are called {double[0]!r}")
+    found = [Rejection(design, misses(design, requirement)) for design in designs]
+    by = requirement.ranked_by
+    ranked = sorted((r.design for r in found if not r.misses), key=lambda d: _order(d, by))
+    rejected = sorted((r for r in found if r.misses), key=lambda r: _distance(r.misses))
+    sentence = _fitting(ranked, rejected, by) if ranked else _nothing(rejected[0])
+    return Match(sentence, requirement, tuple(ranked), tuple(rejected), pareto(designs))
+
+
+def pareto(designs: Sequence[Design]) -> tuple[str, ...]:
+    """Names of the designs that no other equals in all of ``FRONT`` and beats in one."""
+    costs = np.array([[_cost(design, key) for key in FRONT] for design in designs])
+    kept = [not ((costs <= c).all(axis=1) & (costs < c).any(axis=1)).any() for c in costs]
+    return tuple(design.name for design, keep in zip(designs, kept, strict=True) if keep)
+
+
+def _cost(design: Design, key: str) -> float:
+    """A figure, the lower the better; infinite where it is not known."""
+    value = getattr(design, key)
+    return math.inf if value is None else (-value if key in AT_LEAST else value)
+
+
+def _order(design: Design, key: str) -> tuple[float, ...]:
+    return tuple(_cost(design, name) for name in (key, *FRONT))
+
+
+def _distance(missed: Sequence[Miss]) -> float:
+    """Sum of the misses, each relative to what was asked."""
+    return sum(math.inf if miss.by is None else miss.by / miss.wanted for miss in missed)
+
+
+def _fitting(ranked: Sequence[Design], rejected: Sequence[Rejection], key: str) -> str:
+    """What to do, beside the best design of the other scenarios."""
+    best = ranked[0]
+    if best.scenario == "SC":
+        start = f"Split: {_figure(best, key)}"
+    else:
+        start = f"Do not split: {SCENARIOS[best.scenario]}, {_figure(best, key)}"
+    others = [s for s in SCENARIOS if s != best.scenario]
+    beside = [_beside(s, ranked, rejected, key) for s in others]
+    return "; ".join([start, *(text for text in beside if text)]) + "."
+
+
+def _beside(
+    scenario: str, ranked: Sequence[Design], rejected: Sequence[Rejection], key: str
+) -> str | None:
+    """How the best design of a scenario does, or what the nearest misses."""
+    for design in ranked:
+        if design.scenario == scenario:
+            return f"the best of {SCENARIOS[scenario]}: {_figure(design, key)}"
+    for rejection in rejected:
+        if rejection.design.scenario == scenario:
+            return f"{SCENARIOS[scenario]} does not fit: {_reasons(rejection)}"
+    return None
+
+
+def _figure(design: Design, key: str) -> str:
+    value = getattr(design, key)
+    said = "not known" if value is None else as_text(value)
+    guess = " (accuracy predicted)" if design.predicted else ""
+    return f"{design.name} with {key} {said}{guess}"
+
+
+def _reasons(rejection: Rejection) -> str:
+    return f"{rejection.design.name}: " + ", ".join(map(str, rejection.misses))
+
+
+def _nothing(nearest: Rejection) -> str:
+    return f"No design fits; the nearest would have to change: {_reasons(nearest)}."
