@@ -120,14 +120,14 @@ def test_files_of_devices(tmp_path):
     with pytest.raises(ValueError, match="device='pie' is neither a file nor one of: jetson_nano"):
         load_device("pie")
     path.write_text("a: [")
-    with pytest.raises(ValueError, match="device=.*mine.yaml"):
+    with pytest.raises(ValueError, match=r"device=.*mine.yaml"):
         load_device(str(path))
     path.write_text("- 1")
     with pytest.raises(ValueError, match="does not hold keys and values"):
         load_device(str(path))
-    with pytest.raises(ValueError, match="device.speed is unknown; known are name"):
+    with pytest.raises(ValueError, match=r"device.speed is unknown; known are name"):
         device_from({"speed": 3})
-    with pytest.raises(ValueError, match="device.seconds_per_layer must be given"):
+    with pytest.raises(ValueError, match=r"device.seconds_per_layer must be given"):
         device_from({"name": "x", "seconds_per_dense_mac": 1.0, "seconds_per_depthwise_mac": None})
 
 
@@ -259,7 +259,12 @@ def test_files_that_are_none(tmp_path):
 def test_rows_without_a_latency_are_left_out_and_said(tmp_path):
     path = table(tmp_path, *FOUR, "s,resnet50,1,64,fp32,")
     with pytest.warns(UserWarning, match="1 rows without mean_ms"):
-        assert len(read_measurements(path)) == 4
+        assert len(read_measurements(path)["s", "fp32"]) == 4
+
+
+def test_of_a_net_measured_twice_the_median_counts(tmp_path):
+    path = table(tmp_path, *FOUR, "s,resnet18,1.0,64,fp32,70", "s,resnet18,1,64,fp32,99")
+    assert read_measurements(path)["s", "fp32"][Net("resnet18", 1.0, 64)] == 70
 
 
 def test_calibration_spans_the_sizes():
