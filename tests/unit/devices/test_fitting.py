@@ -228,7 +228,11 @@ FOUR = [f"s,resnet18,1,{px},fp32,{px}" for px in (64, 96, 128, 160)]
         (["s,resnet18,1,64,fp32,5"], ["--out", "d.yaml"], "1 different nets were measured on d"),
         (FOUR, ["--evaluate"], "no system has more than 4 nets"),
         ([], ["--evaluate"], "none"),
-        (FOUR, ["--evaluate", "--system", "t"], "--system t --precision None: s fp32"),
+        (
+            FOUR,
+            ["--evaluate", "--system", "t"],
+            "--system t --precision None must name one system of: s fp32",
+        ),
         ([*FOUR, "t,resnet18,1,64,int8,5"], ["--out", "d.yaml"], "s fp32; t int8"),
         ([*FOUR, "s,resnet19,1,64,fp32,5"], ["--evaluate"], "model='resnet19' is no classifier"),
         ([*FOUR, "s,resnet18,0.5,64,fp32,5"], ["--evaluate"], "resnet18 has one width"),
