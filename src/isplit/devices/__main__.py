@@ -70,8 +70,8 @@ def _fit(asked: argparse.Namespace) -> None:
         raise ValueError("--json goes with --evaluate")
     known = read_measurements(asked.measurements, asked.statistic)
     system, precision = asked.system, asked.precision
-    systems = {k: v for k, v in known.items() if system in (None, k[0])}
-    systems = {k: v for k, v in systems.items() if precision in (None, k[1])}
+    wanted = {k for k in known if system in (None, k[0]) and precision in (None, k[1])}
+    systems = {key: nets for key, nets in known.items() if key in wanted}
     if not systems or (len(systems) > 1 and asked.out):
         names = "; ".join(" ".join(key) for key in known) or "none, the file is empty"
         raise ValueError(
@@ -87,10 +87,10 @@ def _evaluate(systems: Systems, path: Path | None) -> None:
     works = works_of(net for nets in systems.values() for net in nets)
     found = hold_out(systems, works)
     left_out = len(systems) - len(found)
-    _say(f"{len(found)} systems, {left_out} left out with at most {CALIBRATION_NETS} nets")
+    print(f"{len(found)} systems, {left_out} left out with at most {CALIBRATION_NETS} nets")
     for one in found:
         middle, high = np.quantile(one.errors, (0.5, 0.9))
-        _say(f"{one.system:56.56} {one.precision:5} {len(one.nets):3} {middle:6.1%} {high:6.1%}")
+        print(f"{one.system:56.56} {one.precision:5} {len(one.nets):3} {middle:6.1%} {high:6.1%}")
     _summary("four nets, the rest", found)
     for name, held_out in hold_out_families(systems, works).items():
         _summary(f"family held out, {name}, {len(held_out)} systems", held_out)
@@ -101,7 +101,7 @@ def _evaluate(systems: Systems, path: Path | None) -> None:
 def _summary(title: str, found: Sequence[HeldOut]) -> None:
     middle, high = np.quantile([median(one.errors) for one in found], (0.5, 0.9))
     pooled = np.quantile([error for one in found for error in one.errors], (0.5, 0.9))
-    _say(
+    print(
         f"{title}: median error of a system {middle:.1%} (90th percentile of systems {high:.1%}); "
         f"over all nets {pooled[0]:.1%} (90th percentile {pooled[1]:.1%})"
     )
@@ -127,25 +127,18 @@ def _write(systems: Systems, path: Path, statistic: str, out: Path) -> None:
     )
     save_device(device, out)
     trust = "unknown: too few nets" if device.error is None else f"{device.error:.1%}, median"
-    _say(f"written: {out} ({device.nets} nets; error for nets held out {trust})")
+    print(f"written: {out} ({device.nets} nets; error for nets held out {trust})")
 
 
 def _measure(asked: argparse.Namespace) -> None:
     runs: dict[tuple[str, Net], list[float]] = {}
-    nets = (*NETS, *map(Net.parse, asked.net))
-    for runtime, net, ms in measure(
-        asked.runtime or runtimes(), nets, asked.threads, asked.repeats
-    ):
+    names, nets = asked.runtime or runtimes(), (*NETS, *map(Net.parse, asked.net))
+    for runtime, net, ms in measure(names, nets, asked.threads, asked.repeats):
         runs[runtime, net] = ms
-        _say(f"{runtime:12} {net!s:26} {median(ms):9.2f} ms")
+        print(f"{runtime:12} {net!s:26} {median(ms):9.2f} ms", flush=True)
         write_measurements(asked.out, asked.name, runs)
     for key, times in read_measurements(asked.out, "p50_ms").items():
         _write({key: times}, asked.out, "p50_ms", asked.out.with_name(f"{key[0]}.yaml"))
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

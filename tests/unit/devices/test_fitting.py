@@ -300,9 +300,9 @@ def test_this_machine_is_measured(tmp_path, monkeypatch, capsys):
 
 def test_measurements_that_cannot_be():
     with pytest.raises(ValueError, match="--runtime tensorrt is not installed here; torch"):
-        measure(["tensorrt"], [], 1, 1)
+        next(measure(["tensorrt"], [], 1, 1))
     with pytest.raises(ValueError, match="--threads 0 is below 1"):
-        measure(["torch"], [], 0, 1)
+        next(measure(["torch"], [], 0, 1))
 
 
 def test_importing_devices_needs_no_torch():
