@@ -3,7 +3,7 @@
 python benchmarks/devices.py --json PATH [--model resnet50] [--rounds 10]
 
 The device is fitted to whole nets, measured in the same rounds as the heads and tails; the net that
-is cut is not among them, unless ``--own`` is given. One thread of PyTorch; a time is CPU time of
+is cut is not among them. Second, it is anchored to the time of that net uncut. One thread of PyTorch; a time is CPU time of
 the thread, the least of the rounds, so that other jobs on the machine disturb little.
 """
 
@@ -30,7 +30,6 @@ def main() -> None:
     """Measure, fit, compare."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="resnet50")
-    parser.add_argument("--own", action="store_true", help="fit to the whole net that is cut too")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
@@ -38,16 +37,20 @@ def main() -> None:
     torch.manual_seed(0)
     load = [os.getloadavg()[0]]
     cut = Net(asked.model, 1.0, 224)
-    jobs = _whole([n for n in NETS if n.model != cut.model] + [cut] * asked.own) | _pieces(cut)
+    jobs = _whole([n for n in NETS if n.model != cut.model]) | _whole([cut]) | _pieces(cut)
     seconds = _measured(jobs, asked.rounds)
     load.append(os.getloadavg()[0])
-    whole = [key for key in jobs if key[1] == "whole"]
-    device = fit([jobs[k][2] for k in whole], [seconds[k] for k in whole], name="here")
-    rows = _rows(jobs, seconds, device)
-    parts = {"whole": ["whole"], "head": ["head"], "tail": ["tail"], "both": ["head", "tail"]}
+    own = (str(cut), "whole")
+    others = [key for key in jobs if key[1] == "whole" and key != own]
+    device = fit([jobs[k][2] for k in others], [seconds[k] for k in others], name="here")
+    rows = _rows(jobs, seconds, device, device.anchored(jobs[own][2], seconds[own]))
+    parts = {"head": ["head"], "tail": ["tail"], "both": ["head", "tail"]}
     for title, within in parts.items():
-        errors = [r["error"] for r in rows if r["part"] in within]
-        print(f"{title}: {len(errors)}, median {np.median(errors):.1%}, worst {max(errors):.1%}")
+        for way in ("predicted", "anchored"):
+            chosen = [row for row in rows if row["part"] in within]
+            errors = [abs(row[f"{way}_ms"] / row["measured_ms"] - 1) for row in chosen]
+            middle, worst = np.median(errors), max(errors)
+            print(f"{title}, {way}: {len(errors)}, median {middle:.1%}, worst {worst:.1%}")
     print(f"load {load[0]:.1f} before, {load[1]:.1f} after")
     if asked.json:
         write_json(asked.json, {"model": asked.model, "load": load, "rows": rows})
@@ -90,13 +93,16 @@ def _measured(jobs: Jobs, rounds: int) -> dict[tuple[str, str], float]:
     return best
 
 
-def _rows(jobs: Jobs, seconds: dict[tuple[str, str], float], device: Device) -> list[dict]:
+def _rows(
+    jobs: Jobs, seconds: dict[tuple[str, str], float], device: Device, anchored: Device
+) -> list[dict]:
     rows = []
     for (name, part), (_, _, work) in jobs.items():
-        measured, predicted = 1000 * seconds[name, part], 1000 * device.seconds(work)
-        row = {"name": name, "part": part, "measured_ms": measured, "predicted_ms": predicted}
-        rows.append(row | {"error": abs(predicted / measured - 1)})
-        print(f"{name:28} {part:5} {measured:9.2f} {predicted:9.2f} ms")
+        times = (seconds[name, part], device.seconds(work), anchored.seconds(work))
+        ways = ("measured_ms", "predicted_ms", "anchored_ms")
+        row = {way: 1000 * taken for way, taken in zip(ways, times, strict=True)}
+        rows.append({"name": name, "part": part} | row)
+        print(f"{name:28} {part:5} " + " ".join(f"{ms:9.2f}" for ms in row.values()))
     return rows
 
 

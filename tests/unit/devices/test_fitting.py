@@ -113,6 +113,16 @@ def test_times_that_cannot_be(value):
         Device("x", 0, 0, 0)
 
 
+def test_anchored_to_a_net_it_is_exact_there_and_the_same_elsewhere_but_for_a_factor():
+    net, other = Work(10**9, 10**7, 50), Work(10**6, 0, 3)
+    anchored = TRUE.anchored(net, 3 * TRUE.seconds(net))
+    assert anchored.seconds(net) == pytest.approx(3 * TRUE.seconds(net))
+    assert anchored.seconds(other) == pytest.approx(3 * TRUE.seconds(other))
+    for work, seconds in ((net, 0), (net, float("nan")), (Work(0), 1.0)):
+        with pytest.raises(ValueError, match="device=made cannot be anchored to a net of"):
+            TRUE.anchored(work, seconds)
+
+
 def test_files_of_devices(tmp_path):
     path = tmp_path / "mine.yaml"
     save_device(TRUE, path)
