@@ -3,8 +3,9 @@
 python benchmarks/devices.py --json PATH [--model resnet50] [--rounds 10]
 
 The device is fitted to whole nets, measured in the same rounds as the heads and tails; the net that
-is cut is not among them. Second, it is anchored to the time of that net uncut. One thread of PyTorch; a time is CPU time of
-the thread, the least of the rounds, so that other jobs on the machine disturb little.
+is cut is not among them. Second, it is anchored to the time of that net uncut. One thread of
+PyTorch; a time is CPU time of the thread, the least of the rounds, so that other jobs on the
+machine disturb little.
 """
 
 import argparse
