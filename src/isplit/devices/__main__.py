@@ -12,34 +12,25 @@ import datetime
 import os
 import platform
 import sys
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
 
-from isplit.devices.evaluation import (
-    HeldOut,
-    document,
-    family,
-    hold_out,
-    hold_out_families,
-    quantiles,
-)
+import numpy as np
+
+from isplit.devices.evaluation import HeldOut, hold_out, hold_out_families
 from isplit.devices.fitting import CALIBRATION_NETS, Net, fit
 from isplit.devices.measure import NETS, measure, runtimes
-from isplit.devices.measurements import Systems, by_system, read_measurements, write_measurements
+from isplit.devices.measurements import Systems, read_measurements, write_measurements
 from isplit.devices.nets import works_of
 from isplit.devices.presets import save_device
 from isplit.files import write_json
-from isplit.types import Work
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Runs the command line; the exit status."""
     parser = _parser()
     asked = parser.parse_args(words)
-    warnings.showwarning = _warn
     try:
         asked.run(asked)
     except (ValueError, OSError) as error:
@@ -77,52 +68,40 @@ def _parser() -> argparse.ArgumentParser:
 def _fit(asked: argparse.Namespace) -> None:
     if asked.json and not asked.evaluate:
         raise ValueError("--json goes with --evaluate")
-    systems = _chosen(by_system(read_measurements(asked.measurements, asked.statistic)), asked)
+    known = read_measurements(asked.measurements, asked.statistic)
+    system, precision = asked.system, asked.precision
+    wanted = {k for k in known if system in (None, k[0]) and precision in (None, k[1])}
+    systems = {key: nets for key, nets in known.items() if key in wanted}
+    if not systems or (len(systems) > 1 and asked.out):
+        names = "; ".join(" ".join(key) for key in known) or "none, the file is empty"
+        raise ValueError(
+            f"--system {system} --precision {precision} must name one system of: {names}"
+        )
     if asked.evaluate:
-        return _evaluate(systems, asked.json)
-    if len(systems) > 1:
-        names = "; ".join(f"{system} {precision}" for system, precision in systems)
-        raise ValueError(f"several systems: say --system and --precision, one of: {names}")
-    return _write(systems, asked.measurements, asked.statistic, asked.out)
-
-
-def _chosen(systems: Systems, asked: argparse.Namespace) -> Systems:
-    """The systems that were asked for."""
-    wanted = (asked.system, asked.precision)
-    chosen = {
-        key: nets
-        for key, nets in systems.items()
-        if all(want in (None, has) for want, has in zip(wanted, key, strict=True))
-    }
-    if not chosen:
-        names = "; ".join(" ".join(key) for key in systems) or "none"
-        raise ValueError(f"--system {asked.system} --precision {asked.precision}: {names}")
-    return chosen
+        _evaluate(systems, asked.json)
+    else:
+        _write(systems, asked.measurements, asked.statistic, asked.out)
 
 
 def _evaluate(systems: Systems, path: Path | None) -> None:
     works = works_of(net for nets in systems.values() for net in nets)
     found = hold_out(systems, works)
     left_out = len(systems) - len(found)
-    _say(f"{len(found)} systems, {left_out} left out with at most {CALIBRATION_NETS} nets")
+    print(f"{len(found)} systems, {left_out} left out with at most {CALIBRATION_NETS} nets")
     for one in found:
-        middle, high = quantiles(one.errors)
-        _say(f"{one.system:56.56} {one.precision:5} {len(one.nets):3} {middle:6.1%} {high:6.1%}")
+        middle, high = np.quantile(one.errors, (0.5, 0.9))
+        print(f"{one.system:56.56} {one.precision:5} {len(one.nets):3} {middle:6.1%} {high:6.1%}")
     _summary("four nets, the rest", found)
-    families = [one for one in hold_out_families(systems, works) if one.nets]
-    for name in sorted({family(one.nets[0].net.model) for one in families}):
-        same = [one for one in families if family(one.nets[0].net.model) == name]
-        _summary(f"family held out, {name}, {len(same)} systems", same)
+    for name, held_out in hold_out_families(systems, works).items():
+        _summary(f"family held out, {name}, {len(held_out)} systems", held_out)
     if path:
-        write_json(path, document(found))
+        write_json(path, {"systems": [one.document() for one in found]})
 
 
 def _summary(title: str, found: Sequence[HeldOut]) -> None:
-    if not found:
-        return
-    middle, high = quantiles([quantiles(one.errors)[0] for one in found])
-    pooled = quantiles([error for one in found for error in one.errors])
-    _say(
+    middle, high = np.quantile([median(one.errors) for one in found], (0.5, 0.9))
+    pooled = np.quantile([error for one in found for error in one.errors], (0.5, 0.9))
+    print(
         f"{title}: median error of a system {middle:.1%} (90th percentile of systems {high:.1%}); "
         f"over all nets {pooled[0]:.1%} (90th percentile {pooled[1]:.1%})"
     )
@@ -130,8 +109,9 @@ def _summary(title: str, found: Sequence[HeldOut]) -> None:
 
 def _write(systems: Systems, path: Path, statistic: str, out: Path) -> None:
     """Fit the one system to all of its nets and write it."""
-    ((system, precision), nets), *_ = systems.items()
+    (((system, precision), nets),) = systems.items()
     works = works_of(nets)
+    can_hold_out = len(nets) > CALIBRATION_NETS
     device = fit(
         [works[net] for net in nets],
         [ms / 1000 for ms in nets.values()],
@@ -139,45 +119,26 @@ def _write(systems: Systems, path: Path, statistic: str, out: Path) -> None:
         hardware=system,
         precision=precision,
         statistic=statistic,
-        error=_error(systems, works),
+        error=median(hold_out(systems, works)[0].errors) if can_hold_out else None,
         source=f"fitted to {path.name}",
         date=datetime.date.today().isoformat(),
-        confidence="measured",
+        confidence="measured" if can_hold_out else "weak: too few nets to hold any out",
         measured={str(net): ms for net, ms in nets.items()},
     )
     save_device(device, out)
     trust = "unknown: too few nets" if device.error is None else f"{device.error:.1%}, median"
-    _say(f"written: {out} ({device.nets} nets; error for nets held out {trust})")
-
-
-def _error(systems: Systems, works: Mapping[Net, Work]) -> float | None:
-    """Median error of the nets held out; ``None`` where there are too few to hold any out."""
-    nets = next(iter(systems.values()))
-    if len(nets) <= CALIBRATION_NETS:
-        return None
-    return quantiles(hold_out(systems, works)[0].errors)[0]
+    print(f"written: {out} ({device.nets} nets; error for nets held out {trust})")
 
 
 def _measure(asked: argparse.Namespace) -> None:
-    names = asked.runtime or runtimes()
     runs: dict[tuple[str, Net], list[float]] = {}
-    nets = (*NETS, *map(Net.parse, asked.net))
+    names, nets = asked.runtime or runtimes(), (*NETS, *map(Net.parse, asked.net))
     for runtime, net, ms in measure(names, nets, asked.threads, asked.repeats):
         runs[runtime, net] = ms
-        _say(f"{runtime:12} {net!s:26} {median(ms):9.2f} ms")
+        print(f"{runtime:12} {net!s:26} {median(ms):9.2f} ms", flush=True)
         write_measurements(asked.out, asked.name, runs)
-    for key, times in by_system(read_measurements(asked.out, "p50_ms")).items():
-        out = asked.out.with_name(f"{key[0]}.yaml")
-        _write({key: times}, asked.out, "p50_ms", out)
-
-
-def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
-    sys.stderr.write(f"{message}\n")
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    for key, times in read_measurements(asked.out, "p50_ms").items():
+        _write({key: times}, asked.out, "p50_ms", asked.out.with_name(f"{key[0]}.yaml"))
 
 
 if __name__ == "__main__":

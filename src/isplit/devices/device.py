@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from isplit.types import Work
 
@@ -80,6 +80,30 @@ class Device:
             self.seconds_per_dense_mac * work.dense_macs
             + (self.seconds_per_depthwise_mac or 0.0) * work.depthwise_macs
             + self.seconds_per_layer * work.layers
+        )
+
+    def anchored(self, work: Work, seconds: float) -> Device:
+        """This device as it is for one net: all times by the factor that makes the net exact.
+
+        Nets of one family are off in the same direction; of a net that was measured whole, heads
+        and tails are predicted much better so (``benchmarks/devices.py``).
+
+        Args:
+            work: of the whole net.
+            seconds: measured.
+
+        Raises:
+            ValueError: the time, or the one predicted, is not above 0.
+        """
+        if not seconds > 0 or not math.isfinite(seconds) or not self.seconds(work) > 0:
+            raise ValueError(f"device={self.name} cannot be anchored to a net of {seconds!r} s")
+        factor = seconds / self.seconds(work)
+        depthwise = self.seconds_per_depthwise_mac
+        return replace(
+            self,
+            seconds_per_dense_mac=self.seconds_per_dense_mac * factor,
+            seconds_per_depthwise_mac=None if depthwise is None else depthwise * factor,
+            seconds_per_layer=self.seconds_per_layer * factor,
         )
 
     def joules(self, seconds: float) -> float | None:

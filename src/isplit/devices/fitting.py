@@ -47,16 +47,6 @@ class Net:
         return cls(match[1], float(match[2] or 1), int(match[3]))
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """How long one net took for one image on a system at a precision."""
-
-    system: str
-    precision: str
-    net: Net
-    ms: float
-
-
 def fit(works: Sequence[Work], seconds: Sequence[float], **facts: Any) -> Device:
     """The device whose times come nearest to measured latencies of whole nets.
 

@@ -54,12 +54,6 @@ def measure(
     for key, value in (("threads", threads), ("repeats", repeats)):
         if value < 1:
             raise ValueError(f"--{key} {value} is below 1")
-    return _measure(names, nets, threads, repeats)
-
-
-def _measure(
-    names: Sequence[str], nets: Sequence[Net], threads: int, repeats: int
-) -> Iterator[tuple[str, Net, list[float]]]:
     import torch
 
     torch.set_num_threads(threads)

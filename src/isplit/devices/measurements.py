@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, median
 
-from isplit.devices.fitting import Measurement, Net
+from isplit.devices.fitting import Net
 from isplit.files import csv_text, write_text
 
 COLUMNS = (
@@ -23,8 +23,10 @@ Systems = dict[tuple[str, str], dict[Net, float]]
 """Latency in ms by net, for each system and precision."""
 
 
-def read_measurements(path: Path, statistic: str = "mean_ms") -> list[Measurement]:
+def read_measurements(path: Path, statistic: str = "mean_ms") -> Systems:
     """The latencies of a file (its column ``statistic``); a row where that is empty is left out.
+
+    Of a net that was measured twice on a system it is the median.
 
     Raises:
         ValueError: the file is no such table, with the line that is wrong.
@@ -43,20 +45,14 @@ def read_measurements(path: Path, statistic: str = "mean_ms") -> list[Measuremen
             warnings.warn(
                 f"{path}: {len(rows) - len(filled)} rows without {statistic}", stacklevel=2
             )
-        return [_measurement(line, row, statistic) for line, row in filled]
+        found: defaultdict[tuple[str, str], defaultdict[Net, list[float]]]
+        found = defaultdict(lambda: defaultdict(list))
+        for line, row in filled:
+            key, net, ms = _measurement(line, row, statistic)
+            found[key][net].append(ms)
     except (ValueError, csv.Error) as error:
         raise ValueError(f"--measurements {path}: {error}") from error
-
-
-def by_system(measurements: Sequence[Measurement]) -> Systems:
-    """The latencies of each system at each precision; of a net measured twice, the median."""
-    found: defaultdict[tuple[str, str], defaultdict[Net, list[float]]]
-    found = defaultdict(lambda: defaultdict(list))
-    for m in measurements:
-        found[m.system, m.precision][m.net].append(m.ms)
-    return {
-        key: {net: median(values) for net, values in nets.items()} for key, nets in found.items()
-    }
+    return {key: {net: median(ms) for net, ms in nets.items()} for key, nets in found.items()}
 
 
 def write_measurements(
@@ -73,17 +69,20 @@ def write_measurements(
     write_text(path, csv_text(COLUMNS, rows))
 
 
-def _measurement(line: int, row: Mapping[str, str | None], statistic: str) -> Measurement:
-    def number(column: str) -> float:
+def _measurement(
+    line: int, row: Mapping[str, str | None], statistic: str
+) -> tuple[tuple[str, str], Net, float]:
+    def number(column: str, kind: type[float] = float) -> float:
         try:
-            value = float(row[column] or "")
+            value = kind(row[column] or "")
         except ValueError:
             value = math.nan
         if not math.isfinite(value) or value <= 0:
             raise ValueError(f"line {line}: {column}={row[column]!r} is no number above 0")
         return value
 
-    net = Net(row["model"] or "", number("width_mult"), int(number("image_size")))
-    if not net.model or not row["system"]:
+    system, model = row["system"], row["model"]
+    if not system or not model:
         raise ValueError(f"line {line}: system or model is empty")
-    return Measurement(row["system"], row["precision"] or "", net, number(statistic))
+    net = Net(model, number("width_mult"), int(number("image_size", int)))
+    return (system, row["precision"] or ""), net, number(statistic)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from isplit.devices.fitting import Net
@@ -14,17 +15,7 @@ if TYPE_CHECKING:
 
 def works_of(nets: Iterable[Net]) -> dict[Net, Work]:
     """The work of each net, counted in its graph; no weights are made."""
-    import torch
-
-    from isplit.graph import trace
-    from isplit.graph.work import total_work
-
-    works = {}
-    for net in sorted(set(nets)):
-        with torch.device("meta"):
-            model, image = build(net), torch.empty(1, 3, net.image_size, net.image_size)
-        works[net] = total_work(trace(model, image))
-    return works
+    return {net: _work(net) for net in nets}
 
 
 def build(net: Net) -> nn.Module:
@@ -44,3 +35,15 @@ def build(net: Net) -> nn.Module:
     except TypeError as error:
         raise ValueError(f"width_mult={net.width_mult:g}: {net.model} has one width") from error
     return model.eval()
+
+
+@cache
+def _work(net: Net) -> Work:
+    import torch
+
+    from isplit.graph import trace
+    from isplit.graph.work import total_work
+
+    with torch.device("meta"):
+        model, image = build(net), torch.empty(1, 3, net.image_size, net.image_size)
+    return total_work(trace(model, image))
