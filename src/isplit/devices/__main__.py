@@ -18,7 +18,7 @@ from statistics import median
 
 import numpy as np
 
-from isplit.devices.evaluation import HeldOut, hold_out, hold_out_families
+from isplit.devices.evaluation import hold_out, hold_out_families, summary
 from isplit.devices.fitting import CALIBRATION_NETS, Net, fit
 from isplit.devices.measure import NETS, measure, runtimes
 from isplit.devices.measurements import Systems, read_measurements, write_measurements
@@ -91,20 +91,11 @@ def _evaluate(systems: Systems, path: Path | None) -> None:
     for one in found:
         middle, high = np.quantile(one.errors, (0.5, 0.9))
         print(f"{one.system:56.56} {one.precision:5} {len(one.nets):3} {middle:6.1%} {high:6.1%}")
-    _summary("four nets, the rest", found)
+    print(summary("four nets, the rest", found))
     for name, held_out in hold_out_families(systems, works).items():
-        _summary(f"family held out, {name}, {len(held_out)} systems", held_out)
+        print(summary(f"family held out, {name}, {len(held_out)} systems", held_out))
     if path:
         write_json(path, {"systems": [one.document() for one in found]})
-
-
-def _summary(title: str, found: Sequence[HeldOut]) -> None:
-    middle, high = np.quantile([median(one.errors) for one in found], (0.5, 0.9))
-    pooled = np.quantile([error for one in found for error in one.errors], (0.5, 0.9))
-    print(
-        f"{title}: median error of a system {middle:.1%} (90th percentile of systems {high:.1%}); "
-        f"over all nets {pooled[0]:.1%} (90th percentile {pooled[1]:.1%})"
-    )
 
 
 def _write(systems: Systems, path: Path, statistic: str, out: Path) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from statistics import median
 from typing import Any
+
+import numpy as np
 
 from isplit.devices.fitting import CALIBRATION_NETS, FEWEST_NETS, Net, calibration, fit
 from isplit.devices.measurements import Systems
@@ -74,6 +77,16 @@ def family(model: str) -> str:
     """
     match = re.match(r"[a-z]+(_v\d+)?", model.lower())
     return match[0] if match else model
+
+
+def summary(title: str, found: Sequence[HeldOut]) -> str:
+    """Median and 90th percentile of the errors, over systems and over all nets, as a line."""
+    middle, high = np.quantile([median(one.errors) for one in found], (0.5, 0.9))
+    pooled = np.quantile([error for one in found for error in one.errors], (0.5, 0.9))
+    return (
+        f"{title}: median error of a system {middle:.1%} (90th percentile of systems {high:.1%}); "
+        f"over all nets {pooled[0]:.1%} (90th percentile {pooled[1]:.1%})"
+    )
 
 
 def _held_out(
