@@ -14,7 +14,9 @@ from isplit.files import write_text
 
 def preset_folder() -> Path:
     """Where the presets of devices are."""
-    return Path(__file__).parents[3] / "conf" / "device"
+    here = Path(__file__)  # in the wheel conf/ lies in the package, in a checkout beside src/
+    places = [here.parents[up] / "conf" / "device" for up in (1, 3)]
+    return next((place for place in places if place.is_dir()), places[-1])
 
 
 def preset_names() -> list[str]:

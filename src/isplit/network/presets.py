@@ -13,7 +13,9 @@ MISSING = "???"  # Hydra's mark of a figure that the user must give
 
 def preset_folder() -> Path:
     """Where the presets of channels are."""
-    return Path(__file__).parents[3] / "conf" / "channel"
+    here = Path(__file__)  # in the wheel conf/ lies in the package, in a checkout beside src/
+    places = [here.parents[up] / "conf" / "channel" for up in (1, 3)]
+    return next((place for place in places if place.is_dir()), places[-1])
 
 
 def preset_names() -> list[str]:
