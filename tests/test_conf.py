@@ -66,7 +66,6 @@ TABLES = {
     "data.fit": FITS,
     "data.augment": AUGMENTATIONS,
     "logger.mode": MODES,
-    "study.name": STUDIES,
     "stage.baseline.optimizer": OPTIMIZERS,
     "stage.baseline.schedule": SCHEDULES,
     "stage.baseline.loss": [loss for loss in LOSSES if loss not in TAUGHT],

@@ -105,3 +105,10 @@ def test_a_study_is_a_function_and_a_line_in_the_table_of_studies(analysed):
     assert run.summary["spread/highest"] == pytest.approx(highest)
     assert [row[0] for row in run.tables["spread"][1]] == ["block3_pool", "block5_pool"]
     assert "_wandb.visualize.spread_by_depth" in run.config
+
+
+def test_a_study_that_is_not_in_the_table_is_refused(tmp_path):
+    cfg = compose_analysis(tmp_path)
+    cfg.study.name = "spread"
+    with pytest.raises(ValueError, match=r"study\.name='spread' is none of agreement, classes"):
+        runs.analyze(cfg)

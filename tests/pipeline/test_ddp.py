@@ -38,7 +38,8 @@ def test_two_processes_begin_as_one(alone, shared):
     losses = []
     for root in (alone, shared[0]):
         with (root / "job" / "metrics.csv").open(encoding="utf-8") as file:
-            losses.append(float(next(csv.DictReader(file))["train_loss"]))
+            first = next(row for row in csv.DictReader(file) if row["train_loss"])
+        losses.append(float(first["train_loss"]))
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
@@ -55,7 +56,7 @@ def test_one_of_them_writes_and_speaks(alone, shared):
     ]
     assert names[0] == names[1]
     assert output.count("split at block3_pool") == 1
-    assert output.count("accuracy on the test images") == 1
+    assert output.count("Cut after block3_pool") == 1
     assert "Warning" not in output
     assert not list(root.glob("store/*/*.part"))
 

@@ -48,10 +48,12 @@ def analyze(cfg: DictConfig) -> None:
     """Make the study that ``cfg.study`` asks for, of all runs found; its files in ``paths.output``.
 
     Raises:
-        ValueError: no finished run below ``cfg.runs``.
+        ValueError: an unknown study; no finished run below ``cfg.runs``.
         FileNotFoundError: a folder of ``cfg.runs`` is not there.
     """
     cfg = checked(cfg)
+    if cfg.study.name not in STUDIES:
+        raise ValueError(f"study.name={cfg.study.name!r} is none of {', '.join(STUDIES)}")
     folder = Path(cfg.paths.output)
     found = collect(config.run_folders(cfg))
     for line in found.left_out:
