@@ -117,9 +117,9 @@ def test_a_failing_job_stops_no_other_and_is_told_with_its_reason(swept, capsys)
     assert "3 jobs: 2 done, 1 failed" in said
     assert "the same command again runs only what is not done" in said
     assert "01-A_Z: " in said
-    assert "'Z' is none of the classes" in said
+    assert "'Z' is none of the 10 classes" in said
     reason = (swept / "failing" / "01-A_Z" / "error.txt").read_text(encoding="utf-8")
-    assert "'Z' is none of the classes" in reason
+    assert "'Z' is none of the 10 classes" in reason
     assert "Traceback" in reason
 
 
