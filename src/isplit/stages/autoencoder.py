@@ -39,6 +39,7 @@ class Autoencoder(Stage):
         self.bottleneck = bottleneck
         self._head = (head.eval(),) if head is not None else ()  # a tuple: no part of this module
         self._tail = (_frozen(tail),) if self.distils else ()
+        self._frozen = (*self._head, *self._tail)
         self.error, self.energy = (SumMetric(nan_strategy="disable") for _ in range(2))
         self.divergence = MeanMetric(nan_strategy="disable")  # others leave NaN out of the sum
 
@@ -48,11 +49,6 @@ class Autoencoder(Stage):
             for head in self._head:
                 batch = head(batch)
         return batch
-
-    def on_fit_start(self) -> None:
-        """Bring head and tail to the device of the bottleneck."""
-        for frozen in (*self._head, *self._tail):
-            frozen.to(self.device)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
         """Mean squared error between features and their reconstruction, or NMSE and divergence."""

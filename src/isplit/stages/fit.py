@@ -20,7 +20,7 @@ import torch
 from lightning.fabric.plugins.environments import SLURMEnvironment  # type: ignore[attr-defined]
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from isplit.stages.batch_norm import with_shared_batch_norm
@@ -72,6 +72,16 @@ class Stage(L.LightningModule):
     monitor: str
     mode: str
     recipe: Recipe
+    _frozen: tuple[nn.Module, ...] = ()  # a tuple: no parts of this module
+
+    def on_fit_start(self) -> None:
+        """Bring what is frozen to the device of the rest."""
+        for module in self._frozen:
+            module.to(self.device)
+
+    def on_validation_start(self) -> None:
+        """The same: the first validation comes before any fitting."""
+        self.on_fit_start()
 
     def log_loss(self, loss: Tensor) -> None:
         """Have the mean over the epoch and all processes in the history."""

@@ -162,9 +162,9 @@ def finetune(bench: Workbench, split: SplitModel, autoencoder: Stored, recipe: R
     """The split model trained end to end; Eq. 4 or cross-entropy, as the recipe says."""
 
     def make(folder: Path) -> Made:
-        teacher = copy.deepcopy(nn.Sequential(split.head, split.tail))
-        teaches = teacher.requires_grad_(False) if recipe.loss in TAUGHT else None
-        stage = Classifier("finetune", split, bench.data.num_classes, recipe, teaches)
+        unsplit = nn.Sequential(split.head, split.tail)
+        teacher = copy.deepcopy(unsplit).requires_grad_(False) if recipe.loss in TAUGHT else None
+        stage = Classifier("finetune", split, bench.data.num_classes, recipe, teacher)
         history = _fit(bench, stage, folder)
         return Made(split.state_dict(), {"history": history, "test": bench.test(split)})
 
