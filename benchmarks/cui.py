@@ -37,7 +37,7 @@ from torchvision.models import get_model
 from isplit.files import write_json
 from isplit.graph import split_at, split_points, trace
 from isplit.importance import CuiSettings, importance_curves, tapped
-from isplit.types import SplitPoint
+from isplit.point import SplitPoint
 
 CLASS_NAMES = [str(k) for k in range(10)]
 SLOW = ("one by one", "captum", "grad-cam")

@@ -27,7 +27,7 @@ from isplit.files import write_json
 from isplit.graph import split_at, split_points, trace
 from isplit.graph.__main__ import torchvision_model
 from isplit.graph.check import moved_constants
-from isplit.types import SplitPoint
+from isplit.point import SplitPoint
 
 IMAGE_PX = 64
 """Large enough for most models; bits do not care for more."""

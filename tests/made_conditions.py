@@ -1,18 +1,17 @@
 """Conditions made of a few numbers, as if their split points had been trained."""
 
-from isplit.studies.conditions import Condition, Retrained
-from isplit.types import (
+from isplit.importance.curve import Curve, PredictorCost
+from isplit.point import SplitPoint
+from isplit.result import (
     Accuracy,
     BottleneckResult,
     ChosenSplit,
     Cost,
-    Curve,
     CurveValue,
     PerClass,
-    PredictorCost,
-    SplitPoint,
     SplitResult,
 )
+from isplit.studies.conditions import Condition, Retrained
 
 TEST_IMAGES = 2000
 

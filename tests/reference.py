@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, fx
 
 from isplit.graph import split_at
-from isplit.types import SplitPoint
+from isplit.point import SplitPoint
 
 
 def cui_values(

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from isplit.types import (
+from isplit.point import SplitPoint
+from isplit.result import (
     Accuracy,
     BottleneckResult,
     ChosenSplit,
     Cost,
     CurveValue,
     PerClass,
-    SplitPoint,
     SplitResult,
     StageResult,
 )

@@ -19,11 +19,11 @@ from isplit.keys import checked, composed, conf_folder
 from isplit.keys.check import given, keys_of
 from isplit.keys.conf import every_key, groups, options
 from isplit.keys.takes import taken, terms
+from isplit.point import SplitPoint
 from isplit.runs.analyze import STUDIES
 from isplit.stages import LOSSES, OPTIMIZERS, RECONSTRUCTIONS, SCHEDULES, TAUGHT
 from isplit.studies.classes.proposal import FEWEST_CLASSES
 from isplit.tracking.run import MODES
-from isplit.types import SplitPoint
 
 GROUPS = ("data", "model", "split", "bottleneck", "stage", "trainer", "logger", "experiment")
 NEEDED = {

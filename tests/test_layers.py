@@ -8,7 +8,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "isplit"
 
 LEVELS = [
     {
-        "types",
+        "point",
+        "result",
         "files",
         "documents",
         "threads",

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torchvision.ops import Permute
 
-from isplit.types import SplitPoint
+from isplit.point import SplitPoint
 
 STRIDED_LAYERS = 2  # two convolutions of stride 2 each way, as in the paper
 SMALLEST_STRIDED_MAP = 2  # a map thinner than this is not halved any more

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +12,25 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchmetrics.functional.classification import multiclass_f1_score
 
 from isplit.bottleneck import Bottleneck
-from isplit.types import FLOAT32_BYTES, Cost, Evaluation, SplitPoint
+from isplit.point import FLOAT32_BYTES, SplitPoint
+from isplit.result import Cost
 
 FLOPS_PER_MAC = 2
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a classifier answers on a split of the data.
+
+    Attributes:
+        accuracy: part of the images answered correctly, 0..1.
+        f1: F1 score of each class, 0..1.
+        predictions: the answer for each image, as class indices in the order of the split.
+    """
+
+    accuracy: float
+    f1: tuple[float, ...]
+    predictions: tuple[int, ...]
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isplit.bottleneck import code_shape, make_bottleneck
-from isplit.types import SplitPoint
+from isplit.point import SplitPoint
 
 
 def point(shape: tuple[int, ...], channels_last: bool = False) -> SplitPoint:

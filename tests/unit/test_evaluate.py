@@ -6,7 +6,7 @@ from torch import nn
 
 from isplit.bottleneck import make_bottleneck
 from isplit.evaluate import cost, evaluate, macs
-from isplit.types import SplitPoint
+from isplit.point import SplitPoint
 
 
 class Echo(nn.Module):

@@ -15,6 +15,15 @@ from wandb_files import read_run
 from isplit import config
 from isplit.report.findings import Chart, Findings
 from isplit.report.table import Table
+from isplit.result import (
+    Accuracy,
+    BottleneckResult,
+    ChosenSplit,
+    Cost,
+    CurveValue,
+    PerClass,
+    SplitResult,
+)
 from isplit.studies.agreement.agreement import agreement
 from isplit.studies.agreement.study import condition_findings, together
 from isplit.studies.job import flat_numbers
@@ -27,15 +36,6 @@ from isplit.tracking import (
     progress_callbacks,
     wandb_mode,
     wandb_run,
-)
-from isplit.types import (
-    Accuracy,
-    BottleneckResult,
-    ChosenSplit,
-    Cost,
-    CurveValue,
-    PerClass,
-    SplitResult,
 )
 
 OF_AGENTS = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_RESUME")

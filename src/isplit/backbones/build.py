@@ -24,7 +24,7 @@ from isplit.backbones.layout import (
 )
 from isplit.graph import classifier_of
 from isplit.graph.aliases import PLANS, with_aliases
-from isplit.types import SplitPoint
+from isplit.point import SplitPoint
 
 BACKBONES = ("vgg16", "resnet18", "resnet50", "resnet152", "mobilenet_v3_small", "torchvision")
 STEMS = ("auto", "imagenet", *SMALL_STEMS)

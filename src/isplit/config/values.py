@@ -11,8 +11,8 @@ from omegaconf import DictConfig
 from isplit.bottleneck import RateOf, same_code, same_rate
 from isplit.importance import CuiSettings, Limits
 from isplit.keys import plain as plain
+from isplit.point import SplitPoint
 from isplit.stages import Recipe
-from isplit.types import SplitPoint
 
 NOT_THE_RESULT = ("paths", "logger", "sweep", "hydra")  # groups that decide where, not what
 

@@ -3,6 +3,6 @@
 from isplit.devices.device import Device
 from isplit.devices.fitting import fit
 from isplit.devices.presets import load_device, preset_names, save_device
-from isplit.types import Work
+from isplit.point import Work
 
 __all__ = ["Device", "Work", "fit", "load_device", "preset_names", "save_device"]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from isplit.types import Work
+from isplit.point import Work
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from isplit.devices.fitting import CALIBRATION_NETS, FEWEST_NETS, Net, calibration, fit
 from isplit.devices.measurements import Systems
-from isplit.types import Work
+from isplit.point import Work
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from isplit.devices.device import Device
-from isplit.types import Work
+from isplit.point import Work
 
 CALIBRATION_NETS = 4
 FEWEST_NETS = 3

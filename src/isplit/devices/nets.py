@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from isplit.devices.fitting import Net
-from isplit.types import Work
+from isplit.point import Work
 
 if TYPE_CHECKING:
     from torch import nn

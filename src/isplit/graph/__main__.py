@@ -24,7 +24,7 @@ from isplit.files import write_json
 from isplit.graph.aliases import with_aliases
 from isplit.graph.points import GRANULARITIES, split_points
 from isplit.graph.tracing import trace
-from isplit.types import SplitPoint
+from isplit.point import SplitPoint
 
 KILO = 1000
 DEFAULT_PX = 224

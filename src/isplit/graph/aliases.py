@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from torchvision.models.vgg import cfgs as plans
 
-from isplit.types import SplitPoint
+from isplit.point import SplitPoint
 
 PLANS = {"vgg11": plans["A"], "vgg13": plans["B"], "vgg16": plans["D"], "vgg19": plans["E"]}
 

@@ -8,7 +8,7 @@ from torch import fx, nn
 
 from isplit.graph.cuts import input_dependent, positions
 from isplit.graph.tracing import mirror_modes
-from isplit.types import SplitPoint
+from isplit.point import SplitPoint
 
 
 def split_at(traced: fx.GraphModule, point: SplitPoint) -> tuple[nn.Module, nn.Module]:

@@ -12,7 +12,7 @@ from isplit.graph.channels import layout_of
 from isplit.graph.cuts import clean_cuts, input_dependent, positions
 from isplit.graph.functional import has_effect
 from isplit.graph.nodes import home, image_shape, is_within, operation
-from isplit.types import SplitPoint
+from isplit.point import SplitPoint
 
 GRANULARITIES = ("layer", "all")
 LAYOUTS = {None: None, "first": False, "last": True}

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from torch import fx
 
 from isplit.graph.points import parameters_of
-from isplit.types import FLOAT32_BYTES, SplitPoint, Work
+from isplit.point import FLOAT32_BYTES, SplitPoint, Work
 
 GROUPS_ARGUMENT = 6
 """Place of ``groups`` among the arguments of ``torch.nn.functional.conv2d``."""

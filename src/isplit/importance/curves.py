@@ -15,6 +15,7 @@ from torch import Tensor, fx
 from torch.nn import functional as F
 
 from isplit.bottleneck import DEFAULT_RATE, RateOf
+from isplit.importance.curve import Curve, PredictorCost
 from isplit.importance.probe import PLAIN, Coding, Judge, judged, pca_kl, pca_nmse, probe, walks
 from isplit.importance.scores import (
     Batches,
@@ -25,7 +26,7 @@ from isplit.importance.scores import (
     score_classes,
 )
 from isplit.importance.settings import CuiSettings
-from isplit.types import Curve, PredictorCost, SplitPoint
+from isplit.point import SplitPoint
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from torch import Tensor, fx
 from torch.nn import functional as F
 
 from isplit.importance.taps import tapped
-from isplit.types import SplitPoint
+from isplit.point import SplitPoint
 
 MAP_DIMENSIONS = 3
 

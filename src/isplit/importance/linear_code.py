@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from isplit.bottleneck import code_shape
-from isplit.types import SplitPoint
+from isplit.point import SplitPoint
 
 EXACT_UP_TO = 512  # rows or elements: beyond, the axes are found by a randomised SVD
 OVERSAMPLING, POWER_ITERATIONS = 8, 2  # Halko, Martinsson and Tropp (2011), section 4

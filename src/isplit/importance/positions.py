@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from isplit.types import SplitPoint
+from isplit.point import SplitPoint
 
 
 def by_channel(features: Tensor, point: SplitPoint) -> Tensor:

@@ -22,7 +22,7 @@ from isplit.bottleneck import RateOf
 from isplit.graph import stretches
 from isplit.importance.linear_code import Blocks, LinearCode, OverlappingCode, fixed_draws
 from isplit.importance.taps import evaluation_mode, tapped
-from isplit.types import SplitPoint
+from isplit.point import SplitPoint
 
 JUDGED_PART = 0.25  # of the images: the code is judged on them, and fitted on the others
 JUDGED_TOGETHER = 128  # images whose statistics a BatchNorm takes at once

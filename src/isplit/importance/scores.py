@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from isplit.importance.positions import by_channel, grid_of, on_grid
 from isplit.importance.settings import CuiSettings
 from isplit.importance.taps import tapped
-from isplit.types import SplitPoint
+from isplit.point import SplitPoint
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 """Images (N, ...) and their class indices (N), batch by batch."""

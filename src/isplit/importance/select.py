@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 from isplit.bottleneck import DEFAULT_RATE, RateOf, code_shape
-from isplit.types import FLOAT32_BYTES, Curve, SplitPoint
+from isplit.importance.curve import Curve
+from isplit.point import FLOAT32_BYTES, SplitPoint
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from isplit.types import SplitPoint
+from isplit.point import SplitPoint
 
 Visit = Callable[[int, Tensor, Tensor], None]
 """Called with a point's position, its features and their gradients, both (N, *point.shape)."""

@@ -15,9 +15,9 @@ from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter
 
 from isplit.files import replacing
+from isplit.point import SplitPoint
 from isplit.report.svg import MARK, titled
 from isplit.report.text import printable
-from isplit.types import SplitPoint
 
 DARK, ACCENT, PALE, INK = "#1f3b73", "#c2410c", "#8a8a8a", "#111111"  # apart in grey too
 GRID = "#dddddd"

@@ -19,9 +19,10 @@ from isplit import config, stages
 from isplit.backbones import friendly_names
 from isplit.graph import split_points, trace
 from isplit.importance import computed_by, depends_on_rate, importance_curves, select
+from isplit.importance.curve import Curve
+from isplit.point import SplitPoint
 from isplit.runs.unsplit import say_accuracy, weights_made_elsewhere
 from isplit.stages import Made, Store, Stored, Team, Workbench, seeded, source_hash
-from isplit.types import Curve, SplitPoint
 
 log = logging.getLogger(__name__)
 

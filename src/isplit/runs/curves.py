@@ -11,12 +11,12 @@ from torch import Tensor
 
 from isplit import config
 from isplit.importance import PREDICTORS, architecture_curves, predictor_cost
+from isplit.importance.curve import Curve, PredictorCost
 from isplit.importance.heatmaps import has_map, heat_maps, overlays
 from isplit.runs.base import curves_of, reopen_baseline
 from isplit.runs.reopened import Reopened, merged, reopened_or_why_not, why
 from isplit.studies.run_folder import Run
 from isplit.studies.seen import Pictures, Seen
-from isplit.types import Curve, PredictorCost
 
 PICTURED_POINTS = 18  # heat maps side by side
 

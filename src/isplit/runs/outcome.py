@@ -10,21 +10,21 @@ from isplit.artifact import Manifest, save_split_model
 from isplit.data import ImageData
 from isplit.evaluate import cost
 from isplit.files import write_json, write_text
+from isplit.importance.curve import Curve
 from isplit.model import SplitModel
+from isplit.point import SplitPoint
 from isplit.report.table import Table
 from isplit.report.text import csv_text
-from isplit.stages import Stored, tested
-from isplit.types import (
+from isplit.result import (
     Accuracy,
     BottleneckResult,
     ChosenSplit,
-    Curve,
     CurveValue,
     PerClass,
-    SplitPoint,
     SplitResult,
     StageResult,
 )
+from isplit.stages import Stored, tested
 
 RESULT_SCHEMA = 1
 

@@ -26,16 +26,18 @@ from isplit.bottleneck import make_bottleneck
 from isplit.files import write_text
 from isplit.graph import split_at
 from isplit.importance import RULES
+from isplit.importance.curve import Curve
 from isplit.keys import checked
 from isplit.model import SplitModel
+from isplit.point import SplitPoint
 from isplit.report.files import write_findings
 from isplit.report.screen import say
+from isplit.result import SplitResult
 from isplit.runs.base import Base, curve_of, open_baseline, selected, workbench
 from isplit.runs.outcome import split_result, write_split
 from isplit.stages import Team, Workbench, derived_seed, seeded
 from isplit.studies.job import curve_findings, flat_numbers, job_findings
 from isplit.tracking import log_findings
-from isplit.types import Curve, SplitPoint, SplitResult
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from isplit.types import FLOAT32_BYTES
+from isplit.point import FLOAT32_BYTES
 
 log = logging.getLogger(__name__)
 

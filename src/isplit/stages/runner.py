@@ -22,8 +22,9 @@ from torch.utils.data import DataLoader
 from isplit.bottleneck import make_bottleneck
 from isplit.data import ImageData
 from isplit.data.augment import augment
-from isplit.evaluate import evaluate
+from isplit.evaluate import Evaluation, evaluate
 from isplit.model import SplitModel
+from isplit.point import SplitPoint
 from isplit.stages.autoencoder import DIVERGENCE, NMSE, Autoencoder
 from isplit.stages.classifier import Classifier
 from isplit.stages.features import compute_features
@@ -32,7 +33,6 @@ from isplit.stages.memory import say_if_too_large
 from isplit.stages.recipe import LOSSES, TAUGHT, Recipe
 from isplit.stages.source import source_hash
 from isplit.stages.store import Made, Store, Stored
-from isplit.types import Evaluation, SplitPoint
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from isplit.types import Curve, SplitResult
+from isplit.importance.curve import Curve
+from isplit.result import SplitResult
 
 
 def answer(result: SplitResult, accuracy: float | None = None) -> str:

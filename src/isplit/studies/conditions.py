@@ -8,11 +8,13 @@ from statistics import fmean
 from typing import Any
 
 from isplit.importance import RULES
+from isplit.importance.curve import Curve, PredictorCost
+from isplit.point import SplitPoint
+from isplit.result import SplitResult
 from isplit.studies.collect import Run, correct_answers, facts
 from isplit.studies.scores import Agreement
 from isplit.studies.seen import Seen
 from isplit.studies.subsets import subset_accuracies
-from isplit.types import Curve, PredictorCost, SplitPoint, SplitResult
 
 LONGEST_SLUG = 100
 STANDARD_ERRORS = 2.0  # a difference beyond this many is taken for one

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
+from isplit.importance.curve import Curve
+from isplit.point import SplitPoint
 from isplit.report.findings import Drawing, Findings, Value
 from isplit.report.table import Column, Table
+from isplit.result import SplitResult
 from isplit.studies.answer import answer, auto_and_highest, device_macs, server_macs
 from isplit.studies.conditions import highest_peak
 from isplit.studies.figures.curve import curve_figure
-from isplit.types import Curve, SplitPoint, SplitResult
 
 SECTIONS = ("split", "curve", "bottleneck", "accuracy", "cost")
 CAPTION = "The curve that ranks the split points, and what was measured after the split."

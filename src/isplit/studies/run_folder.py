@@ -18,7 +18,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from isplit.documents import read_json, read_text, read_yaml
-from isplit.types import Curve, SplitPoint, SplitResult
+from isplit.importance.curve import Curve
+from isplit.point import SplitPoint
+from isplit.result import SplitResult
 
 RESULT_SCHEMA = 1
 STAGES = ("baseline", "autoencoder", "finetune")

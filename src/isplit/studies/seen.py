@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from isplit.importance.curve import Curve, PredictorCost
+from isplit.point import SplitPoint
 from isplit.studies.collect import Run
-from isplit.types import Curve, PredictorCost, SplitPoint
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from isplit import config
 from isplit.keys import checked
+from isplit.point import SplitPoint
 from isplit.stages import Store, fingerprint
 from isplit.sweeps.points import layer_key, points_asked, points_of
-from isplit.types import SplitPoint
 
 RESULT = "result.json"
 STAYS_BEHIND = (".lock", "wandb")  # of an earlier job's folder

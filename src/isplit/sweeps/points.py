@@ -15,8 +15,9 @@ from isplit.backbones import build_backbone, friendly_names
 from isplit.backbones.layout import IMAGENET_PX
 from isplit.graph import split_points, trace
 from isplit.importance import RULES, select
+from isplit.importance.curve import Curve
 from isplit.overrides import is_plain
-from isplit.types import Curve, SplitPoint
+from isplit.point import SplitPoint
 
 ANY_NUMBER_OF_CLASSES = 10  # changes the last layer alone
 

@@ -10,9 +10,10 @@ from torch import nn
 
 from isplit.graph import split_points, trace
 from isplit.importance import curves
+from isplit.importance.curve import Curve
 from isplit.importance.curves import FromImages, importance_curves
 from isplit.importance.settings import CuiSettings
-from isplit.types import Curve, SplitPoint
+from isplit.point import SplitPoint
 
 REDUCTIONS = [
     {"target": target, "channels": channels, "spatial": spatial, "accumulate": accumulate}

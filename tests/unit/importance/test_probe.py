@@ -12,7 +12,7 @@ from isplit.graph import split_points, trace
 from isplit.importance import importance_curves, predictor_cost
 from isplit.importance import probe as probes
 from isplit.importance.linear_code import Blocks, LinearCode
-from isplit.types import SplitPoint
+from isplit.point import SplitPoint
 
 PARTS = ("probe", "pca_kl", "pca_nmse", "probe_gradient", "probe_overlap")
 RATE = same_rate(0.9)

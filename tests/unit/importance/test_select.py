@@ -1,8 +1,9 @@
 import pytest
 
 from isplit.bottleneck import same_code
+from isplit.importance.curve import Curve
 from isplit.importance.select import Limits, select
-from isplit.types import Curve, SplitPoint
+from isplit.point import SplitPoint
 
 SIZES = [64, 32, 64, 32, 16, 16]
 

@@ -7,7 +7,7 @@ from torch import fx, nn
 
 from isplit.graph import split_points, trace
 from isplit.importance.taps import tapped
-from isplit.types import SplitPoint
+from isplit.point import SplitPoint
 
 
 def test_points_are_visited_from_the_deepest_with_their_shapes(case):

@@ -10,15 +10,17 @@ from types import SimpleNamespace
 import numpy as np
 from made_conditions import trained
 
+from isplit.importance.curve import Curve, PredictorCost
 from isplit.importance.curves import cut_distil_encode, depth, layer_size
+from isplit.point import SplitPoint
 from isplit.report.files import write_findings
 from isplit.report.page import write_report
+from isplit.result import PerClass
 from isplit.studies.agreement.agreement import agreement
 from isplit.studies.agreement.leaderboard import leaderboard
 from isplit.studies.agreement.study import condition_findings, together
 from isplit.studies.conditions import Condition, Retrained
 from isplit.studies.seen import Pictures
-from isplit.types import Curve, PerClass, PredictorCost, SplitPoint
 
 VGG = [(1, 64), (1, 64), (2, 64), (2, 128), (2, 128), (4, 128), *[(4, 256)] * 3, (8, 256)]
 VGG += [*[(8, 512)] * 3, (16, 512), *[(16, 512)] * 3, (32, 512)]  # (stride, channels)

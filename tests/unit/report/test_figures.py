@@ -6,9 +6,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from isplit.importance.curve import Curve
+from isplit.point import SplitPoint
 from isplit.report.canvas import save
 from isplit.studies.figures.curve import curve_figure
-from isplit.types import Curve, SplitPoint
 
 
 def curve(count=18, kind="cui", **changed):

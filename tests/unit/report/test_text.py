@@ -17,9 +17,9 @@ from isplit.report.page import write_report
 from isplit.report.screen import fitted, say
 from isplit.report.table import Column, Estimate, Table
 from isplit.report.text import csv_text, printable
+from isplit.result import PerClass
 from isplit.runs.command import PlainFormatter
 from isplit.studies.agreement.study import condition_findings
-from isplit.types import PerClass
 
 NAMES = (
     *("[/x]", "[cat,dog]", "[bold red]", "\x1b[2J", "a\rb", "a\nb", "\x9b31m", "\x00", "\ud800"),

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from made_conditions import points_of
 
+from isplit.importance.curve import Curve
 from isplit.studies.classes.proposal import Subset, propose
 from isplit.studies.classes.splits import Difference, Trained, compare, difference, shift
 from isplit.studies.classes.verdict import proposed, verdict
-from isplit.types import Curve
 
 LABELS = ["p0", "p1", "p2", "p3", "p4", "p5"]
 

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from isplit.types import Curve, SplitPoint
+from isplit.importance.curve import Curve
+from isplit.point import SplitPoint
 
 FEWEST_CLASSES = 2  # that can be told apart
 LEAST_SHARE = 1e-6  # of a class's highest value; a map that is zero everywhere has no logarithm

@@ -11,10 +11,10 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from isplit.importance.curve import Curve
 from isplit.report.canvas import legend_below, log_scale, mark, over_points, shortened
 from isplit.studies.conditions import Condition, peak_of_each_class
 from isplit.studies.figures.curve import without_zeros
-from isplit.types import Curve
 
 LINES_AT_MOST = 5  # more classes: a heat map
 NAMED_ROWS = 60

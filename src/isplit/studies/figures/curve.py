@@ -10,11 +10,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from isplit.importance.curve import Curve
 from isplit.importance.curves import cut_distil_encode
 from isplit.report.canvas import ACCENT, DARK, INK, PALE, legend_below, log_scale, over_points
 from isplit.studies.answer import auto_and_highest
 from isplit.studies.conditions import highest_peak
-from isplit.types import Curve
 
 AXIS_NAMES = {
     "cui": "CUI (log scale, arbitrary unit)",
