@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from isplit.data.files import open_root
 from isplit.data.folder import images_in, label_by_folder
@@ -19,7 +20,7 @@ _ADVICE = (
 )
 
 
-def list_images(root: Path | None, *, download: bool = False) -> Listing:
+def list_images(root: Path | None, *, download: bool = False, **_: Any) -> Listing:
     """The X-rays of ``train`` and ``test`` in the original layout, any size, grey or RGB.
 
     The original ``val`` of 16 images is left aside: a model cannot be selected on so few, so the

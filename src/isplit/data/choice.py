@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -99,30 +98,26 @@ def _number_of(key: str, number: int, class_names: Sequence[str]) -> int:
 
     It is refused where it may have been another name before YAML read it (010 is 8 there).
     """
-    readings = {name: _readings(name) for name in class_names}
-    candidates = [name for name, values in readings.items() if number in values]
-    if candidates == [str(number)]:
-        return class_names.index(str(number))
-    if not any(readings.values()) and 0 <= number < len(class_names):
+    numeric = [name for name in class_names if _is_like_a_number(name)]
+    if not numeric and 0 <= number < len(class_names):
         return number
-    if candidates or any(readings.values()):
-        raise ValueError(
-            f"{key}: the number {number} may stand for another class: {', '.join(class_names)};"
-            f" write the class in quotes: '{candidates[0] if candidates else number}'"
-        )
-    raise _unknown(key, number, class_names)
+    if not numeric:
+        raise _unknown(key, number, class_names)
+    if str(number) in numeric and all(re.fullmatch("0|[1-9][0-9]*", name) for name in numeric):
+        return class_names.index(str(number))
+    raise ValueError(
+        f"{key}: the number {number} may stand for another class: {', '.join(class_names)};"
+        f" write the class in quotes: '{number}'"
+    )
 
 
-def _readings(name: str) -> set[int]:
-    """The whole numbers that YAML could make of a name, as it is and with zeros before it."""
-    readings = {int(name)} if name.isascii() and name.isdigit() else set()
-    readings |= {int(name, 8)} if re.fullmatch("[0-7]+", name) else set()
+def _is_like_a_number(name: str) -> bool:
+    """Whether YAML could read a name as a number."""
     try:
         value = yaml.safe_load(name)
     except yaml.YAMLError:
         value = None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return readings | ({int(value)} if is_number and math.isfinite(value) else set())
+    return re.fullmatch("[0-9]+", name) is not None or type(value) in (int, float)
 
 
 def _unknown(key: str, wanted: object, class_names: Sequence[str]) -> ValueError:

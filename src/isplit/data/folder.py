@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from isplit.data.decode import FORMATS_OF_ENDING
 from isplit.data.files import Files, open_root, shown
@@ -20,7 +21,7 @@ _ADVICE = (
 )
 
 
-def list_images(root: Path | None, *, seed: int, test_fraction: float = 0.2) -> Listing:
+def list_images(root: Path | None, *, seed: int, test_fraction: float = 0.2, **_: Any) -> Listing:
     """The images of class folders; without a test folder, a part of train drawn by the seed.
 
     Expected at ``root`` (a folder, .zip or .tar), the last two if there are such::
@@ -32,7 +33,7 @@ def list_images(root: Path | None, *, seed: int, test_fraction: float = 0.2) -> 
     Raises:
         FileNotFoundError: there are no images in class folders.
         ValueError: a layout that is not clear, a validation or test class that train does not
-            have, fewer than two classes, or a test fraction that is not between 0 and 1.
+            have, or fewer than two classes.
     """
     files = open_root(root, _ADVICE)
     images = {name for name in files.names if is_image(name)}
@@ -45,8 +46,7 @@ def list_images(root: Path | None, *, seed: int, test_fraction: float = 0.2) -> 
         for split, folder in folders.items()
     }
     if "test" not in splits:
-        key = "data.test_fraction"
-        splits["train"], splits["test"] = carve(splits["train"], test_fraction, seed, key=key)
+        splits["train"], splits["test"] = carve(splits["train"], test_fraction, seed)
     passed_over = _passed_over(files, splits)
     log.info("data.root: %s%s", _described(folders, class_names), passed_over)
     return Listing(files, class_names, splits, passed_over=passed_over)

@@ -14,10 +14,9 @@ import lightning
 import torch
 from torch.utils.data import DataLoader
 
-from isplit.data.album import Album
 from isplit.data.choice import class_labels
-from isplit.data.images import Batch, Images, Preparation, Split
-from isplit.data.sampler import EpochSampler
+from isplit.data.decoded import DecodedImages
+from isplit.data.images import Batch, EpochSampler, Images, Preparation, Split
 
 
 class ImageData(lightning.LightningDataModule):
@@ -41,11 +40,10 @@ class ImageData(lightning.LightningDataModule):
         self,
         name: str,
         class_names: Sequence[str],
-        album: Album,
+        decoded: DecodedImages,
         splits: Mapping[str, Split],
         preparation: Preparation,
         *,
-        image_size: int,
         skipped: Sequence[str] = (),
         batch_size: int = 64,
         num_workers: int = 0,
@@ -55,12 +53,12 @@ class ImageData(lightning.LightningDataModule):
         self.name = name
         self.class_names = tuple(class_names)
         self.num_classes = len(self.class_names)
-        self.image_size = image_size
+        self.image_size = decoded.how.size
         self.skipped = tuple(skipped)
         self.augmented = preparation.augment != "none"
         self.batch_size = batch_size
         self.preparation = preparation
-        self._album, self._splits = album, dict(splits)
+        self._decoded, self._splits = decoded, dict(splits)
         self._num_workers, self._seed = num_workers, seed
         self.fingerprint = self._fingerprint()
 
@@ -102,13 +100,11 @@ class ImageData(lightning.LightningDataModule):
         """
         chosen = self._split(split)
         if classes is not None:
-            chosen = chosen.of_classes(
-                set(class_labels("split.classes", classes, self.class_names))
-            )
+            chosen = chosen.of_classes(class_labels("split.classes", classes, self.class_names))
         if images is not None:
             chosen = chosen.balanced(images, seed)
-        steps = self.preparation.augment if augment else "none"
-        dataset = Images(self._album, chosen, self.preparation, steps, seed)
+        changes = self.preparation.augment if augment else "none"
+        dataset = Images(self._decoded, chosen, self.preparation, changes, seed)
         return DataLoader(
             dataset,
             batch_size // part[1],
@@ -143,8 +139,8 @@ class ImageData(lightning.LightningDataModule):
         digest = hashlib.sha256()
         for name, split in self._splits.items():
             digest.update(json.dumps([name, split.labels]).encode())
-            digest.update(b"".join(self._album.digests[number] for number in split.numbers))
-        p, how, changed = self.preparation, self._album.how, self._album.changed
+            digest.update(b"".join(self._decoded.digests[number] for number in split.numbers))
+        p, how, changed = self.preparation, self._decoded.how, self._decoded.changed
         settings: list[Any] = [self.class_names, how.size, how.fit, p.mean, p.std, p.augment]
         settings += [dict(changed)] if changed else []
         digest.update(json.dumps(settings).encode())

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from isplit.data.download import Download, fetch
 from isplit.data.files import Files, open_root
@@ -28,7 +29,7 @@ _ADVICE = (
 )
 
 
-def list_images(root: Path | None, *, download: bool = False) -> Listing:
+def list_images(root: Path | None, *, download: bool = False, **_: Any) -> Listing:
     """Training images, and the labelled ``val`` images as the test split.
 
     The original ``test`` has no labels and is not used; the validation split is carved out of

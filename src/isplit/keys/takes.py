@@ -127,7 +127,7 @@ def _with_unit(value: Any, kind: str) -> Any:
 def _in_quotes(wanted: Sequence[str], value: Any) -> str:
     """How to write what YAML reads as a number or truth where a text is wanted."""
     items = value if isinstance(value, list) else [value]
-    typed = [spoken(one) for one in items if type(one) in (bool, int, float)]
+    typed = [spoken(one) for one in items if type(one) in (bool, int, float, type(None))]
     texts = re.search(r"\b(text|name|path)s?\b", " ".join(wanted))
     return f"; as a text it stands in quotes: \"'{typed[0]}'\"" if typed and texts else ""
 

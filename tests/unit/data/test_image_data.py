@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.utils.data import DistributedSampler
 
-from isplit.data.sampler import EpochSampler
+from isplit.data.images import EpochSampler
 
 
 def batches(loader, epoch: int = 0):

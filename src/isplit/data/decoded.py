@@ -17,21 +17,20 @@ from typing import Any
 import numpy as np
 import PIL
 import torch
-from PIL import ImageColor
 from torch import Tensor
 
 from isplit.data.cache import Arrays, cached
-from isplit.data.decode import FITS, How, decode
-from isplit.data.files import ArrayFiles, Files
-from isplit.data.survey import Survey, decode_all, for_each, say
+from isplit.data.decode import How, decode, range_of
+from isplit.data.files import Files
+from isplit.data.survey import changes, decode_all, for_each, say
 
 log = logging.getLogger(__name__)
 
-DECODING = 2  # to be raised with every change of the pixels: old cache files are not used then
+DECODING = 3  # to be raised with every change of the pixels: old cache files are not used then
 
 
 @dataclass(frozen=True)
-class Album:
+class DecodedImages:
     """Images by their number, all of one size; each file has been read and checked once.
 
     Attributes:
@@ -65,9 +64,9 @@ class Album:
         return torch.stack([decode(content, *self.how) for content in contents])
 
 
-def open_album(
+def decoded_images(
     files: Files, names: Sequence[str], how: How, *, memory_bytes: float, cache_dir: Path
-) -> Album:
+) -> DecodedImages:
     """All images of these names, held in memory if they fit into ``memory_bytes``.
 
     Every file is read and hashed each time. What decoding gave is kept in ``cache_dir`` under
@@ -82,31 +81,21 @@ def open_album(
     make = partial(decode_all, files, names, how, keep=keep)
     contents = hashlib.sha256(digests.tobytes()).hexdigest()
     settings = [contents, *how, keep, DECODING, PIL.__version__]
-    on_disk = not isinstance(files, ArrayFiles)
-    arrays = cached(cache_dir, "pixels", settings, make, _none_broken) if on_disk else make()
-    survey = Survey.read(str(arrays["survey"]))
-    say(survey, how.background, len(names))
-    return Album(
+    make_cached = partial(cached, cache_dir, "pixels", settings, make, _none_broken)
+    arrays = make_cached() if files.on_disk else make()
+    seen = arrays["seen"]
+    if seen["deep"].any() and not how.values:
+        how = how._replace(values=range_of(seen[seen["deep"]]))
+    say(seen, arrays["extremes"], how)
+    return DecodedImages(
         files,
         tuple(names),
-        how._replace(values=survey.values),
+        how,
         stored=torch.from_numpy(arrays["pixels"]),
         digests=tuple(digest.tobytes() for digest in digests),
-        broken=survey.broken,
-        changed=survey.changed(how.background),
+        broken={number: why for number, why in enumerate(arrays["broken"].tolist()) if why},
+        changed=changes(seen, how),
     )
-
-
-def refuse_unknown(how: How) -> None:
-    """Raise ValueError if there is no such way to fit, or no such colour."""
-    if how.fit not in FITS:
-        raise ValueError(f"data.fit={how.fit!r} is none of {', '.join(FITS)}")
-    try:
-        ImageColor.getrgb(how.background)
-    except (ValueError, TypeError, AttributeError):
-        raise ValueError(
-            f"data.background={how.background!r} is no colour: white, black ... or '#rrggbb'"
-        ) from None
 
 
 def _fits(needed: int, memory_bytes: float) -> bool:
@@ -142,4 +131,4 @@ def _digests(files: Files, names: Sequence[str]) -> np.ndarray:
 
 
 def _none_broken(arrays: Arrays) -> bool:
-    return not Survey.read(str(arrays["survey"])).broken
+    return not (arrays["broken"] != "").any()
