@@ -52,7 +52,7 @@ def decode_all(files: Files, names: Sequence[str], how: How, *, keep: bool) -> A
     for_each(lambda number: read(number, first), range(len(names)), "decoding")
     if seen["deep"].any() and not how.values:
         scaled = how._replace(values=range_of(seen[seen["deep"]]))
-        for_each(lambda number: read(number, scaled), seen["deep"].nonzero()[0], "scaling")
+        for_each(lambda number: read(number, scaled), seen["deep"].nonzero()[0].tolist(), "scaling")
     return {"pixels": pixels, "seen": seen, "extremes": extremes, "broken": np.array(broken)}
 
 

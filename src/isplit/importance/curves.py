@@ -16,15 +16,8 @@ from torch.nn import functional as F
 
 from isplit.bottleneck import DEFAULT_RATE, RateOf
 from isplit.importance.curve import Curve, PredictorCost
-from isplit.importance.probe import PLAIN, Coding, Judge, judged, pca_kl, pca_nmse, probe, walks
-from isplit.importance.scores import (
-    Batches,
-    ClassMeans,
-    MapOf,
-    Progress,
-    ScoreOf,
-    score_classes,
-)
+from isplit.importance.probe import Judge, forward_passes, judged, pca_kl, pca_nmse, probe
+from isplit.importance.scores import Batches, ClassMeans, MapOf, Progress, ScoreOf, score_classes
 from isplit.importance.settings import CuiSettings
 from isplit.point import SplitPoint
 
@@ -53,8 +46,8 @@ def importance_curves(
     averaged in float64 over the images of each class, then over the classes: before any logarithm.
     Classes without images are left out: they are absent from ``per_class`` and a warning names
     them. The model's mode does not matter, eval mode is used; nothing in the model is changed.
-    ``batches`` is walked through once for all the kinds that need gradients, once more by each
-    kind that makes its own passes, and not at all for kinds made from the architecture alone.
+    ``batches`` is walked through once for all the kinds that need gradients, several times for
+    those that look at reconstructions, and not at all for those of the architecture alone.
 
     Raises:
         ValueError: an unknown kind, no images, a label without a class or a logit, a value that is
@@ -65,30 +58,17 @@ def importance_curves(
     maps = {kind: p.map_of for kind, p in predictors.items() if isinstance(p, FromMaps)}
     scores = {kind: p.score_of for kind, p in predictors.items() if isinstance(p, FromGradients)}
     if maps or scores:
+        settings = settings or CuiSettings()
         means = score_classes(
-            traced,
-            points,
-            batches,
-            len(class_names),
-            maps,
-            scores,
-            settings or CuiSettings(),
-            progress,
+            traced, points, batches, len(class_names), maps, scores, settings, progress
         )
         curves = _averaged(means, (*maps, *scores), tuple(points), class_names)
-    judges = {
-        kind: (p.judge, p.coding)
-        for kind, p in predictors.items()
-        if isinstance(p, FromReconstruction)
-    }
-    if judges:
+    reconstructing = {k: p for k, p in predictors.items() if isinstance(p, FromReconstruction)}
+    if reconstructing:
+        judges = {kind: (p.judge, p.overlapping) for kind, p in reconstructing.items()}
         values, seen = judged(traced, points, batches, rate_of, judges)
         curves |= {k: Curve(k, tuple(points), values[k], num_images=seen) for k in judges}
-    for kind, predictor in predictors.items():
-        if isinstance(predictor, FromImages):
-            curves[kind] = predictor.curve_of(traced, points, batches, class_names)
-        elif isinstance(predictor, FromArchitecture):
-            curves[kind] = predictor.curve_of(points)
+    curves |= architecture_curves(points, kinds)
     return {kind: curves[kind] for kind in predictors}
 
 
@@ -101,7 +81,7 @@ def computed_by(kinds: Iterable[str]) -> list[Callable[..., object]]:
                 functions += [score_classes, _averaged, function]
             case FromReconstruction(judge):
                 functions += [judged, judge]
-            case FromImages(function) | FromArchitecture(function):
+            case FromArchitecture(function):
                 functions += [function]
     return functions
 
@@ -122,8 +102,8 @@ def predictor_cost(kind: str, points: Sequence[SplitPoint], images: int) -> Pred
     match _predictor(kind):
         case FromArchitecture():
             return PredictorCost()
-        case FromReconstruction(_, tail_passes, coding):
-            return PredictorCost(images, *walks(points, tail_passes, coding))
+        case FromReconstruction(_, tail_passes):
+            return PredictorCost(images, forward_passes(points, tail_passes))
     return PredictorCost(images, forward=1.0, backward=1.0)
 
 
@@ -178,19 +158,12 @@ class FromReconstruction:
 
     Attributes:
         tail_passes: how often it runs the tail on a reconstruction.
-        coding: how the bottleneck is made.
+        overlapping: whether each block is decoded from the codes around it too.
     """
 
     judge: Judge
     tail_passes: int = 1
-    coding: Coding = PLAIN
-
-
-@dataclass(frozen=True)
-class FromImages:
-    """Needs images and makes its own passes over them."""
-
-    curve_of: Callable[[fx.GraphModule, Sequence[SplitPoint], Batches, Sequence[str]], Curve]
+    overlapping: bool = False
 
 
 @dataclass(frozen=True)
@@ -200,7 +173,7 @@ class FromArchitecture:
     curve_of: Callable[[Sequence[SplitPoint]], Curve]
 
 
-Predictor = FromMaps | FromGradients | FromReconstruction | FromImages | FromArchitecture
+Predictor = FromMaps | FromGradients | FromReconstruction | FromArchitecture
 
 PREDICTORS: dict[str, Predictor] = {
     "cui": FromMaps(grad_cam),
@@ -210,8 +183,7 @@ PREDICTORS: dict[str, Predictor] = {
     "size": FromArchitecture(layer_size),
     "depth": FromArchitecture(depth),
     "probe": FromReconstruction(probe),
-    "probe_gradient": FromReconstruction(probe, coding=Coding(by_gradient=True)),
-    "probe_overlap": FromReconstruction(probe, coding=Coding(overlapping=True)),
+    "probe_overlap": FromReconstruction(probe, overlapping=True),
     "pca_kl": FromReconstruction(pca_kl),
     "pca_nmse": FromReconstruction(pca_nmse, tail_passes=0),
 }

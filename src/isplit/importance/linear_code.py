@@ -7,8 +7,6 @@ of the code.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -111,33 +109,29 @@ class Blocks:
 
 @dataclass(frozen=True)
 class LinearCode:
-    """The best linear code of some rows: mean (D), encoder (D, K) and decoder (K, D)."""
+    """The best linear code of some rows: their mean (D) and their first principal axes (D, K)."""
 
     mean: Tensor
-    encoder: Tensor
-    decoder: Tensor
+    axes: Tensor
 
     @classmethod
-    def fit(cls, rows: Tensor, channels: int, weights: Tensor | None = None) -> LinearCode:
-        """The code of ``channels`` numbers that gives rows (R, D) back with least squared error.
+    def fit(cls, rows: Tensor, channels: int) -> LinearCode:
+        """The code that gives rows (R, D) back with least squared error.
 
         Args:
             rows: to fit it to.
             channels: K, cut down to what the rows span.
-            weights: how much an error in each element counts (D); ``None``: all the same.
         """
-        scale_D = torch.ones_like(rows[0]) if weights is None else weights.sqrt()
         mean_D = rows.mean(0)
-        axes_DK = _principal_axes((rows - mean_D) * scale_D, channels)
-        return cls(mean_D, scale_D[:, None] * axes_DK, axes_DK.T / scale_D)
+        return cls(mean_D, _principal_axes(rows - mean_D, channels).contiguous())
 
     def encode(self, rows: Tensor) -> Tensor:
         """The code (R, K) of rows (R, D)."""
-        return (rows - self.mean) @ self.encoder
+        return (rows - self.mean) @ self.axes
 
     def reconstruct(self, rows: Tensor) -> Tensor:
         """Rows (R, D) as they come back from the code."""
-        return self.encode(rows) @ self.decoder + self.mean
+        return self.encode(rows) @ self.axes.T + self.mean
 
 
 @dataclass(frozen=True)
@@ -164,7 +158,7 @@ class OverlappingCode:
     def fit(cls, code: LinearCode, blocks: Blocks, rows: Tensor) -> OverlappingCode:
         """The decoder by ridge regression on the rows (R, D) of whole images."""
         decoder = None
-        regressors = AROUND**2 * (code.encoder.shape[1] + 1)
+        regressors = AROUND**2 * (code.axes.shape[1] + 1)
         if blocks.grid != (1, 1) and regressors <= REGRESSORS_AT_MOST:
             seen = blocks.around(code.encode(rows))
             squares = seen.T @ seen
@@ -185,14 +179,6 @@ class OverlappingCode:
         return back.clamp(self.lowest, self.highest)
 
 
-@contextmanager
-def fixed_draws() -> Iterator[None]:
-    """The same random numbers every time inside, and those from before afterwards."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
-
-
 def _principal_axes(rows: Tensor, count: int) -> Tensor:
     """The first principal axes (D, K), K at most what the rows span; always the same for them.
 
@@ -201,7 +187,8 @@ def _principal_axes(rows: Tensor, count: int) -> Tensor:
     spanned = min(rows.shape)
     count = min(count, spanned)
     if spanned > EXACT_UP_TO:
-        with fixed_draws():
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
             sketch = min(spanned, count + OVERSAMPLING)
             return torch.svd_lowrank(rows, q=sketch, niter=POWER_ITERATIONS)[2][:, :count]
     if rows.shape[0] >= rows.shape[1]:
