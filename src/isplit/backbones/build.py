@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from isplit.backbones.checkpoint import State, holds, load_state, read_state
+from isplit.backbones.checkpoint import State, load_state, read_state
 from isplit.backbones.layout import (
     RESNETS,
     SMALL_STEMS,
@@ -23,8 +24,7 @@ from isplit.backbones.layout import (
     stem_for,
 )
 from isplit.graph import classifier_of
-from isplit.graph.aliases import PLANS, with_aliases
-from isplit.point import SplitPoint
+from isplit.graph.aliases import PLANS
 
 BACKBONES = ("vgg16", "resnet18", "resnet50", "resnet152", "mobilenet_v3_small", "torchvision")
 STEMS = ("auto", "imagenet", *SMALL_STEMS)
@@ -92,25 +92,6 @@ def build_backbone(
     return model
 
 
-def friendly_names(name: str, points: Sequence[SplitPoint]) -> list[SplitPoint]:
-    """The points with the papers' names as aliases: VGG's ``block1_conv1`` to ``block5_pool``.
-
-    Args:
-        name: of the backbone, or torchvision's of the architecture.
-        points: from :func:`isplit.graph.split_points`.
-    """
-    return with_aliases(name, points)
-
-
-def comes_trained(
-    model: nn.Module, weights: str | Path | None, weights_key: str | None = None
-) -> bool:
-    """Whether all the weights are those of a file of the user's own: nothing to train."""
-    if weights is None or not Path(weights).is_file():
-        return False
-    return holds(Path(weights), model, weights_key)
-
-
 def stored_layout(keys: Mapping[str, Any], state: Mapping[str, Tensor]) -> dict[str, Any]:
     """Arguments of ``build_backbone`` that build the layout of these weights again, untrained."""
     architecture = _architecture(keys["name"], keys["arch"], keys["batch_norm"])
@@ -130,20 +111,12 @@ def rebuilt(keys: Mapping[str, Any], state: State) -> nn.Module:
     known = set(inspect.signature(build_backbone).parameters)
     if unknown := set(keys) - known:
         raise ValueError(f"{', '.join(sorted(unknown))} is no argument of a backbone")
-    plain: dict[str, Any] = {"width": 1.0, "batch_norm": True, "stem": "auto", "arch": None} | dict(
-        keys
-    )
+    plain = {"width": 1.0, "batch_norm": True, "stem": "auto", "arch": None} | dict(keys)
     architecture = _architecture(plain["name"], plain["arch"], plain["batch_norm"])
     _check_settings(architecture, plain["width"], plain["stem"])
+    sizes = (plain["num_classes"], plain["image_size"], plain["width"], plain["stem"])
     with torch.device("meta"):
-        return fitted(
-            architecture,
-            plain["num_classes"],
-            plain["image_size"],
-            plain["width"],
-            plain["stem"],
-            state,
-        )
+        return fitted(architecture, *sizes, state)
 
 
 def _architecture(name: str, arch: str | None, batch_norm: bool) -> str:
@@ -156,9 +129,11 @@ def _architecture(name: str, arch: str | None, batch_norm: bool) -> str:
         )
     if name != "torchvision":
         return f"{name}_bn" if name in PLANS and batch_norm else name
-    choices = models.list_models(module=models)
-    if arch is None or arch not in choices:
-        raise ValueError(f"model.arch={arch!r} is none of torchvision's: {', '.join(choices)}")
+    known = models.list_models(module=models)
+    if arch is None or arch not in known:
+        closest = get_close_matches(arch or "", known, n=5, cutoff=0)
+        choices = ", ".join(dict.fromkeys([*closest, *known]))
+        raise ValueError(f"model.arch={arch!r} is none of torchvision's: {choices}")
     return arch
 
 

@@ -6,7 +6,7 @@ import logging
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +53,11 @@ def read_state(path: Path, wanted: Mapping[str, Tensor], key: str | None = None)
         )
     names = [name for name in wanted if not name.endswith(OPTIONAL)]
     nets = _nets(named, names)
-    if not any(all(name in net for name in names) for net in nets.values()):
+    if not _whole(nets, names):
         plain = {_unwrapped(name): tensor for name, tensor in named.items()}
         own = {_unwrapped(name): name for name in wanted}
         for place, net in _nets(plain, [_unwrapped(name) for name in names]).items():
             nets[place] = {own.get(name, name): tensor for name, tensor in net.items()}
-    whole = {place: net for place, net in nets.items() if all(name in net for name in names)}
     if key is not None and key not in nets:
         raise ValueError(
             f"model.weights_key={key!r} is no net of this shape in {str(path)!r}: "
@@ -66,8 +65,9 @@ def read_state(path: Path, wanted: Mapping[str, Tensor], key: str | None = None)
         )
     if key is not None or not nets:
         return nets[key] if key is not None else named
+    whole = _whole(nets, names)
     first, *others = whole.values() or [max(nets.values(), key=lambda net: _shared(net, wanted))]
-    if any(not _equal(first, other, names) for other in others):
+    if not all(_equal(first, other, names) for other in others):
         raise ValueError(
             f"model.weights={str(path)!r} holds {len(whole)} nets that fit: choose one by "
             f"model.weights_key={_places(whole)}"
@@ -99,25 +99,15 @@ def load_state(
             log.info("%s has %d classes, the data %d: new last layer %s", *counts)
             own, found = ({k: v for k, v in s.items() if k not in other} for s in (own, found))
             other = []
-    problems = {
-        "missing": [k for k in own if k not in found],
-        "unexpected": [k for k in found if k not in own],
-        "of another shape": other,
-    }
-    if any(problems.values()):
+    missing, unexpected = ([k for k in a if k not in b] for a, b in ((own, found), (found, own)))
+    kinds = {"missing": missing, "unexpected": unexpected, "of another shape": other}
+    problems = [f"{len(k)} tensors {kind} ({_some(k, SHOWN)})" for kind, k in kinds.items() if k]
+    if problems:
+        kind = type(model).__name__
         raise ValueError(
-            f"model.weights={str(path)!r} is not of this {type(model).__name__}: "
-            + "; ".join(_listed(kind, keys) for kind, keys in problems.items() if keys)
+            f"model.weights={str(path)!r} is not of this {kind}: {'; '.join(problems)}"
         )
     model.load_state_dict(found, strict=False)
-
-
-def holds(path: Path, model: nn.Module, key: str | None = None) -> bool:
-    """Whether all tensors of the model are those of the file."""
-    own = model.state_dict()
-    names = [name for name in own if not name.endswith(OPTIONAL)]
-    state = read_state(path, own, key)
-    return all(name in state for name in names) and _equal(own, state, names)
 
 
 def _load(path: Path) -> tuple[Any, State]:
@@ -177,6 +167,11 @@ def _nets(named: State, wanted: list[str]) -> dict[str, State]:
     }
 
 
+def _whole(nets: Mapping[str, State], names: list[str]) -> dict[str, State]:
+    """Those that have all that is wanted."""
+    return {place: net for place, net in nets.items() if all(name in net for name in names)}
+
+
 def _places(nets: Mapping[str, State]) -> str:
     return " | ".join(place or "''" for place in nets) or "none"
 
@@ -226,10 +221,9 @@ def _listing(content: Any) -> str:
     if not isinstance(content, Mapping):
         return f"a {type(content).__name__}"
     keys = [f"{key} ({type(value).__name__})" for key, value in content.items()]
-    more = f" and {len(keys) - SHOWN_KEYS} more" if len(keys) > SHOWN_KEYS else ""
-    return ", ".join(keys[:SHOWN_KEYS]) + more or "nothing"
+    return _some(keys, SHOWN_KEYS) or "nothing"
 
 
-def _listed(kind: str, keys: list[str]) -> str:
-    more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
-    return f"{len(keys)} tensors {kind} ({', '.join(keys[:SHOWN])}{more})"
+def _some(words: Sequence[str], most: int) -> str:
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(words[:most]) + more

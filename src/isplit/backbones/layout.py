@@ -16,6 +16,7 @@ from torchvision.models.vgg import VGG, make_layers
 
 from isplit.backbones.checkpoint import State
 from isplit.graph.aliases import PLANS
+from isplit.graph.tracing import eval_mode
 
 RESNETS = ("resnet", "resnext", "wide_resnet")
 SMALL_STEMS = ("small", "cifar")
@@ -99,13 +100,8 @@ def answer_shape(model: nn.Module, image_size: int, channels: int = 3) -> tuple[
     Raises:
         TypeError: the answer is no tensor.
     """
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
-            answer = model.eval()(torch.empty(1, channels, image_size, image_size))
-    finally:
-        for module, training in modes:
-            module.training = training
+    with eval_mode(model), FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+        answer = model(torch.empty(1, channels, image_size, image_size))
     if not isinstance(answer, torch.Tensor):
         raise TypeError(_how_to_wrap(answer))
     return tuple(answer.shape)

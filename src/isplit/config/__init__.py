@@ -1,10 +1,10 @@
 """From a composed and checked config (``isplit.keys``) to the objects of a job."""
 
-from isplit.config.data import build_data
 from isplit.config.logger import job_id, loggers
 from isplit.config.model import (
     baseline_recipe,
     brings_weights,
+    build_data,
     build_model,
     model_description,
     model_keys,

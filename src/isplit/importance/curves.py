@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from isplit.bottleneck import DEFAULT_RATE, RateOf
 from isplit.importance.curve import Curve, PredictorCost
 from isplit.importance.probe import Judge, forward_passes, judged, pca_kl, pca_nmse, probe
-from isplit.importance.scores import Batches, ClassMeans, MapOf, Progress, ScoreOf, score_classes
+from isplit.importance.scores import Batches, MapOf, Progress, ScoreOf, score_classes
 from isplit.importance.settings import CuiSettings
 from isplit.point import SplitPoint
 
@@ -59,10 +59,10 @@ def importance_curves(
     scores = {kind: p.score_of for kind, p in predictors.items() if isinstance(p, FromGradients)}
     if maps or scores:
         settings = settings or CuiSettings()
-        means = score_classes(
+        sums, counts = score_classes(
             traced, points, batches, len(class_names), maps, scores, settings, progress
         )
-        curves = _averaged(means, (*maps, *scores), tuple(points), class_names)
+        curves = _averaged(sums, counts, (*maps, *scores), tuple(points), class_names)
     reconstructing = {k: p for k, p in predictors.items() if isinstance(p, FromReconstruction)}
     if reconstructing:
         judges = {kind: (p.judge, p.overlapping) for kind, p in reconstructing.items()}
@@ -197,20 +197,22 @@ def _predictor(kind: str) -> Predictor:
 
 
 def _averaged(
-    means: ClassMeans,
+    sums: Tensor,
+    counts: Tensor,
     kinds: Iterable[str],
     points: tuple[SplitPoint, ...],
     class_names: Sequence[str],
 ) -> dict[str, Curve]:
-    """Curves of the class means; their value is the mean over the classes that had images."""
-    names = [class_names[k] for k in means.classes]
+    """Curves of the class means of sums (M, P, K) and counts (K); their value is the mean over the classes that had images."""
+    there = counts.nonzero()[:, 0]
+    names = [class_names[k] for k in there.tolist()]
     left_out = [name for name in class_names if name not in names]
     if left_out:
         some = ", ".join(left_out[:NAMED_AT_MOST])
         log.warning("%d classes without images left out of the curves: %s", len(left_out), some)
     curves = {}
-    for kind, means_PK in zip(kinds, means.means(), strict=True):
+    for kind, means_PK in zip(kinds, sums[..., there] / counts[there], strict=True):
         values = tuple(means_PK.mean(1).tolist())
         per_class = {name: tuple(v.tolist()) for name, v in zip(names, means_PK.T, strict=True)}
-        curves[kind] = Curve(kind, points, values, per_class, means.num_images)
+        curves[kind] = Curve(kind, points, values, per_class, int(counts.sum()))
     return curves

@@ -42,56 +42,31 @@ def score_classes(
     scores: Mapping[str, ScoreOf],
     settings: CuiSettings,
     progress: Progress | None = None,
-) -> ClassMeans:
-    """Means of every class at every point, by each map and score, in one walk over ``batches``.
+) -> tuple[Tensor, Tensor]:
+    """Sums over the images of every class, and how many there are, in one walk over ``batches``.
+
+    The sums are float64 (M, P, K), by each map and then each score; the counts int64 (K).
 
     Raises:
         ValueError: no images, a label without a class or a logit, a score that is not finite.
     """
     if settings.precision == "bf16":
         traced = copy.deepcopy(traced).to(torch.bfloat16).to(memory_format=torch.channels_last)
+    sums_MPK = torch.zeros(len(maps) + len(scores), len(points), num_classes, dtype=torch.float64)
+    counts_K = torch.zeros(num_classes, dtype=torch.int64)
     batch = _BatchScores(points, maps, scores, settings)
     with tapped(traced, points, batch.visit, settings.tap) as model:
-        means = ClassMeans(len(maps) + len(scores), num_classes, len(points))
         for images, labels in batches:
             _check_labels(labels, num_classes)
             logits = model(_as_model(images, model, settings))
             torch.autograd.backward(_explained(logits, labels, settings).sum())
-            means.add(batch.take(), labels)
+            sums_MPK.index_add_(2, labels.cpu(), batch.take())
+            counts_K += labels.cpu().bincount(minlength=num_classes)
             if progress:
                 progress(len(images))
-    if not means.classes:
+    if not counts_K.any():
         raise ValueError("no images to rank the split points with: see split.images, split.classes")
-    return means
-
-
-class ClassMeans:
-    """Running means over the images of each class, in float64 on the host."""
-
-    def __init__(self, num_maps: int, num_classes: int, num_points: int) -> None:
-        self._sums_MPK = torch.zeros(num_maps, num_points, num_classes, dtype=torch.float64)
-        self._counts_K = torch.zeros(num_classes, dtype=torch.int64)
-
-    def add(self, scores: Tensor, labels: Tensor) -> None:
-        """Take in the scores (M, P, N) of one batch with labels (N)."""
-        labels = labels.cpu()
-        self._counts_K += labels.bincount(minlength=len(self._counts_K))
-        self._sums_MPK.index_add_(2, labels, scores)
-
-    @property
-    def num_images(self) -> int:
-        """Images taken in so far."""
-        return int(self._counts_K.sum())
-
-    @property
-    def classes(self) -> list[int]:
-        """Indices of the classes that had images."""
-        indices: list[int] = self._counts_K.nonzero()[:, 0].tolist()
-        return indices
-
-    def means(self) -> Tensor:
-        """Mean score (M, P, K) of each of ``classes``."""
-        return self._sums_MPK[..., self.classes] / self._counts_K[self.classes]
+    return sums_MPK, counts_K
 
 
 class _BatchScores:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from isplit.graph.tracing import eval_mode
 from isplit.point import SplitPoint
 
 Visit = Callable[[int, Tensor, Tensor], None]
@@ -136,20 +137,13 @@ def _before_activation(parts: dict[str, Any], node: fx.Node) -> fx.Node:
 
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Every module in eval mode and every parameter frozen, for a while.
-
-    Flags are set one by one: modules that come from ``torch.export`` refuse ``eval()``.
-    """
-    training = [(module, module.training) for module in model.modules()]
-    frozen = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    """Every module in eval mode and every parameter frozen, for a while."""
+    flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     try:
-        for module, _ in training:
-            module.training = False
-        for parameter, _ in frozen:
-            parameter.requires_grad_(False)
-        yield
+        with eval_mode(model):
+            for parameter, _ in flags:
+                parameter.requires_grad_(False)
+            yield
     finally:
-        for module, flag in training:
-            module.training = flag
-        for parameter, flag in frozen:
+        for parameter, flag in flags:
             parameter.requires_grad_(flag)
