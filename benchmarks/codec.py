@@ -235,9 +235,7 @@ def _features(model: str, cache: Path) -> dict[str, NDArray[np.float32]]:
     test, _ = next(iter(data.loader("test", TEST_IMAGES)))
     traced = trace(net, test[:1])
     points = [
-        point
-        for point in with_aliases(model, split_points(traced))
-        if point.label in POINTS[model]
+        point for point in with_aliases(model, split_points(traced)) if point.label in POINTS[model]
     ]
     found = {}
     with torch.no_grad():

@@ -5,4 +5,3 @@ from isplit.backbones.build import build_backbone as build_backbone
 from isplit.backbones.build import rebuilt as rebuilt
 from isplit.backbones.build import stored_layout as stored_layout
 from isplit.backbones.own import adopt as adopt
-

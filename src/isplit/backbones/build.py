@@ -1,7 +1,5 @@
 """Build a classifier of torchvision for a data set."""
 
-from __future__ import annotations
-
 import inspect
 import logging
 from collections.abc import Mapping
@@ -111,7 +109,9 @@ def rebuilt(keys: Mapping[str, Any], state: State) -> nn.Module:
     known = set(inspect.signature(build_backbone).parameters)
     if unknown := set(keys) - known:
         raise ValueError(f"{', '.join(sorted(unknown))} is no argument of a backbone")
-    plain = {"width": 1.0, "batch_norm": True, "stem": "auto", "arch": None} | dict(keys)
+    plain: dict[str, Any] = {"width": 1.0, "batch_norm": True, "stem": "auto", "arch": None} | dict(
+        keys
+    )
     architecture = _architecture(plain["name"], plain["arch"], plain["batch_norm"])
     _check_settings(architecture, plain["width"], plain["stem"])
     sizes = (plain["num_classes"], plain["image_size"], plain["width"], plain["stem"])

@@ -1,7 +1,5 @@
 """Weights from a file of the user's own, read without running anything in it."""
 
-from __future__ import annotations
-
 import logging
 import re
 import zipfile

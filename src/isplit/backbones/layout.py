@@ -1,7 +1,5 @@
 """The layers of a backbone: torchvision's, or others that fit small images or weights in hand."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise

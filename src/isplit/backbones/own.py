@@ -1,7 +1,5 @@
 """A classifier of the user's own: any module from images to logits."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

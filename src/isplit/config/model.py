@@ -1,7 +1,5 @@
 """The data and the unsplit classifier of a config, and what of it trains."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import replace
 from pathlib import Path

@@ -6,8 +6,6 @@ resumed run, in any order and in any worker process.
 Legend: S pixels a side.
 """
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np

@@ -1,7 +1,5 @@
 """One function from the keys of ``conf/data`` to an ``ImageData``."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -10,15 +8,14 @@ from typing import Any
 
 from PIL import ImageColor
 
-from isplit.data import chest_xray, folder, letters, notmnist, tiny_imagenet
+from isplit.data import folder, letters, notmnist, tiny_imagenet
 from isplit.data.choice import choose_classes, group_classes
 from isplit.data.decode import How
 from isplit.data.decoded import decoded_images
 from isplit.data.files import shown
-from isplit.data.images import Preparation, Split
+from isplit.data.images import Preparation
 from isplit.data.listing import (
     SPLITS,
-    Labelled,
     Listing,
     carve_validation,
     describe_copies,
@@ -34,7 +31,7 @@ DATA_SETS: dict[str, Callable[..., Listing]] = {
     "letters": letters.list_images,
     "notmnist": notmnist.list_images,
     "tiny_imagenet": tiny_imagenet.list_images,
-    "chest_xray": chest_xray.list_images,
+    "chest_xray": folder.list_chest_images,
     "folder": folder.list_images,
 }
 _BYTES_PER_GB = 1e9
@@ -91,22 +88,23 @@ def build_data(
     decoded = decoded_images(
         listing.files, names, how, memory_bytes=memory_bytes, cache_dir=cache_dir
     )
-    broken = {names[number]: reason for number, reason in decoded.broken.items()}
-    skipped = _skip_corrupt(broken, max_corrupt)
-    if skipped:
-        listing = _without(listing, set(broken))
-        refuse_empty_classes(listing)
-    for line in describe_copies(listing, dict(zip(names, decoded.digests, strict=True))):
+    skipped = _skip_corrupt(decoded.broken, max_corrupt)
+    splits = {
+        split: [image for image in listing.splits[split] if image.name not in decoded.broken]
+        for split in SPLITS
+    }
+    listing = replace(listing, splits=splits)
+    refuse_empty_classes(listing)
+    for line in describe_copies(listing, decoded.digests):
         log.warning("data.root: %s (equal files)", line)
     return ImageData(
         name,
         listing.class_names,
         decoded,
-        _splits(listing, names),
+        splits,
         preparation,
         skipped=skipped,
         num_workers=num_workers,
-        seed=seed,
     )
 
 
@@ -136,7 +134,7 @@ def _three(value: float | Sequence[float]) -> tuple[float, float, float]:
     return float(red), float(green), float(blue)
 
 
-def _skip_corrupt(broken: dict[str, str], max_corrupt: int) -> tuple[str, ...]:
+def _skip_corrupt(broken: Mapping[str, str], max_corrupt: int) -> tuple[str, ...]:
     """Name and reason of each file that is left out, or an error that lists them all."""
     described = tuple(f"{shown(name)}: {reason}" for name, reason in sorted(broken.items()))
     if len(broken) > max_corrupt:
@@ -147,20 +145,3 @@ def _skip_corrupt(broken: dict[str, str], max_corrupt: int) -> tuple[str, ...]:
     for line in described:
         log.warning("left out: %s", line)
     return described
-
-
-def _without(listing: Listing, names: set[str]) -> Listing:
-    splits = {
-        split: tuple(image for image in images if image.name not in names)
-        for split, images in listing.splits.items()
-    }
-    return replace(listing, splits=splits)
-
-
-def _splits(listing: Listing, names: Sequence[str]) -> dict[str, Split]:
-    number = {name: position for position, name in enumerate(names)}
-
-    def numbered(images: Sequence[Labelled]) -> Split:
-        return Split(tuple(number[name] for name, _ in images), tuple(y for _, y in images))
-
-    return {split: numbered(listing.splits[split]) for split in SPLITS}

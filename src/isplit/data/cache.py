@@ -1,7 +1,5 @@
 """Arrays that cost seconds to make, kept in a file that is checked when it is read."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

@@ -1,7 +1,5 @@
 """Which classes of a data set are used: from the words of a config to labels."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -26,13 +24,7 @@ def choose_classes(listing: Listing, classes: Sequence[str | int] | None) -> Lis
         raise ValueError(
             f"data.classes={list(classes)} must name at least two classes, each of them once"
         )
-    new_label = {old: new for new, old in enumerate(chosen)}
-    return replace(
-        listing,
-        class_names=tuple(listing.class_names[label] for label in chosen),
-        splits={split: _relabel(images, new_label) for split, images in listing.splits.items()},
-        aliases={a: new_label[old] for a, old in listing.aliases.items() if old in new_label},
-    )
+    return _merged(listing, {listing.class_names[label]: [label] for label in chosen})
 
 
 def group_classes(listing: Listing, groups: Mapping[str, Sequence[str | int]] | None) -> Listing:
@@ -54,9 +46,7 @@ def group_classes(listing: Listing, groups: Mapping[str, Sequence[str | int]] | 
             "data.groups must have at least two groups of at least one class, no class in two: "
             + ", ".join(f"{name} ({len(labels)})" for name, labels in members.items())
         )
-    new_label = {old: new for new, labels in enumerate(members.values()) for old in labels}
-    splits = {split: _relabel(images, new_label) for split, images in listing.splits.items()}
-    return replace(listing, class_names=tuple(members), splits=splits, aliases={})
+    return _merged(listing, members)
 
 
 def class_labels(
@@ -128,5 +118,12 @@ def _unknown(key: str, wanted: object, class_names: Sequence[str]) -> ValueError
     )
 
 
-def _relabel(images: Sequence[Labelled], new_label: Mapping[int, int]) -> tuple[Labelled, ...]:
-    return tuple(Labelled(name, new_label[old]) for name, old in images if old in new_label)
+def _merged(listing: Listing, groups: Mapping[str, Sequence[int]]) -> Listing:
+    """The images of the groups' classes, labelled by their group."""
+    new_label = {old: new for new, labels in enumerate(groups.values()) for old in labels}
+    splits = {
+        split: tuple(Labelled(name, new_label[old]) for name, old in images if old in new_label)
+        for split, images in listing.splits.items()
+    }
+    aliases = {a: new_label[old] for a, old in listing.aliases.items() if old in new_label}
+    return replace(listing, class_names=tuple(groups), splits=splits, aliases=aliases)

@@ -3,8 +3,6 @@
 Legend: S pixels a side.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -3,14 +3,12 @@
 Legend: N images, S pixels a side.
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -31,37 +29,38 @@ DECODING = 3  # to be raised with every change of the pixels: old cache files ar
 
 @dataclass(frozen=True)
 class DecodedImages:
-    """Images by their number, all of one size; each file has been read and checked once.
+    """Images by the names of their files, all of one size; each was read and checked once.
 
     Attributes:
         files: give the contents.
-        names: of the files; the number of an image is the place of its name.
-        how: they become pixels.
+        digests: the hash of the content of each file; their order is that of ``stored``.
+        how: files become pixels.
         stored: the decoded images (N, 3, S, S), or none of them.
-        digests: the hash of the content of each file.
-        broken: number and reason of each file that is no image; its pixels are undefined.
+        broken: reason of each file that is no image; its pixels are undefined.
         changed: what was done to pixels that the contents do not tell; empty for most sets.
     """
 
     files: Files
-    names: tuple[str, ...]
+    digests: Mapping[str, bytes]
     how: How
     stored: Tensor
-    digests: tuple[bytes, ...]
-    broken: Mapping[int, str]
+    broken: Mapping[str, str]
     changed: Mapping[str, Any]
 
     @property
     def in_memory(self) -> bool:
         """Whether the images are held decoded."""
-        return len(self.stored) == len(self.names)
+        return len(self.stored) == len(self.digests)
 
-    def pixels(self, numbers: Sequence[int]) -> Tensor:
-        """The images of these numbers: uint8 (N, 3, S, S)."""
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.digests)}
+
+    def pixels(self, names: Sequence[str]) -> Tensor:
+        """The images of these names: uint8 (N, 3, S, S)."""
         if self.in_memory:
-            return self.stored[torch.as_tensor(numbers)]
-        contents = (self.files.read(self.names[number]) for number in numbers)
-        return torch.stack([decode(content, *self.how) for content in contents])
+            return self.stored[[self._places[name] for name in names]]
+        return torch.stack([decode(self.files.read(name), *self.how) for name in names])
 
 
 def decoded_images(
@@ -89,12 +88,11 @@ def decoded_images(
     say(seen, arrays["extremes"], how)
     return DecodedImages(
         files,
-        tuple(names),
+        dict(zip(names, map(np.ndarray.tobytes, digests), strict=True)),
         how,
-        stored=torch.from_numpy(arrays["pixels"]),
-        digests=tuple(digest.tobytes() for digest in digests),
-        broken={number: why for number, why in enumerate(arrays["broken"].tolist()) if why},
-        changed=changes(seen, how),
+        torch.from_numpy(arrays["pixels"]),
+        {name: why for name, why in zip(names, arrays["broken"].tolist(), strict=True) if why},
+        changes(seen, how),
     )
 
 

@@ -1,7 +1,5 @@
 """Named image files in a folder, a .zip, an uncompressed .tar or an array."""
 
-from __future__ import annotations
-
 import logging
 import os
 import re

@@ -3,8 +3,6 @@
 Legend: N images, S pixels a side.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any, cast
@@ -15,40 +13,11 @@ from torch.utils.data import Dataset, DistributedSampler
 
 from isplit.data.augment import augment
 from isplit.data.decoded import DecodedImages
-from isplit.data.listing import Labelled, places_in_class
+from isplit.data.listing import Labelled
 
 Batch = tuple[Tensor, Tensor]
 
 _SEED_STRIDE = 1_000_003  # torch orders epoch e of seed s by s + e; keeps the seeds apart
-
-
-@dataclass(frozen=True)
-class Split:
-    """The images of one split: their numbers among the decoded images and their labels."""
-
-    numbers: tuple[int, ...]
-    labels: tuple[int, ...]
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def of_classes(self, labels: Sequence[int]) -> Split:
-        """The images of these classes only."""
-        return self._chosen([i for i, label in enumerate(self.labels) if label in labels])
-
-    def balanced(self, count: int, seed: int) -> Split:
-        """``count`` images (all, if there are fewer), as equally many of each class as possible.
-
-        Any beginning of it is balanced too, and a smaller choice is the beginning of a larger.
-        """
-        places = places_in_class([Labelled("", label) for label in self.labels], seed)
-        order = sorted(range(len(self)), key=lambda i: (places[i], self.labels[i]))
-        return self._chosen(order[:count])
-
-    def _chosen(self, positions: Sequence[int]) -> Split:
-        return Split(
-            tuple(self.numbers[i] for i in positions), tuple(self.labels[i] for i in positions)
-        )
 
 
 @dataclass(frozen=True)
@@ -80,17 +49,18 @@ class Images(Dataset[Batch]):
     """
 
     decoded: DecodedImages
-    split: Split
+    labelled: Sequence[Labelled]
     preparation: Preparation
     augment: str
     seed: int
 
     def __len__(self) -> int:
-        return len(self.split)
+        return len(self.labelled)
 
     def __getitems__(self, visits: Sequence[tuple[int, int]]) -> Batch:
         """The whole batch at once; ``DataLoader`` looks for this method."""
-        images = self.decoded.pixels([self.split.numbers[index] for _, index in visits])
+        names, labels = zip(*(self.labelled[index] for _, index in visits), strict=True)
+        images = self.decoded.pixels(names)
         if self.augment != "none":
             images = torch.stack(
                 [
@@ -98,8 +68,7 @@ class Images(Dataset[Batch]):
                     for image, (epoch, index) in zip(images, visits, strict=True)
                 ]
             )
-        labels = torch.tensor([self.split.labels[index] for _, index in visits])
-        return self.preparation.normalised(images), labels
+        return self.preparation.normalised(images), torch.tensor(labels)
 
 
 class EpochSampler(DistributedSampler[Any]):

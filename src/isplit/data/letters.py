@@ -5,8 +5,6 @@ VGG16 of a quarter of the width reaches about 0.90 and retrained split points sp
 is what a comparison of split points needs. Whole font families are kept for the test images.
 """
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 from typing import Any

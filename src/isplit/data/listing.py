@@ -1,7 +1,5 @@
 """Which image has which label and belongs to which split, before any pixel is read."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -37,7 +35,7 @@ class Listing:
 
     files: Files
     class_names: tuple[str, ...]
-    splits: Mapping[str, tuple[Labelled, ...]]
+    splits: Mapping[str, Sequence[Labelled]]
     aliases: Mapping[str, int] = field(default_factory=dict)
     passed_over: str = ""
 
@@ -51,6 +49,16 @@ def limit_images(listing: Listing, images_per_class: int | None, seed: int) -> L
         places = zip(images, places_in_class(images, seed), strict=True)
         splits[split] = tuple(image for image, place in places if place < images_per_class)
     return replace(listing, splits=splits)
+
+
+def balanced(images: Sequence[Labelled], count: int, seed: int) -> list[Labelled]:
+    """``count`` images (all, if there are fewer), as equally many of each class as possible.
+
+    Any beginning of it is balanced too, and a smaller choice is the beginning of a larger.
+    """
+    places = zip(places_in_class(images, seed), images, strict=True)
+    in_order = sorted(places, key=lambda placed: (placed[0], placed[1].label))
+    return [image for _, image in in_order[:count]]
 
 
 def carve_validation(listing: Listing, fraction: float, seed: int) -> Listing:

@@ -1,7 +1,5 @@
 """notMNIST: letters A-J cut from fonts found on the web, 28 x 28 grey (Yaroslav Bulatov, 2011)."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import os
@@ -79,7 +77,8 @@ def read_idx(content: bytes, name: str = "idx") -> np.ndarray:
 
 def _list_idx(files: Files) -> Listing:
     """``train`` and ``t10k`` as they are, or the one pair that is there divided in file order."""
-    parts = {part: _pair(files, part) for part in ("train", "t10k") if _has(files, part)}
+    there = " ".join(files.names)
+    parts = {part: _pair(files, part) for part in ("train", "t10k") if f"{part}-images" in there}
     images, labels = (np.concatenate(arrays) for arrays in zip(*parts.values(), strict=True))
     first = len(next(iter(parts.values()))[1])
     num_train = first if len(parts) == 2 else round(TRAIN_FRACTION * first)
@@ -98,10 +97,6 @@ def _pair(files: Files, part: str) -> tuple[np.ndarray, np.ndarray]:
             f" {labels.shape} up to {largest}, not (N, H, W), (N,) and 0..9"
         )
     return images, labels
-
-
-def _has(files: Files, part: str) -> bool:
-    return any(name.startswith(f"{part}-images") for name in files.names)
 
 
 def _read(files: Files, what: str, num_axes: int) -> np.ndarray:

@@ -3,8 +3,6 @@
 Legend: N images, S pixels a side.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """From a model to its forward graph, in which nothing is overwritten and every node is measured."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -3,8 +3,6 @@
 Shape suffixes: M kinds, P points, K classes, N images, C channels, X positions.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +15,7 @@ from torch.nn import functional as F
 from isplit.bottleneck import DEFAULT_RATE, RateOf
 from isplit.importance.curve import Curve, PredictorCost
 from isplit.importance.probe import Judge, forward_passes, judged, pca_kl, pca_nmse, probe
-from isplit.importance.scores import Batches, MapOf, Progress, ScoreOf, score_classes
+from isplit.importance.scores import Batches, FromGradients, Progress, score_classes
 from isplit.importance.settings import CuiSettings
 from isplit.point import SplitPoint
 
@@ -55,14 +53,13 @@ def importance_curves(
     """
     predictors = {kind: _predictor(kind) for kind in kinds}
     curves: dict[str, Curve] = {}
-    maps = {kind: p.map_of for kind, p in predictors.items() if isinstance(p, FromMaps)}
-    scores = {kind: p.score_of for kind, p in predictors.items() if isinstance(p, FromGradients)}
-    if maps or scores:
+    by_gradient = {kind: p for kind, p in predictors.items() if isinstance(p, FromGradients)}
+    if by_gradient:
         settings = settings or CuiSettings()
         sums, counts = score_classes(
-            traced, points, batches, len(class_names), maps, scores, settings, progress
+            traced, points, batches, len(class_names), by_gradient, settings, progress
         )
-        curves = _averaged(sums, counts, (*maps, *scores), tuple(points), class_names)
+        curves = _averaged(sums, counts, by_gradient, tuple(points), class_names)
     reconstructing = {k: p for k, p in predictors.items() if isinstance(p, FromReconstruction)}
     if reconstructing:
         judges = {kind: (p.judge, p.overlapping) for kind, p in reconstructing.items()}
@@ -77,7 +74,7 @@ def computed_by(kinds: Iterable[str]) -> list[Callable[..., object]]:
     functions: list[Callable[..., object]] = []
     for kind in kinds:
         match _predictor(kind):
-            case FromMaps(function) | FromGradients(function):
+            case FromGradients(function):
                 functions += [score_classes, _averaged, function]
             case FromReconstruction(judge):
                 functions += [judged, judge]
@@ -139,20 +136,6 @@ def depth(points: Sequence[SplitPoint]) -> Curve:
 
 
 @dataclass(frozen=True)
-class FromMaps:
-    """Needs one backward pass, shared: makes a map (N, X) of F (N, C, X) and alpha (N, C)."""
-
-    map_of: MapOf
-
-
-@dataclass(frozen=True)
-class FromGradients:
-    """Shares that pass; makes a score (N) of F (N, C, X) and alpha (N, C), without a map."""
-
-    score_of: ScoreOf
-
-
-@dataclass(frozen=True)
 class FromReconstruction:
     """Needs a closed-form bottleneck at every point, shared; no labels, no gradients.
 
@@ -173,11 +156,11 @@ class FromArchitecture:
     curve_of: Callable[[Sequence[SplitPoint]], Curve]
 
 
-Predictor = FromMaps | FromGradients | FromReconstruction | FromArchitecture
+Predictor = FromGradients | FromReconstruction | FromArchitecture
 
 PREDICTORS: dict[str, Predictor] = {
-    "cui": FromMaps(grad_cam),
-    "gradient": FromMaps(gradient_alone),
+    "cui": FromGradients(grad_cam, is_map=True),
+    "gradient": FromGradients(gradient_alone, is_map=True),
     "cosine": FromGradients(cosine),
     "cde": FromArchitecture(cut_distil_encode),
     "size": FromArchitecture(layer_size),
@@ -203,7 +186,7 @@ def _averaged(
     points: tuple[SplitPoint, ...],
     class_names: Sequence[str],
 ) -> dict[str, Curve]:
-    """Curves of the class means of sums (M, P, K) and counts (K); their value is the mean over the classes that had images."""
+    """Curves of the means of classes: sums (M, P, K) over counts (K); those without images miss."""
     there = counts.nonzero()[:, 0]
     names = [class_names[k] for k in there.tolist()]
     left_out = [name for name in class_names if name not in names]

@@ -73,7 +73,8 @@ class Blocks:
 
     def rows(self, features: Tensor) -> Tensor:
         """Features (N, *point.shape) as rows (R, D); maps that do not fit are continued."""
-        maps = by_channel(features, self.point).unflatten(2, (self.height, self.width))
+        channels = by_channel(features, self.point)
+        maps = channels.reshape(*channels.shape[:2], self.height, self.width)
         down, right = (-size % side for size, side in zip(maps.shape[2:], self.sides, strict=True))
         if down or right:
             maps = F.pad(maps, (0, right, 0, down), mode="replicate")

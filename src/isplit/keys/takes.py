@@ -7,8 +7,6 @@ number by its place) or ``mapping``; ``list of`` or ``3`` of one of these, of ``
 of the same key) or of what another key or group takes.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence

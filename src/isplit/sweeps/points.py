@@ -6,8 +6,6 @@ isplit points model=vgg16_small split.granularity=all --json points.json
 A bare word is a classifier of torchvision, at 224 pixels; key=value is as after isplit train.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
