@@ -4,4 +4,4 @@ from isplit.backbones.build import BACKBONES as BACKBONES
 from isplit.backbones.build import build_backbone as build_backbone
 from isplit.backbones.build import rebuilt as rebuilt
 from isplit.backbones.build import stored_layout as stored_layout
-from isplit.backbones.own import adopt as adopt
+from isplit.backbones.custom import adopt as adopt

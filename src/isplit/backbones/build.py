@@ -11,16 +11,18 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from isplit.backbones.checkpoint import State, load_state, read_state
-from isplit.backbones.layout import (
+from isplit.backbones.architecture import (
     RESNETS,
     SMALL_STEMS,
+    Layout,
     check_runs,
     downloaded,
     fitted,
     renew_head,
     stem_for,
 )
+from isplit.backbones.checkpoint import load_state
+from isplit.backbones.weights_file import State, read_state
 from isplit.graph import classifier_of
 from isplit.graph.aliases import PLANS
 
@@ -70,31 +72,28 @@ def build_backbone(
             for it, or weights of another architecture.
         FileNotFoundError: the weights file is not there.
     """
-    architecture = _architecture(name, arch, batch_norm)
-    _check_settings(architecture, width, stem)
-    published = _published(architecture, weights)
+    layout = _layout(name, num_classes, image_size, width, batch_norm, stem, arch)
+    published = _published(layout.architecture, weights)
     if published is not None:
-        model = downloaded(architecture, published, width, stem)
+        model = downloaded(layout, published)
         renew_head(model, num_classes, classifier_of(model, head))
     else:
-        model = fitted(architecture, num_classes, image_size, width, stem, None)
+        model = fitted(layout)
         if weights is not None:  # they may have another layout than the images ask for
             state = read_state(Path(weights), model.state_dict(), weights_key)
-            model = fitted(architecture, num_classes, image_size, width, stem, state)
-            if stem == "auto" and stem_for(architecture, stem, image_size, state) == "small":
+            model = fitted(layout, state)
+            if stem == "auto" and stem_for(layout, state) == "small":
                 log.info("taken with a pooling behind its 3x3 stem; without: model.stem=cifar")
             load_state(model, state, Path(weights), lambda net: classifier_of(net, head))
     if dropout is not None:
-        _set_dropout(model, architecture, dropout)
-    check_runs(model, architecture, image_size)
+        _set_dropout(model, layout.architecture, dropout)
+    check_runs(model, layout.architecture, image_size)
     return model
 
 
 def stored_layout(keys: Mapping[str, Any], state: Mapping[str, Tensor]) -> dict[str, Any]:
     """Arguments of ``build_backbone`` that build the layout of these weights again, untrained."""
-    architecture = _architecture(keys["name"], keys["arch"], keys["batch_norm"])
-    stem = stem_for(architecture, keys["stem"], keys["image_size"], state)
-    return {**keys, "stem": stem, "weights": None, "weights_key": None}
+    return {**keys, "stem": stem_for(_layout(**keys), state), "weights": None, "weights_key": None}
 
 
 def rebuilt(keys: Mapping[str, Any], state: State) -> nn.Module:
@@ -109,14 +108,30 @@ def rebuilt(keys: Mapping[str, Any], state: State) -> nn.Module:
     known = set(inspect.signature(build_backbone).parameters)
     if unknown := set(keys) - known:
         raise ValueError(f"{', '.join(sorted(unknown))} is no argument of a backbone")
-    plain: dict[str, Any] = {"width": 1.0, "batch_norm": True, "stem": "auto", "arch": None} | dict(
-        keys
-    )
-    architecture = _architecture(plain["name"], plain["arch"], plain["batch_norm"])
-    _check_settings(architecture, plain["width"], plain["stem"])
-    sizes = (plain["num_classes"], plain["image_size"], plain["width"], plain["stem"])
     with torch.device("meta"):
-        return fitted(architecture, *sizes, state)
+        return fitted(_layout(**keys), state)
+
+
+def _layout(
+    name: str,
+    num_classes: int,
+    image_size: int,
+    width: float = 1.0,
+    batch_norm: bool = True,
+    stem: str = "auto",
+    arch: str | None = None,
+    **_: Any,
+) -> Layout:
+    architecture = _architecture(name, arch, batch_norm)
+    if width <= 0:
+        raise ValueError(f"model.width={width} is not above 0")
+    if width != 1.0 and not architecture.startswith("vgg"):
+        raise ValueError(f"model.width={width} is for VGG; {architecture} has only width 1")
+    if stem not in STEMS:
+        raise ValueError(f"model.stem={stem!r} is none of: {', '.join(STEMS)}")
+    if stem in SMALL_STEMS and not architecture.startswith(RESNETS):
+        raise ValueError(f"model.stem={stem} is for ResNets; {architecture} has its own")
+    return Layout(architecture, num_classes, image_size, width, stem)
 
 
 def _architecture(name: str, arch: str | None, batch_norm: bool) -> str:
@@ -135,17 +150,6 @@ def _architecture(name: str, arch: str | None, batch_norm: bool) -> str:
         choices = ", ".join(dict.fromkeys([*closest, *known]))
         raise ValueError(f"model.arch={arch!r} is none of torchvision's: {choices}")
     return arch
-
-
-def _check_settings(architecture: str, width: float, stem: str) -> None:
-    if width <= 0:
-        raise ValueError(f"model.width={width} is not above 0")
-    if width != 1.0 and not architecture.startswith("vgg"):
-        raise ValueError(f"model.width={width} is for VGG; {architecture} has only width 1")
-    if stem not in STEMS:
-        raise ValueError(f"model.stem={stem!r} is none of: {', '.join(STEMS)}")
-    if stem in SMALL_STEMS and not architecture.startswith(RESNETS):
-        raise ValueError(f"model.stem={stem} is for ResNets; {architecture} has its own")
 
 
 def _published(architecture: str, weights: str | Path | None) -> Any:

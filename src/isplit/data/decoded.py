@@ -17,7 +17,7 @@ import PIL
 import torch
 from torch import Tensor
 
-from isplit.data.cache import Arrays, cached
+from isplit.data.cache import cached
 from isplit.data.decode import How, decode, range_of
 from isplit.data.files import Files
 from isplit.data.survey import changes, decode_all, for_each, say
@@ -80,7 +80,9 @@ def decoded_images(
     make = partial(decode_all, files, names, how, keep=keep)
     contents = hashlib.sha256(digests.tobytes()).hexdigest()
     settings = [contents, *how, keep, DECODING, PIL.__version__]
-    make_cached = partial(cached, cache_dir, "pixels", settings, make, _none_broken)
+    make_cached = partial(
+        cached, cache_dir, "pixels", settings, make, lambda made: not any(made["broken"])
+    )
     arrays = make_cached() if files.on_disk else make()
     seen = arrays["seen"]
     if seen["deep"].any() and not how.values:
@@ -126,7 +128,3 @@ def _digests(files: Files, names: Sequence[str]) -> np.ndarray:
 
     for_each(read, range(len(names)), "reading")
     return digests
-
-
-def _none_broken(arrays: Arrays) -> bool:
-    return not (arrays["broken"] != "").any()

@@ -8,7 +8,7 @@ import threading
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -72,8 +72,9 @@ def open_files(path: Path) -> Files:
     if path.is_dir():
         return _of_folder(path)
     if zipfile.is_zipfile(path):
-        zipped = _Zip(path)
-        return Files(_sorted_visible(zipped.archive().namelist()), zipped.read)
+        _archive.cache_clear()
+        names = _archive(path, os.getpid(), threading.get_ident()).namelist()
+        return Files(_sorted_visible(names), partial(_read_member, path))
     try:
         return _of_tar(path)
     except tarfile.TarError:
@@ -97,27 +98,6 @@ def shown(names: str | Iterable[str]) -> str:
     """
     text = names if isinstance(names, str) else ", ".join(names)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-class _Zip:
-    """A zip archive, opened by each process and thread for itself."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._opened: dict[tuple[int, int], zipfile.ZipFile] = {}
-
-    def archive(self) -> zipfile.ZipFile:
-        owner = (os.getpid(), threading.get_ident())
-        if owner not in self._opened:
-            self._opened[owner] = zipfile.ZipFile(self._path)
-        return self._opened[owner]
-
-    def read(self, name: str) -> bytes:
-        _refuse_large(self.archive().getinfo(name).file_size)
-        return self.archive().read(name)
-
-    def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_opened": {}}
 
 
 def _of_folder(folder: Path) -> Files:
@@ -161,6 +141,18 @@ def _read_below(folder: Path, name: str) -> bytes:
     return _part(path, 0, path.stat().st_size)
 
 
+@cache
+def _archive(path: Path, process: int, thread: int) -> zipfile.ZipFile:
+    """A zip archive, opened by each process and thread for itself."""
+    return zipfile.ZipFile(path)
+
+
+def _read_member(path: Path, name: str) -> bytes:
+    archive = _archive(path, os.getpid(), threading.get_ident())
+    _refuse_large(archive.getinfo(name).file_size)
+    return archive.read(name)
+
+
 def _read_place(path: Path, places: dict[str, tuple[int, int]], name: str) -> bytes:
     return _part(path, *places[name])
 
@@ -185,9 +177,8 @@ def _refuse_large(size: int) -> None:
 
 def _sorted_visible(names: Iterable[str]) -> tuple[str, ...]:
     """Without hidden files and what macOS and network drives put beside them."""
-    return tuple(sorted({name for name in names if not _is_hidden(name)}))
 
+    def is_hidden(part: str) -> bool:
+        return part.startswith(".") or part in ("__MACOSX", "@eaDir")
 
-def _is_hidden(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    return any(part.startswith(".") or part in ("__MACOSX", "@eaDir") for part in parts)
+    return tuple(sorted({n for n in names if not any(map(is_hidden, PurePosixPath(n).parts))}))

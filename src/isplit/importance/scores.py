@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, fx
 from torch.nn import functional as F
 
-from isplit.importance.positions import by_channel, grid_of, on_grid
+from isplit.importance.channels import by_channel, grid_of, on_grid
 from isplit.importance.settings import CuiSettings
 from isplit.importance.taps import tapped
 from isplit.point import SplitPoint

@@ -19,7 +19,7 @@ from torch import nn
 
 from isplit import config
 from isplit.backbones import build_backbone
-from isplit.backbones.layout import IMAGENET_PX
+from isplit.backbones.architecture import IMAGENET_PX
 from isplit.files import write_json
 from isplit.graph import split_points, trace, with_aliases
 from isplit.importance import RULES, select

@@ -8,8 +8,9 @@ from torch import nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.nn.parameter import is_lazy
 
-from isplit.backbones.checkpoint import load_state, read_state
-from isplit.backbones.layout import answer_shape
+from isplit.backbones.architecture import answer_shape
+from isplit.backbones.checkpoint import load_state
+from isplit.backbones.weights_file import read_state
 from isplit.graph import classifier_of, uncompiled
 
 OTHER_CHANNELS = (1, 4)
