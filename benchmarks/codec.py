@@ -31,14 +31,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from isplit.backbones import build_backbone, friendly_names
+from isplit.backbones import build_backbone
 from isplit.codec import Codec, bound_codec, calibrate, from_config
 from isplit.codec.ans import symbols
 from isplit.codec.compiled import COMPILED
 from isplit.codec.tables import TOTAL
 from isplit.data import build_data
 from isplit.files import write_json
-from isplit.graph import split_at, split_points, trace
+from isplit.graph import split_at, split_points, trace, with_aliases
 from isplit.stages.recipe import Recipe
 
 POINTS = {
@@ -235,9 +235,7 @@ def _features(model: str, cache: Path) -> dict[str, NDArray[np.float32]]:
     test, _ = next(iter(data.loader("test", TEST_IMAGES)))
     traced = trace(net, test[:1])
     points = [
-        point
-        for point in friendly_names(model, split_points(traced))
-        if point.label in POINTS[model]
+        point for point in with_aliases(model, split_points(traced)) if point.label in POINTS[model]
     ]
     found = {}
     with torch.no_grad():

@@ -23,9 +23,9 @@ from rich.table import Table
 from torch import Tensor, fx, nn
 from torchvision import models
 
+from isplit.backbones import build_backbone
 from isplit.files import write_json
 from isplit.graph import split_at, split_points, trace
-from isplit.graph.__main__ import torchvision_model
 from isplit.graph.check import moved_constants
 from isplit.point import SplitPoint
 
@@ -136,6 +136,12 @@ def check(name: str, model: nn.Module, image: Tensor) -> Verdict:
     unknown = sum(point.channels_last is None for point in layers)
     seconds = round(time.perf_counter() - start, 2)
     return Verdict(name, len(points), len(layers), unknown, reason is None, reason, seconds)
+
+
+def torchvision_model(name: str, pixels: int) -> tuple[nn.Module, Tensor]:
+    """A classifier of torchvision with random weights, and one image it takes."""
+    net = build_backbone("torchvision", 1000, arch=name, image_size=pixels)
+    return net, torch.randn(1, 3, pixels, pixels)
 
 
 def timm_model(name: str) -> tuple[nn.Module, Tensor]:

@@ -11,8 +11,8 @@ from pipeline.jobs import ROOT, compose_job
 from isplit import __main__ as command
 from isplit.backbones.build import BACKBONES, STEMS
 from isplit.config import cui_settings, curve_rate_of, limits, not_compressed
-from isplit.data.album import FITS
 from isplit.data.augment import AUGMENTATIONS
+from isplit.data.decode import FITS
 from isplit.graph.points import GRANULARITIES
 from isplit.importance import PREDICTORS, RULES
 from isplit.keys import checked, composed, conf_folder

@@ -2,7 +2,7 @@
 
 isplit train [key=value ...]      choose a split point, train the bottleneck, say what it costs
 isplit analyze [key=value ...]    what the runs of train say together
-isplit points MODEL               the split points of a classifier of torchvision
+isplit points MODEL               the split points of a classifier of torchvision, or of model=...
 
 train --help and analyze --help list every key.
 """
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         case ["train" | "analyze" as job, *words]:
             return _hydra(job, words)
         case ["points", *words]:
-            from isplit.graph.__main__ import main as points
+            from isplit.sweeps.points import main as points
 
             return points(words)
         case [*words]:

@@ -15,8 +15,8 @@ from torch import nn
 from torchvision import models
 from torchvision.models._api import WeightsEnum
 
-from isplit.backbones import BACKBONES, adopt, build_backbone, friendly_names
-from isplit.graph import split_points, trace
+from isplit.backbones import BACKBONES, adopt, build_backbone
+from isplit.graph import split_points, trace, with_aliases
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -57,20 +57,20 @@ def test_a_transformer_is_built_for_the_image_size():
 
 
 def test_vgg_points_are_the_papers():
-    points = friendly_names("vgg16", points_of(small_vgg(), 32))
+    points = with_aliases("vgg16", points_of(small_vgg(), 32))
     convs = {1: 2, 2: 2, 3: 3, 4: 3, 5: 3}
     blocks = [
         [f"block{b}_conv{c + 1}" for c in range(convs[b])] + [f"block{b}_pool"] for b in convs
     ]
     assert [p.label for p in points] == list(chain.from_iterable(blocks))
-    plain = friendly_names("vgg16", points_of(small_vgg(batch_norm=False), 32))
+    plain = with_aliases("vgg16", points_of(small_vgg(batch_norm=False), 32))
     assert plain[9].aliases == ("block3_pool",)
     assert plain[9].name == "features.16"
 
 
 def test_other_models_have_no_friendlier_names():
     points = points_of(build_backbone("resnet18", 2, image_size=32), 32)
-    assert friendly_names("resnet18", points) == points
+    assert with_aliases("resnet18", points) == points
 
 
 def test_vgg_at_imagenet_size_has_the_published_layout():

@@ -1,6 +1,5 @@
 """Split points of the tiny nets, against closed forms and slow twins; then real architectures."""
 
-import json
 from itertools import pairwise
 
 import cases
@@ -9,10 +8,10 @@ import torch
 from torch import fx, nn
 from torchvision import models
 
-from isplit.graph import __main__ as command
+from isplit.backbones import build_backbone
 from isplit.graph import classifier_of, split_at, split_points, trace
 from isplit.graph.aliases import with_aliases
-from isplit.graph.cuts import clean_cuts
+from isplit.graph.nodes import clean_cuts
 
 ONE_OF_EACH_KIND = [
     "mobilenet_v3_small",
@@ -207,7 +206,10 @@ def test_maps_with_channels_last():
 @pytest.mark.parametrize("name", ONE_OF_EACH_KIND)
 def test_every_point_of_a_torchvision_model(name):
     torch.manual_seed(0)
-    net, image = command.torchvision_model(name, 64)
+    net, image = (
+        build_backbone("torchvision", 10, arch=name, image_size=64),
+        torch.randn(1, 3, 64, 64),
+    )
     graph, images = trace(net.eval(), image), torch.randn(2, *image.shape[1:])
     points = split_points(graph, "all")
     assert len(points) > len(split_points(graph)) >= 10
@@ -216,23 +218,6 @@ def test_every_point_of_a_torchvision_model(name):
         for point in points:
             head, tail = split_at(graph, point)
             assert torch.equal(tail(head(images)), net(images)), point.name
-
-
-def test_command_lists_one_model(tmp_path, capsys):
-    path = tmp_path / "new" / "points.json"
-    assert command.main(["resnet18", "--image-size", "64", "--json", str(path)]) == 0
-    printed = capsys.readouterr().out
-    assert "resnet18: 10 split points at 64 px" in printed
-    assert "layer2.0" in printed
-    assert "128x8x8" in printed
-    points = json.loads(path.read_text())["points"]
-    assert [p["name"] for p in points][:3] == ["relu", "maxpool", "layer1.0"]
-
-
-def test_command_refuses_unknown_models_with_the_closest_first(capsys):
-    with pytest.raises(SystemExit):
-        command.main(["resnt50"])
-    assert "model 'resnt50' is none of torchvision's: resnet50," in capsys.readouterr().err
 
 
 class Squeezed(nn.Module):

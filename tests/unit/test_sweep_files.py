@@ -1,5 +1,6 @@
 """Sweep files are what W&B's own schema and engine take, and stand for the multirun's jobs."""
 
+import json
 import shlex
 
 import pytest
@@ -14,6 +15,7 @@ from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
 
 from isplit.sweeps import sweep_file as module
 from isplit.sweeps.__main__ import main, text_of
+from isplit.sweeps.points import main as points_command
 from isplit.sweeps.sweep_file import FOLDER, PROGRESS, runs_of, sweep_file
 
 FILES = sorted((ROOT / "sweeps").glob("*.yaml"))
@@ -153,3 +155,32 @@ def test_a_file_is_made_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["make", *TINY]) == 0
     assert read(tmp_path / "sweeps" / "vgg16_every_point.yaml")["program"] == "train.py"
+
+
+def test_the_points_of_a_model_are_listed(tmp_path, capsys):
+    path = tmp_path / "new" / "points.json"
+    assert points_command(["resnet18", "data.image_size=64", "--json", str(path)]) == 0
+    printed = capsys.readouterr().out
+    assert "10 split points of resnet18 at 64 px" in printed
+    assert "layer2.0" in printed
+    assert "128x8x8" in printed
+    points = json.loads(path.read_text())["points"]
+    assert [p["name"] for p in points][:3] == ["relu", "maxpool", "layer1.0"]
+
+
+def test_the_points_of_any_config_are_listed(capsys):
+    assert points_command(["model=vgg16_tiny", "split.granularity=all"]) == 0
+    assert "block5_pool" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("resnt50", r"model.arch='resnt50' is none of torchvision's: resnet50,"),
+        ("seed=-1", "seed=-1"),
+    ],
+)
+def test_what_has_no_points_is_refused_in_one_line(word, text, capsys):
+    with pytest.raises(SystemExit):
+        points_command([word])
+    assert text in capsys.readouterr().err

@@ -1,21 +1,7 @@
 """The classifiers to split: torchvision's, fitted to classes and image size, or the user's."""
 
-from isplit.backbones.build import (
-    BACKBONES,
-    build_backbone,
-    comes_trained,
-    friendly_names,
-    rebuilt,
-    stored_layout,
-)
-from isplit.backbones.own import adopt
-
-__all__ = [
-    "BACKBONES",
-    "adopt",
-    "build_backbone",
-    "comes_trained",
-    "friendly_names",
-    "rebuilt",
-    "stored_layout",
-]
+from isplit.backbones.build import BACKBONES as BACKBONES
+from isplit.backbones.build import build_backbone as build_backbone
+from isplit.backbones.build import rebuilt as rebuilt
+from isplit.backbones.build import stored_layout as stored_layout
+from isplit.backbones.custom import adopt as adopt

@@ -1,10 +1,9 @@
 """Build a classifier of torchvision for a data set."""
 
-from __future__ import annotations
-
 import inspect
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +11,20 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from isplit.backbones.checkpoint import State, holds, load_state, read_state
-from isplit.backbones.layout import (
+from isplit.backbones.architecture import (
     RESNETS,
     SMALL_STEMS,
+    Layout,
     check_runs,
     downloaded,
     fitted,
     renew_head,
     stem_for,
 )
+from isplit.backbones.checkpoint import load_state
+from isplit.backbones.weights_file import State, read_state
 from isplit.graph import classifier_of
-from isplit.graph.aliases import PLANS, with_aliases
-from isplit.point import SplitPoint
+from isplit.graph.aliases import PLANS
 
 BACKBONES = ("vgg16", "resnet18", "resnet50", "resnet152", "mobilenet_v3_small", "torchvision")
 STEMS = ("auto", "imagenet", *SMALL_STEMS)
@@ -72,50 +72,28 @@ def build_backbone(
             for it, or weights of another architecture.
         FileNotFoundError: the weights file is not there.
     """
-    architecture = _architecture(name, arch, batch_norm)
-    _check_settings(architecture, width, stem)
-    published = _published(architecture, weights)
+    layout = _layout(name, num_classes, image_size, width, batch_norm, stem, arch)
+    published = _published(layout.architecture, weights)
     if published is not None:
-        model = downloaded(architecture, published, width, stem)
+        model = downloaded(layout, published)
         renew_head(model, num_classes, classifier_of(model, head))
     else:
-        model = fitted(architecture, num_classes, image_size, width, stem, None)
+        model = fitted(layout)
         if weights is not None:  # they may have another layout than the images ask for
             state = read_state(Path(weights), model.state_dict(), weights_key)
-            model = fitted(architecture, num_classes, image_size, width, stem, state)
-            if stem == "auto" and stem_for(architecture, stem, image_size, state) == "small":
+            model = fitted(layout, state)
+            if stem == "auto" and stem_for(layout, state) == "small":
                 log.info("taken with a pooling behind its 3x3 stem; without: model.stem=cifar")
             load_state(model, state, Path(weights), lambda net: classifier_of(net, head))
     if dropout is not None:
-        _set_dropout(model, architecture, dropout)
-    check_runs(model, architecture, image_size)
+        _set_dropout(model, layout.architecture, dropout)
+    check_runs(model, layout.architecture, image_size)
     return model
-
-
-def friendly_names(name: str, points: Sequence[SplitPoint]) -> list[SplitPoint]:
-    """The points with the papers' names as aliases: VGG's ``block1_conv1`` to ``block5_pool``.
-
-    Args:
-        name: of the backbone, or torchvision's of the architecture.
-        points: from :func:`isplit.graph.split_points`.
-    """
-    return with_aliases(name, points)
-
-
-def comes_trained(
-    model: nn.Module, weights: str | Path | None, weights_key: str | None = None
-) -> bool:
-    """Whether all the weights are those of a file of the user's own: nothing to train."""
-    if weights is None or not Path(weights).is_file():
-        return False
-    return holds(Path(weights), model, weights_key)
 
 
 def stored_layout(keys: Mapping[str, Any], state: Mapping[str, Tensor]) -> dict[str, Any]:
     """Arguments of ``build_backbone`` that build the layout of these weights again, untrained."""
-    architecture = _architecture(keys["name"], keys["arch"], keys["batch_norm"])
-    stem = stem_for(architecture, keys["stem"], keys["image_size"], state)
-    return {**keys, "stem": stem, "weights": None, "weights_key": None}
+    return {**keys, "stem": stem_for(_layout(**keys), state), "weights": None, "weights_key": None}
 
 
 def rebuilt(keys: Mapping[str, Any], state: State) -> nn.Module:
@@ -130,20 +108,30 @@ def rebuilt(keys: Mapping[str, Any], state: State) -> nn.Module:
     known = set(inspect.signature(build_backbone).parameters)
     if unknown := set(keys) - known:
         raise ValueError(f"{', '.join(sorted(unknown))} is no argument of a backbone")
-    plain: dict[str, Any] = {"width": 1.0, "batch_norm": True, "stem": "auto", "arch": None} | dict(
-        keys
-    )
-    architecture = _architecture(plain["name"], plain["arch"], plain["batch_norm"])
-    _check_settings(architecture, plain["width"], plain["stem"])
     with torch.device("meta"):
-        return fitted(
-            architecture,
-            plain["num_classes"],
-            plain["image_size"],
-            plain["width"],
-            plain["stem"],
-            state,
-        )
+        return fitted(_layout(**keys), state)
+
+
+def _layout(
+    name: str,
+    num_classes: int,
+    image_size: int,
+    width: float = 1.0,
+    batch_norm: bool = True,
+    stem: str = "auto",
+    arch: str | None = None,
+    **_: Any,
+) -> Layout:
+    architecture = _architecture(name, arch, batch_norm)
+    if width <= 0:
+        raise ValueError(f"model.width={width} is not above 0")
+    if width != 1.0 and not architecture.startswith("vgg"):
+        raise ValueError(f"model.width={width} is for VGG; {architecture} has only width 1")
+    if stem not in STEMS:
+        raise ValueError(f"model.stem={stem!r} is none of: {', '.join(STEMS)}")
+    if stem in SMALL_STEMS and not architecture.startswith(RESNETS):
+        raise ValueError(f"model.stem={stem} is for ResNets; {architecture} has its own")
+    return Layout(architecture, num_classes, image_size, width, stem)
 
 
 def _architecture(name: str, arch: str | None, batch_norm: bool) -> str:
@@ -156,21 +144,12 @@ def _architecture(name: str, arch: str | None, batch_norm: bool) -> str:
         )
     if name != "torchvision":
         return f"{name}_bn" if name in PLANS and batch_norm else name
-    choices = models.list_models(module=models)
-    if arch is None or arch not in choices:
-        raise ValueError(f"model.arch={arch!r} is none of torchvision's: {', '.join(choices)}")
+    known = models.list_models(module=models)
+    if arch is None or arch not in known:
+        closest = get_close_matches(arch or "", known, n=5, cutoff=0)
+        choices = ", ".join(dict.fromkeys([*closest, *known]))
+        raise ValueError(f"model.arch={arch!r} is none of torchvision's: {choices}")
     return arch
-
-
-def _check_settings(architecture: str, width: float, stem: str) -> None:
-    if width <= 0:
-        raise ValueError(f"model.width={width} is not above 0")
-    if width != 1.0 and not architecture.startswith("vgg"):
-        raise ValueError(f"model.width={width} is for VGG; {architecture} has only width 1")
-    if stem not in STEMS:
-        raise ValueError(f"model.stem={stem!r} is none of: {', '.join(STEMS)}")
-    if stem in SMALL_STEMS and not architecture.startswith(RESNETS):
-        raise ValueError(f"model.stem={stem} is for ResNets; {architecture} has its own")
 
 
 def _published(architecture: str, weights: str | Path | None) -> Any:

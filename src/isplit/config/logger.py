@@ -1,4 +1,4 @@
-"""Who is told what a job does, and by which name they know it."""
+"""Who is told what a job does, and by which names they know it, its model and its data."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from omegaconf import DictConfig
 from isplit.config.values import architecture, identity, plain, store_folder
 from isplit.stages import fingerprint
 from isplit.tracking import forgiving, wandb_run
+
+LETTERS = {0.75: "letters", 0.25: "letters easy"}  # by difficulty
 
 
 @contextmanager
@@ -31,6 +33,24 @@ def loggers(cfg: DictConfig, folder: Path, job_type: str = "train") -> Iterator[
     about = keys | {"job_type": job_type, "run_id": run_id}
     with wandb_run(about.pop("mode"), place, identity(cfg), **about) as tracker:
         yield tracker + extra
+
+
+def model_name(cfg: DictConfig) -> str:
+    """``vgg16 x 0.25``, torchvision's name, or the user's own class."""
+    net = plain(cfg.model.get("net"))
+    if isinstance(net, dict) and "_target_" in net:
+        return str(net["_target_"]).rpartition(".")[2]
+    width = float(cfg.model.get("width", 1.0))
+    return architecture(cfg) + ("" if width == 1 else f" x {width:g}")
+
+
+def data_name(cfg: DictConfig) -> str:
+    """``letters easy``, ``notmnist``, or the name of the user's folder."""
+    name, root = str(cfg.data.name), cfg.data.get("root")
+    if name == "letters":
+        difficulty = float(cfg.data.difficulty)
+        return LETTERS.get(difficulty, f"letters, difficulty {difficulty:g}")
+    return Path(str(root)).name or name if name == "folder" and root else name
 
 
 def job_id(cfg: DictConfig) -> str:

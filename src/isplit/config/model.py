@@ -1,6 +1,4 @@
-"""The unsplit classifier of a config, and what of it trains."""
-
-from __future__ import annotations
+"""The data and the unsplit classifier of a config, and what of it trains."""
 
 import hashlib
 from dataclasses import replace
@@ -12,6 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import nn
 
+from isplit import data as sets
 from isplit.backbones import adopt, build_backbone
 from isplit.config.values import plain, recipe
 from isplit.data import ImageData
@@ -19,6 +18,11 @@ from isplit.graph import classifier_of
 from isplit.stages import Recipe
 
 OTHER_SEED = 20_011_213  # any that no job derives for its model
+
+
+def build_data(cfg: DictConfig) -> ImageData:
+    """The data set of ``cfg.data``."""
+    return sets.build_data(**plain(cfg.data))
 
 
 def model_keys(cfg: DictConfig, data: ImageData) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """What a job runs on: its processes and devices, its threads, its share in a sweep."""
 
-from __future__ import annotations
-
 import logging
 import os
 import tempfile

@@ -1,7 +1,5 @@
 """Arrays that cost seconds to make, kept in a file that is checked when it is read."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging
@@ -28,7 +26,7 @@ def cached(
 ) -> Arrays:
     """What ``make`` gives, from ``folder`` if these settings were made before.
 
-    The file carries a hash of its arrays; one that is damaged is made anew. Two processes that
+    The file carries checksums of its arrays; one that is damaged is made anew. Two processes that
     make the same at once do no harm: each writes its own file and the last renaming stays.
     """
     key = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
@@ -42,33 +40,21 @@ def cached(
 
 
 def _read(path: Path) -> Arrays | None:
-    """The arrays of a file, or ``None`` if it is not there or not what was written."""
+    """The arrays of a file, or ``None`` if it is not there or damaged, by its checksums."""
     if not path.exists():
         return None
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        if arrays.pop("digest").tobytes() == _digest(arrays):
-            return arrays
-        log.warning("%s is damaged (its hash is wrong) and is made anew", path)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         log.warning("%s is damaged (%s) and is made anew", path, error)
-    return None
+        return None
 
 
 def _try_to_write(path: Path, arrays: Arrays) -> None:
     """A cache that cannot be written costs time, never the result."""
-    digest = np.frombuffer(_digest(arrays), np.uint8)
     try:
         with replacing(path) as temporary:
-            np.savez(temporary, digest=digest, **arrays)  # type: ignore[arg-type]
+            np.savez(temporary, **arrays)  # type: ignore[arg-type]
     except OSError as error:
         log.warning("%s is not kept: %s", path, error)
-
-
-def _digest(arrays: Arrays) -> bytes:
-    digest = hashlib.sha256()
-    for name, array in sorted(arrays.items()):
-        digest.update(f"{name} {array.dtype} {array.shape} ".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.digest()

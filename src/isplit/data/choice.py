@@ -1,8 +1,5 @@
 """Which classes of a data set are used: from the words of a config to labels."""
 
-from __future__ import annotations
-
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -27,13 +24,7 @@ def choose_classes(listing: Listing, classes: Sequence[str | int] | None) -> Lis
         raise ValueError(
             f"data.classes={list(classes)} must name at least two classes, each of them once"
         )
-    new_label = {old: new for new, old in enumerate(chosen)}
-    return replace(
-        listing,
-        class_names=tuple(listing.class_names[label] for label in chosen),
-        splits={split: _relabel(images, new_label) for split, images in listing.splits.items()},
-        aliases={a: new_label[old] for a, old in listing.aliases.items() if old in new_label},
-    )
+    return _merged(listing, {listing.class_names[label]: [label] for label in chosen})
 
 
 def group_classes(listing: Listing, groups: Mapping[str, Sequence[str | int]] | None) -> Listing:
@@ -55,9 +46,7 @@ def group_classes(listing: Listing, groups: Mapping[str, Sequence[str | int]] | 
             "data.groups must have at least two groups of at least one class, no class in two: "
             + ", ".join(f"{name} ({len(labels)})" for name, labels in members.items())
         )
-    new_label = {old: new for new, labels in enumerate(members.values()) for old in labels}
-    splits = {split: _relabel(images, new_label) for split, images in listing.splits.items()}
-    return replace(listing, class_names=tuple(members), splits=splits, aliases={})
+    return _merged(listing, members)
 
 
 def class_labels(
@@ -99,30 +88,26 @@ def _number_of(key: str, number: int, class_names: Sequence[str]) -> int:
 
     It is refused where it may have been another name before YAML read it (010 is 8 there).
     """
-    readings = {name: _readings(name) for name in class_names}
-    candidates = [name for name, values in readings.items() if number in values]
-    if candidates == [str(number)]:
-        return class_names.index(str(number))
-    if not any(readings.values()) and 0 <= number < len(class_names):
+    numeric = [name for name in class_names if _is_like_a_number(name)]
+    if not numeric and 0 <= number < len(class_names):
         return number
-    if candidates or any(readings.values()):
-        raise ValueError(
-            f"{key}: the number {number} may stand for another class: {', '.join(class_names)};"
-            f" write the class in quotes: '{candidates[0] if candidates else number}'"
-        )
-    raise _unknown(key, number, class_names)
+    if not numeric:
+        raise _unknown(key, number, class_names)
+    if str(number) in numeric and all(re.fullmatch("0|[1-9][0-9]*", name) for name in numeric):
+        return class_names.index(str(number))
+    raise ValueError(
+        f"{key}: the number {number} may stand for another class: {', '.join(class_names)};"
+        f" write the class in quotes: '{number}'"
+    )
 
 
-def _readings(name: str) -> set[int]:
-    """The whole numbers that YAML could make of a name, as it is and with zeros before it."""
-    readings = {int(name)} if name.isascii() and name.isdigit() else set()
-    readings |= {int(name, 8)} if re.fullmatch("[0-7]+", name) else set()
+def _is_like_a_number(name: str) -> bool:
+    """Whether YAML could read a name as a number."""
     try:
         value = yaml.safe_load(name)
     except yaml.YAMLError:
         value = None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return readings | ({int(value)} if is_number and math.isfinite(value) else set())
+    return re.fullmatch("[0-9]+", name) is not None or type(value) in (int, float)
 
 
 def _unknown(key: str, wanted: object, class_names: Sequence[str]) -> ValueError:
@@ -133,5 +118,12 @@ def _unknown(key: str, wanted: object, class_names: Sequence[str]) -> ValueError
     )
 
 
-def _relabel(images: Sequence[Labelled], new_label: Mapping[int, int]) -> tuple[Labelled, ...]:
-    return tuple(Labelled(name, new_label[old]) for name, old in images if old in new_label)
+def _merged(listing: Listing, groups: Mapping[str, Sequence[int]]) -> Listing:
+    """The images of the groups' classes, labelled by their group."""
+    new_label = {old: new for new, labels in enumerate(groups.values()) for old in labels}
+    splits = {
+        split: tuple(Labelled(name, new_label[old]) for name, old in images if old in new_label)
+        for split, images in listing.splits.items()
+    }
+    aliases = {a: new_label[old] for a, old in listing.aliases.items() if old in new_label}
+    return replace(listing, class_names=tuple(groups), splits=splits, aliases=aliases)

@@ -3,11 +3,8 @@
 Legend: S pixels a side.
 """
 
-from __future__ import annotations
-
 import io
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,21 +30,27 @@ Range = tuple[float, float]
 _BITS = (8, 10, 12, 14, 16)  # of cameras and scanners
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     """What a file needed on its way to 8-bit RGB.
 
     Attributes:
         turned: its EXIF data says that it lies on a side or is mirrored.
         transparent: it has pixels that are not opaque.
-        values: lowest and highest value where it has more than 8 bits and does not say how many.
-        whole: whether these are whole numbers.
+        deep: it has more than 8 bits and does not say how many.
+        fractions: the values of such an image are no whole numbers.
+        lowest, highest: of these values.
     """
 
     turned: bool = False
     transparent: bool = False
-    values: Range | None = None
-    whole: bool = True
+    deep: bool = False
+    fractions: bool = False
+    lowest: float = 0
+    highest: float = 0
+
+
+SEEN = np.dtype([(name, float if name in ("lowest", "highest") else bool) for name in Seen._fields])
+"""A row of ``Seen`` in an array."""
 
 
 class How(NamedTuple):
@@ -90,31 +93,32 @@ def decode_and_see(content: bytes, *how: Any) -> tuple[Tensor, Seen]:
     if image.size != (size, size):
         image = FITS[fit](image, (size, size), Image.Resampling.BILINEAR)
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)
-    return pixels, replace(seen, turned=turned)
+    return pixels, seen._replace(turned=turned)
 
 
-def range_of(seen: Collection[Seen]) -> Range:
+def range_of(deep: np.ndarray) -> Range:
     """Black and white of images of more than 8 bits, by the values that all of them have.
 
     Whole numbers have 8, 10, 12, 14 or 16 bits, others go from 0 to 1 or to 255.
 
+    Args:
+        deep: rows of ``SEEN``.
+
     Raises:
         ValueError: negative or larger values, or images of both kinds that do not agree.
     """
-    values = {kind: [v for s in seen if s.whole == kind for v in s.values or ()] for kind in (1, 0)}
-    tops = {1: [2**bits - 1 for bits in _BITS], 0: [1, 255]}
-    found = {
-        next((top for top in tops[kind] if min(those) >= 0 and max(those) <= top), None)
-        for kind, those in values.items()
-        if those
-    }
+    found = set()
+    for fractions, tops in ((False, [2**bits - 1 for bits in _BITS]), (True, [1, 255])):
+        values = deep[deep["fractions"] == fractions]
+        if len(values):
+            fitting = [top for top in tops if (values["highest"] <= top).all()]
+            found.add(fitting[0] if fitting and (values["lowest"] >= 0).all() else None)
     top = found.pop()
     if found or top is None:
-        every = values[1] + values[0]
         raise ValueError(
-            f"data.range: images of more than 8 bits hold values from {min(every):g} to"
-            f" {max(every):g}, which is no usual range; say what is black and what is white by"
-            " data.range=[low,high]"
+            f"data.range: images of more than 8 bits hold values from {deep['lowest'].min():g} to"
+            f" {deep['highest'].max():g}, which is no usual range; say what is black and what is"
+            " white by data.range=[low,high]"
         )
     return 0, top
 
@@ -158,8 +162,9 @@ def _grey(file: Image.Image, values: Range | None) -> tuple[Image.Image, Seen]:
     if file.format == "PPM" and whole:  # Pillow has scaled them by the range that the file says
         seen, (low, high) = Seen(), (0.0, 65535.0)
     else:
-        seen = Seen(values=(float(array.min()), float(array.max())), whole=whole)
-        low, high = values or range_of([seen])
+        ends = (float(array.min()), float(array.max()))
+        seen = Seen(False, False, True, not whole, *ends)
+        low, high = values or range_of(np.array([seen], SEEN))
     span = high - low
     steps = 256 / (span + 1) if whole and span >= 255 else 255 / span
     grey = np.clip((array - low) * steps, 0, 255).astype(np.uint8)

@@ -1,7 +1,5 @@
 """Public archives onto this disk: progress, resume, checksum, and unpacking that cannot escape."""
 
-from __future__ import annotations
-
 import logging
 import shutil
 import tarfile
@@ -9,6 +7,7 @@ import tempfile
 import time
 import zipfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pooch
@@ -83,62 +82,48 @@ def extract(archive: Path, folder: Path) -> None:
 
 def _archive(download: Download, folder: Path, wait_s: float) -> Path:
     """The file with the known hash, from the first address that gives it."""
-    log.info("data.download: %s, %.0f MB", download.file_name, download.size_bytes / 1e6)
+    name = download.file_name
+    log.info("data.download: %s, %.0f MB", name, download.size_bytes / 1e6)
+    resumed = partial(_resumed, folder / f"{name}.part", wait_s)  # pooch would start anew
     failures = []
     for url in download.urls:
-        resumed = _Resumed(folder / f"{download.file_name}.part", wait_s)
         try:
-            return Path(
-                pooch.retrieve(
-                    url, download.known_hash, download.file_name, folder, downloader=resumed
-                )
-            )
+            return Path(pooch.retrieve(url, download.known_hash, name, folder, downloader=resumed))
         except (ValueError, OSError, HTTPError) as error:  # wrong hash, no file, no connection
             failures.append(f"{url}: {error}")
     raise FileNotFoundError(
-        f"data.download=true: {download.file_name} could not be fetched; run again to go on, or"
-        f" put the file at {folder / download.file_name} yourself:\n  " + "\n  ".join(failures)
+        f"data.download=true: {name} could not be fetched; run again to go on, or"
+        f" put the file at {folder / name} yourself:\n  " + "\n  ".join(failures)
     )
 
 
-@dataclass(frozen=True)
-class _Resumed:
-    """A downloader for pooch, which by itself starts anew whenever the connection breaks."""
+def _resumed(arrived: Path, wait_s: float, url: str, output_file: str, _: object) -> None:
+    """Fetch into ``arrived``, going on where it ends, then move it to where pooch checks it."""
+    for attempt in range(ATTEMPTS):
+        try:
+            _go_on(arrived, url)
+            break
+        except (requests.ConnectionError, requests.Timeout, HTTPError) as error:
+            if attempt == ATTEMPTS - 1:
+                raise
+            log.warning("data.download: %s; trying again", error)
+            time.sleep(wait_s * 2**attempt)
+    shutil.move(arrived, output_file)
 
-    partial: Path
-    wait_s: float
 
-    def __call__(self, url: str, output_file: str, _: object) -> None:
-        """Fetch into the partial file, then move it to where pooch checks its hash."""
-        for attempt in range(ATTEMPTS):
-            try:
-                self._go_on(url)
-                break
-            except (requests.ConnectionError, requests.Timeout, HTTPError) as error:
-                if attempt == ATTEMPTS - 1:
-                    raise
-                log.warning("data.download: %s; trying again", error)
-                time.sleep(self.wait_s * 2**attempt)
-        shutil.move(self.partial, output_file)
-
-    def _go_on(self, url: str) -> None:
-        """Append what is missing; from the beginning if the server cannot send a part."""
-        here = self.partial.stat().st_size if self.partial.exists() else 0
-        headers = {"Accept-Encoding": "identity", "Range": f"bytes={here}-"}
-        with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as response:
-            if response.status_code == requests.codes.requested_range_not_satisfiable and here:
-                return  # nothing is missing; the hash will tell
-            response.raise_for_status()
-            starts = here if response.status_code == requests.codes.partial_content else 0
-            self._write(response, starts)
-
-    def _write(self, response: requests.Response, starts: int) -> None:
+def _go_on(arrived: Path, url: str) -> None:
+    """Append what is missing; from the beginning if the server cannot send a part."""
+    here = arrived.stat().st_size if arrived.exists() else 0
+    headers = {"Accept-Encoding": "identity", "Range": f"bytes={here}-"}
+    with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as response:
+        if response.status_code == requests.codes.requested_range_not_satisfiable and here:
+            return  # nothing is missing; the hash will tell
+        response.raise_for_status()
+        mode = "ab" if response.status_code == requests.codes.partial_content else "wb"
         length = int(response.headers.get("Content-Length", 0))
-        with (
-            self.partial.open("ab" if starts else "wb") as file,
-            rich.progress.wrap_file(response.raw, length, description=self.partial.stem) as rest,
-        ):
-            shutil.copyfileobj(rest, file, _CHUNK_BYTES)
+        rest = rich.progress.wrap_file(response.raw, length, description=arrived.stem)
+        with arrived.open(mode) as file, rest as source:
+            shutil.copyfileobj(source, file, _CHUNK_BYTES)
 
 
 def _has_files(root: Path) -> bool:

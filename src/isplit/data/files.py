@@ -1,16 +1,15 @@
 """Named image files in a folder, a .zip, an uncompressed .tar or an array."""
 
-from __future__ import annotations
-
 import logging
 import os
 import re
 import tarfile
 import threading
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path, PurePosixPath
-from typing import Protocol
 
 import numpy as np
 
@@ -21,15 +20,19 @@ log = logging.getLogger(__name__)
 MOST_BYTES = 1 << 29  # of one file: what it holds is read into memory
 
 
-class Files(Protocol):
-    """Named files that can be read in any order and from any thread or process."""
+@dataclass(frozen=True)
+class Files:
+    """Named files that can be read in any order and from any thread or process.
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Relative POSIX paths in byte order; one of a folder without files ends in a slash."""
+    Attributes:
+        names: relative POSIX paths in byte order; one of a folder without files ends in a slash.
+        read: gives the content of one file by its name.
+        on_disk: whether they are more than arrays in memory.
+    """
 
-    def read(self, name: str) -> bytes:
-        """The content of one file."""
+    names: tuple[str, ...]
+    read: Callable[[str], bytes]
+    on_disk: bool = True
 
 
 def open_root(root: Path | None, advice: str, *layouts: re.Pattern[str]) -> Files:
@@ -55,20 +58,25 @@ def open_root(root: Path | None, advice: str, *layouts: re.Pattern[str]) -> File
     for layout in layouts:
         tops = [match["top"] for name in files.names if (match := layout.fullmatch(name))]
         if tops:
-            return Below(files, min(tops, key=len))
+            return _below(files, min(tops, key=len))
     if layouts:
         raise FileNotFoundError(f"data.root={place} has another layout than this set. {advice}")
     return files
 
 
 def open_files(path: Path) -> Files:
-    """The files of a folder or of an archive, which is read in place and never extracted."""
+    """The files of a folder or of an archive, which is read in place and never extracted.
+
+    Hidden and special files are left out, and what macOS and network drives put beside them.
+    """
     if path.is_dir():
-        return FolderFiles(path)
+        return _of_folder(path)
     if zipfile.is_zipfile(path):
-        return ZipFiles(path)
+        _archive.cache_clear()
+        names = _archive(path, os.getpid(), threading.get_ident()).namelist()
+        return Files(_sorted_visible(names), partial(_read_member, path))
     try:
-        return TarFiles(path)
+        return _of_tar(path)
     except tarfile.TarError:
         raise ValueError(
             f"data.root={path} is neither a folder, a .zip nor an uncompressed .tar;"
@@ -76,99 +84,10 @@ def open_files(path: Path) -> Files:
         ) from None
 
 
-class FolderFiles:
-    """The files below a folder, each folder once; hidden and special files are left out."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        names, left_out = files_below(folder)
-        self.names = _sorted_visible(names)
-        if left_out:
-            log.warning(
-                "data.root: %d left out (special files, or links to what is read anyway): %s",
-                *(len(left_out), shown(left_out[:5])),
-            )
-
-    def read(self, name: str) -> bytes:
-        """The content of one file."""
-        path = self._folder / name
-        return _part(path, 0, path.stat().st_size)
-
-
-class ZipFiles:
-    """The members of a zip archive; each process and thread opens it for itself."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._opened: dict[tuple[int, int], zipfile.ZipFile] = {}
-        self.names = _sorted_visible(self._archive().namelist())
-
-    def read(self, name: str) -> bytes:
-        """The content of one member."""
-        _refuse_large(self._archive().getinfo(name).file_size)
-        return self._archive().read(name)
-
-    def _archive(self) -> zipfile.ZipFile:
-        owner = (os.getpid(), threading.get_ident())
-        if owner not in self._opened:
-            self._opened[owner] = zipfile.ZipFile(self._path)
-        return self._opened[owner]
-
-    def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_opened": {}}
-
-
-class TarFiles:
-    """The regular files of an uncompressed tar archive, read by their offset."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._places: dict[str, tuple[int, int]] = {}
-        folders = []
-        with tarfile.open(path, "r:") as archive:
-            for member in archive:
-                name = _plain(member.name)
-                if member.isreg():
-                    self._places[name] = (member.offset_data, member.size)
-                elif (
-                    member.islnk()
-                    and (linked := member.linkname.removeprefix("./")) in self._places
-                ):
-                    self._places[name] = self._places[linked]
-                elif member.isdir():
-                    folders.append(f"{name}/")
-        self.names = _sorted_visible([*self._places, *folders])
-
-    def read(self, name: str) -> bytes:
-        """The content of one member."""
-        return _part(self._path, *self._places[name])
-
-
-class ArrayFiles:
-    """Images of a uint8 array (N, S, S) or (N, S, S, 3) as Netpbm files named by their number."""
-
-    def __init__(self, images: np.ndarray) -> None:
-        self._images = images
-        self.names = tuple(str(number) for number in range(len(images)))
-
-    def read(self, name: str) -> bytes:
-        """One image as a PGM (grey) or PPM (RGB) file."""
-        image = self._images[int(name)]
-        height, width = image.shape[:2]
-        kind = "P5" if image.ndim == 2 else "P6"
-        return f"{kind} {width} {height} 255\n".encode() + bytes(image.tobytes())
-
-
-class Below:
-    """The files of one folder of other files, named from there."""
-
-    def __init__(self, files: Files, prefix: str) -> None:
-        self._files, self._prefix = files, prefix
-        self.names = tuple(n.removeprefix(prefix) for n in files.names if n.startswith(prefix))
-
-    def read(self, name: str) -> bytes:
-        """The content of one file."""
-        return self._files.read(self._prefix + name)
+def array_files(images: np.ndarray) -> Files:
+    """Images (N, S, S) or (N, S, S, 3) of bytes as PGM or PPM files named by their number."""
+    names = tuple(str(number) for number in range(len(images)))
+    return Files(names, partial(_as_netpbm, images), on_disk=False)
 
 
 def shown(names: str | Iterable[str]) -> str:
@@ -179,6 +98,69 @@ def shown(names: str | Iterable[str]) -> str:
     """
     text = names if isinstance(names, str) else ", ".join(names)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _of_folder(folder: Path) -> Files:
+    names, left_out = files_below(folder)
+    if left_out:
+        log.warning(
+            "data.root: %d left out (special files, or links to what is read anyway): %s",
+            *(len(left_out), shown(left_out[:5])),
+        )
+    return Files(_sorted_visible(names), partial(_read_below, folder))
+
+
+def _of_tar(path: Path) -> Files:
+    """The regular files of a tar archive, read by their offset."""
+    places: dict[str, tuple[int, int]] = {}
+    folders = []
+    with tarfile.open(path, "r:") as archive:
+        for member in archive:
+            name, linked = member.name.removeprefix("./"), member.linkname.removeprefix("./")
+            if member.isdir():
+                folders.append(f"{name}/")
+            elif member.isreg():
+                places[name] = (member.offset_data, member.size)
+            elif member.islnk() and linked in places:
+                places[name] = places[linked]
+    return Files(_sorted_visible([*places, *folders]), partial(_read_place, path, places))
+
+
+def _below(files: Files, folder: str) -> Files:
+    """The files of one folder, named from there."""
+    names = tuple(n.removeprefix(folder) for n in files.names if n.startswith(folder))
+    return Files(names, partial(_read_from, files, folder))
+
+
+def _read_from(files: Files, folder: str, name: str) -> bytes:
+    return files.read(folder + name)
+
+
+def _read_below(folder: Path, name: str) -> bytes:
+    path = folder / name
+    return _part(path, 0, path.stat().st_size)
+
+
+@cache
+def _archive(path: Path, process: int, thread: int) -> zipfile.ZipFile:
+    """A zip archive, opened by each process and thread for itself."""
+    return zipfile.ZipFile(path)
+
+
+def _read_member(path: Path, name: str) -> bytes:
+    archive = _archive(path, os.getpid(), threading.get_ident())
+    _refuse_large(archive.getinfo(name).file_size)
+    return archive.read(name)
+
+
+def _read_place(path: Path, places: dict[str, tuple[int, int]], name: str) -> bytes:
+    return _part(path, *places[name])
+
+
+def _as_netpbm(images: np.ndarray, name: str) -> bytes:
+    image = images[int(name)]
+    kind = "P5" if image.ndim == 2 else "P6"
+    return f"{kind} {image.shape[1]} {image.shape[0]} 255\n".encode() + bytes(image.tobytes())
 
 
 def _part(path: Path, offset: int, size: int) -> bytes:
@@ -193,15 +175,10 @@ def _refuse_large(size: int) -> None:
         raise ValueError(f"{size:,} bytes are more than the {MOST_BYTES:,} of one file")
 
 
-def _sorted_visible(names: Sequence[str]) -> tuple[str, ...]:
+def _sorted_visible(names: Iterable[str]) -> tuple[str, ...]:
     """Without hidden files and what macOS and network drives put beside them."""
-    return tuple(sorted({name for name in names if not _is_hidden(name)}))
 
+    def is_hidden(part: str) -> bool:
+        return part.startswith(".") or part in ("__MACOSX", "@eaDir")
 
-def _is_hidden(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    return any(part.startswith(".") or part in ("__MACOSX", "@eaDir") for part in parts)
-
-
-def _plain(name: str) -> str:
-    return name.removeprefix("./")
+    return tuple(sorted({n for n in names if not any(map(is_hidden, PurePosixPath(n).parts))}))

@@ -1,11 +1,11 @@
-"""A user's own images, one folder per class, with or without folders for the splits."""
-
-from __future__ import annotations
+"""Images in one folder per class: a user's own, or the chest X-rays of Kermany et al. 2018."""
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from isplit.data.decode import FORMATS_OF_ENDING
 from isplit.data.files import Files, open_root, shown
@@ -14,13 +14,21 @@ from isplit.data.listing import Labelled, Listing, carve
 
 log = logging.getLogger(__name__)
 
+CHEST_CLASSES = ("NORMAL", "PNEUMONIA")
+
+_CHEST_LAYOUT = re.compile(r"(?P<top>(?:.*/)??)train/(?:NORMAL|PNEUMONIA)/[^/]+")
+_CHEST_ADVICE = (
+    "Kaggle gives this set only to those who log in, so it cannot be downloaded from here: get it"
+    " at https://www.kaggle.com/datasets/paultimothymooney/chest-xray-pneumonia, then let"
+    " data.root name the folder (or its .zip or .tar) that holds train/NORMAL and train/PNEUMONIA"
+)
 _ADVICE = (
     "Put the images there in one folder per class: train/<class>/*.jpg with val/<class> and"
     " test/<class> if you have them, or <class>/*.jpg alone"
 )
 
 
-def list_images(root: Path | None, *, seed: int, test_fraction: float = 0.2) -> Listing:
+def list_images(root: Path | None, *, seed: int, test_fraction: float = 0.2, **_: Any) -> Listing:
     """The images of class folders; without a test folder, a part of train drawn by the seed.
 
     Expected at ``root`` (a folder, .zip or .tar), the last two if there are such::
@@ -32,7 +40,7 @@ def list_images(root: Path | None, *, seed: int, test_fraction: float = 0.2) -> 
     Raises:
         FileNotFoundError: there are no images in class folders.
         ValueError: a layout that is not clear, a validation or test class that train does not
-            have, fewer than two classes, or a test fraction that is not between 0 and 1.
+            have, or fewer than two classes.
     """
     files = open_root(root, _ADVICE)
     images = {name for name in files.names if is_image(name)}
@@ -45,11 +53,28 @@ def list_images(root: Path | None, *, seed: int, test_fraction: float = 0.2) -> 
         for split, folder in folders.items()
     }
     if "test" not in splits:
-        key = "data.test_fraction"
-        splits["train"], splits["test"] = carve(splits["train"], test_fraction, seed, key=key)
+        splits["train"], splits["test"] = carve(splits["train"], test_fraction, seed)
     passed_over = _passed_over(files, splits)
     log.info("data.root: %s%s", _described(folders, class_names), passed_over)
     return Listing(files, class_names, splits, passed_over=passed_over)
+
+
+def list_chest_images(root: Path | None, *, download: bool = False, **_: Any) -> Listing:
+    """Paediatric X-rays, normal or pneumonia (CC BY 4.0): ``train`` and ``test`` as published.
+
+    The original ``val`` of 16 images is left aside: a model cannot be selected on so few, so the
+    validation split is carved out of train. Nearly three in four training images show pneumonia.
+
+    Raises:
+        FileNotFoundError: the set is not there, or it was to be downloaded.
+    """
+    if download:
+        raise FileNotFoundError(f"data.download=true: {_CHEST_ADVICE}")
+    files = open_root(root, _CHEST_ADVICE, _CHEST_LAYOUT)
+    splits = {
+        s: label_by_folder(images_in(files, f"{s}/"), CHEST_CLASSES) for s in ("train", "test")
+    }
+    return Listing(files, CHEST_CLASSES, splits)
 
 
 def images_in(files: Files, folder: str) -> list[tuple[str, str]]:

@@ -5,8 +5,6 @@ The table is explicit because a font's own character map cannot be trusted: ``La
 ``cmex10`` claim to have A-J and draw something else. No font file is part of this project.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,17 +80,12 @@ _POINTS = 96  # drawn larger than kept, so that shrinking smooths the outline
 
 def glyphs(styles: tuple[Style, ...]) -> Tensor:
     """White letters on black of every style, all equally large: uint8 (styles, letters, G, G)."""
-    drawn = [[_glyph(_font(style), letter) for letter in _letters(style)] for style in styles]
+    drawn = []
+    for style in styles:
+        path = Path(mpl.get_data_path(), "fonts", "ttf", f"{style.font}.ttf")
+        font = ImageFont.truetype(path, _POINTS, layout_engine=ImageFont.Layout.BASIC)
+        drawn.append([_glyph(font, letter) for letter in ALPHABETS[style.alphabet]])
     return torch.from_numpy(np.array(drawn))
-
-
-def _letters(style: Style) -> str:
-    return ALPHABETS[style.alphabet]
-
-
-def _font(style: Style) -> ImageFont.FreeTypeFont:
-    path = Path(mpl.get_data_path(), "fonts", "ttf", f"{style.font}.ttf")
-    return ImageFont.truetype(path, _POINTS, layout_engine=ImageFont.Layout.BASIC)
 
 
 def _glyph(font: ImageFont.FreeTypeFont, letter: str) -> np.ndarray:

@@ -1,51 +1,23 @@
-"""Some images of an album on their way to the network.
+"""Images of a split on their way to the network, in the order of an epoch.
 
 Legend: N images, S pixels a side.
 """
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence, Sized
+from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, DistributedSampler
 
-from isplit.data.album import Album
 from isplit.data.augment import augment
-from isplit.data.listing import Labelled, places_in_class
+from isplit.data.decoded import DecodedImages
+from isplit.data.listing import Labelled
 
 Batch = tuple[Tensor, Tensor]
 
-
-@dataclass(frozen=True)
-class Split:
-    """The images of one split: their numbers in the album and their labels."""
-
-    numbers: tuple[int, ...]
-    labels: tuple[int, ...]
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def of_classes(self, labels: set[int]) -> Split:
-        """The images of these classes only."""
-        return self._chosen([i for i, label in enumerate(self.labels) if label in labels])
-
-    def balanced(self, count: int, seed: int) -> Split:
-        """``count`` images (all, if there are fewer), as equally many of each class as possible.
-
-        Any beginning of it is balanced too, and a smaller choice is the beginning of a larger.
-        """
-        places = places_in_class([Labelled("", label) for label in self.labels], seed)
-        order = sorted(range(len(self)), key=lambda i: (places[i], self.labels[i]))
-        return self._chosen(order[:count])
-
-    def _chosen(self, positions: Sequence[int]) -> Split:
-        return Split(
-            tuple(self.numbers[i] for i in positions), tuple(self.labels[i] for i in positions)
-        )
+_SEED_STRIDE = 1_000_003  # torch orders epoch e of seed s by s + e; keeps the seeds apart
 
 
 @dataclass(frozen=True)
@@ -70,37 +42,58 @@ class Preparation:
 
 @dataclass(frozen=True)
 class Images(Dataset[Batch]):
-    """Normalised images by (epoch, index), fetched a batch at a time."""
+    """Normalised images by (epoch, index), fetched a batch at a time.
 
-    album: Album
-    split: Split
+    Attributes:
+        augment: name of the random changes, drawn by ``seed``.
+    """
+
+    decoded: DecodedImages
+    labelled: Sequence[Labelled]
     preparation: Preparation
-    steps: str
+    augment: str
     seed: int
-    _labels: Tensor = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_labels", torch.tensor(self.split.labels, dtype=torch.int64))
 
     def __len__(self) -> int:
-        return len(self.split)
-
-    def __getitem__(self, visit: tuple[int, int]) -> Batch:
-        images, labels = self.__getitems__([visit])
-        return images[0], labels[0]
+        return len(self.labelled)
 
     def __getitems__(self, visits: Sequence[tuple[int, int]]) -> Batch:
         """The whole batch at once; ``DataLoader`` looks for this method."""
-        numbers = [self.split.numbers[index] for _, index in visits]
-        images = self.album.pixels(numbers)
-        if self.steps != "none":
-            images = self._augmented(images, visits)
-        return self.preparation.normalised(images), self._labels[[index for _, index in visits]]
+        names, labels = zip(*(self.labelled[index] for _, index in visits), strict=True)
+        images = self.decoded.pixels(names)
+        if self.augment != "none":
+            images = torch.stack(
+                [
+                    augment(image, self.augment, seed=self.seed, epoch=epoch, number=index)
+                    for image, (epoch, index) in zip(images, visits, strict=True)
+                ]
+            )
+        return self.preparation.normalised(images), torch.tensor(labels)
 
-    def _augmented(self, images: Tensor, visits: Sequence[tuple[int, int]]) -> Tensor:
-        return torch.stack(
-            [
-                augment(image, self.steps, seed=self.seed, epoch=epoch, number=index)
-                for image, (epoch, index) in zip(images, visits, strict=True)
-            ]
+
+class EpochSampler(DistributedSampler[Any]):
+    """Pairs (epoch, index): the epoch travels to the worker that augments the image.
+
+    Lightning calls ``set_epoch`` at the start of each epoch, also of a resumed one. Being a
+    ``DistributedSampler`` keeps Lightning from putting its own in the place of this one, under
+    which the epoch would never arrive.
+
+    Args:
+        part: (which, of how many) when processes share an epoch: k-th batches of all parts
+            together are the k-th batch of the whole. Where they cannot all have the same number
+            of images, the first images come again at the end.
+    """
+
+    def __init__(
+        self, images: Sized, *, shuffle: bool, seed: int, part: tuple[int, int] = (0, 1)
+    ) -> None:
+        super().__init__(
+            cast("Dataset[Any]", images),
+            rank=part[0],
+            num_replicas=part[1],
+            shuffle=shuffle,
+            seed=seed * _SEED_STRIDE,
         )
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return ((self.epoch, index) for index in super().__iter__())

@@ -1,7 +1,5 @@
 """Which folders of a data set are its splits, and which are classes."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
@@ -14,16 +12,7 @@ _SPLIT_OF_WORD = {
     **dict.fromkeys(("test", "testing", "tst", "eval", "evaluation", "holdout"), "test"),
 }
 _FILLERS = {
-    "set",
-    "data",
-    "dataset",
-    "image",
-    "images",
-    "img",
-    "imgs",
-    "pictures",
-    "photos",
-    "files",
+    *("set", "data", "dataset", "image", "images", "img", "imgs", "pictures", "photos", "files"),
 }
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _JOINED = re.compile(r"(.+?)(?:set|data|images|imgs|img)")
@@ -72,8 +61,7 @@ def find_splits(names: Iterable[str], images: Collection[str]) -> dict[str, str]
             )
         found = {"train": top}
     else:
-        others = [child for child in children if child not in named]
-        _refuse_unclear(splits, others)
+        _refuse_unclear(splits, [child for child in children if child not in named])
         found = {split: _look_through(folders, child) for child, split in splits.items()}
     for folder in found.values():
         _refuse_parts(folders, folder)

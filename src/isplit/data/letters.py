@@ -5,17 +5,16 @@ VGG16 of a quarter of the width reaches about 0.90 and retrained split points sp
 is what a comparison of split points needs. Whole font families are kept for the test images.
 """
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import PIL
 import torch
 
 from isplit.data.cache import Arrays, cached
-from isplit.data.files import ArrayFiles
+from isplit.data.files import array_files
 from isplit.data.fonts import LETTERS, TEST_STYLES, TRAIN_STYLES
 from isplit.data.listing import Labelled, Listing
 from isplit.data.scenes import render
@@ -24,6 +23,7 @@ RENDERING = 2  # to be raised with every change of the pixels: old cache files a
 
 
 def list_images(
+    _root: None = None,
     *,
     image_size: int,
     cache_dir: Path,
@@ -31,13 +31,9 @@ def list_images(
     difficulty: float = 0.75,
     train_images: int = 6000,
     test_images: int = 2000,
+    **_: Any,
 ) -> Listing:
-    """The letters of this difficulty and seed, from the cache if they were rendered before.
-
-    Raises:
-        ValueError: a difficulty outside 0..1, or fewer images than there are letters.
-    """
-    _refuse_wrong_settings(difficulty, train_images, test_images)
+    """The letters of this difficulty (0..1) and seed, from the cache if they are there."""
 
     def draw() -> Arrays:
         look = partial(render, difficulty=difficulty, image_size=image_size)
@@ -46,21 +42,9 @@ def list_images(
         images, labels = (torch.cat(parts) for parts in zip(train, test, strict=True))
         return {"images": images.permute(0, 2, 3, 1).numpy(), "labels": labels.numpy()}
 
-    settings = [difficulty, image_size, seed, train_images, test_images, *_renderer()]
+    renderer = (f"rendering {RENDERING}", f"matplotlib {mpl.__version__}", f"PIL {PIL.__version__}")
+    settings = [difficulty, image_size, seed, train_images, test_images, *renderer]
     drawn = cached(cache_dir, "letters", settings, draw)
     images = [Labelled(str(number), int(label)) for number, label in enumerate(drawn["labels"])]
     splits = {"train": tuple(images[:train_images]), "test": tuple(images[train_images:])}
-    return Listing(ArrayFiles(drawn["images"]), tuple(LETTERS), splits)
-
-
-def _refuse_wrong_settings(difficulty: float, train_images: int, test_images: int) -> None:
-    if not 0 <= difficulty <= 1:
-        raise ValueError(f"data.difficulty={difficulty} does not lie between 0 (clean) and 1")
-    for key, count in (("train_images", train_images), ("test_images", test_images)):
-        if count < len(LETTERS):
-            raise ValueError(f"data.{key}={count} is less than the {len(LETTERS)} letters")
-
-
-def _renderer() -> tuple[str, ...]:
-    """What the pixels depend on beside the settings: this code, the fonts, the rasteriser."""
-    return (f"rendering {RENDERING}", f"matplotlib {mpl.__version__}", f"PIL {PIL.__version__}")
+    return Listing(array_files(drawn["images"]), tuple(LETTERS), splits)

@@ -1,7 +1,5 @@
 """Which image has which label and belongs to which split, before any pixel is read."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -37,55 +35,53 @@ class Listing:
 
     files: Files
     class_names: tuple[str, ...]
-    splits: Mapping[str, tuple[Labelled, ...]]
+    splits: Mapping[str, Sequence[Labelled]]
     aliases: Mapping[str, int] = field(default_factory=dict)
     passed_over: str = ""
 
 
 def limit_images(listing: Listing, images_per_class: int | None, seed: int) -> Listing:
-    """At most so many images of each class in each split that is there, drawn by the seed.
-
-    Raises:
-        ValueError: ``images_per_class`` is not positive.
-    """
+    """At most so many images of each class in each split that is there, drawn by the seed."""
     if images_per_class is None:
         return listing
-    if images_per_class < 1:
-        raise ValueError(f"data.images_per_class={images_per_class} is neither null nor positive")
-    splits = {
-        split: _first_of_each_class(images, images_per_class, seed)
-        for split, images in listing.splits.items()
-    }
+    splits = {}
+    for split, images in listing.splits.items():
+        places = zip(images, places_in_class(images, seed), strict=True)
+        splits[split] = tuple(image for image, place in places if place < images_per_class)
     return replace(listing, splits=splits)
+
+
+def balanced(images: Sequence[Labelled], count: int, seed: int) -> list[Labelled]:
+    """``count`` images (all, if there are fewer), as equally many of each class as possible.
+
+    Any beginning of it is balanced too, and a smaller choice is the beginning of a larger.
+    """
+    places = zip(places_in_class(images, seed), images, strict=True)
+    in_order = sorted(places, key=lambda placed: (placed[0], placed[1].label))
+    return [image for _, image in in_order[:count]]
 
 
 def carve_validation(listing: Listing, fraction: float, seed: int) -> Listing:
     """The listing with a validation split; where it had none, ``fraction`` of train's images.
 
     The same fraction of every class is taken (to the nearest image, at least one).
-
-    Raises:
-        ValueError: the fraction is not between 0 and 1.
     """
     if "validation" in listing.splits:
         return listing
-    key = "data.validation_fraction"
-    train, validation = carve(listing.splits["train"], fraction, seed, key=key)
+    train, validation = carve(listing.splits["train"], fraction, seed)
     return replace(listing, splits={**listing.splits, "train": train, "validation": validation})
 
 
 def carve(
-    images: Sequence[Labelled], fraction: float, seed: int, *, key: str
+    images: Sequence[Labelled], fraction: float, seed: int
 ) -> tuple[tuple[Labelled, ...], tuple[Labelled, ...]]:
     """The images in two parts, the second with ``fraction`` of every class, drawn by the seed."""
-    if not 0 < fraction < 1:
-        raise ValueError(f"{key}={fraction} does not lie between 0 and 1")
     sizes = Counter(label for _, label in images)
     taken = {label: max(1, round(fraction * size)) for label, size in sizes.items()}
-    places = places_in_class(images, seed)
-    kept = [image for image, p in zip(images, places, strict=True) if p >= taken[image.label]]
-    carved = [image for image, p in zip(images, places, strict=True) if p < taken[image.label]]
-    return tuple(kept), tuple(carved)
+    parts: tuple[list[Labelled], list[Labelled]] = ([], [])
+    for image, place in zip(images, places_in_class(images, seed), strict=True):
+        parts[place < taken[image.label]].append(image)
+    return tuple(parts[0]), tuple(parts[1])
 
 
 def describe_copies(listing: Listing, digest_of: Mapping[str, bytes]) -> list[str]:
@@ -93,8 +89,8 @@ def describe_copies(listing: Listing, digest_of: Mapping[str, bytes]) -> list[st
     splits = {s: [digest_of[i.name] for i in images] for s, images in listing.splits.items()}
     said = []
     for one, other in (("test", "train"), ("test", "validation"), ("validation", "train")):
-        both = sum(digest in set_ for set_ in [set(splits[other])] for digest in splits[one])
-        if both:
+        there = set(splits[other])
+        if both := sum(digest in there for digest in splits[one]):
             said.append(f"{both} of {len(splits[one])} {one} images are also in {other}")
     labels: dict[bytes, set[int]] = {}
     for images in listing.splits.values():
@@ -128,8 +124,3 @@ def places_in_class(images: Sequence[Labelled], seed: int) -> list[int]:
         place[index] = seen[label]
         seen[label] += 1
     return place
-
-
-def _first_of_each_class(images: Sequence[Labelled], count: int, seed: int) -> tuple[Labelled, ...]:
-    places = places_in_class(images, seed)
-    return tuple(image for image, place in zip(images, places, strict=True) if place < count)

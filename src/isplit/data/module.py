@@ -3,25 +3,22 @@
 Legend: N images, S pixels a side.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import lightning
 import torch
 from torch.utils.data import DataLoader
 
-from isplit.data.album import Album
 from isplit.data.choice import class_labels
-from isplit.data.images import Batch, Images, Preparation, Split
-from isplit.data.sampler import EpochSampler
+from isplit.data.decoded import DecodedImages
+from isplit.data.images import Batch, EpochSampler, Images, Preparation
+from isplit.data.listing import Labelled, balanced
 
 
-class ImageData(lightning.LightningDataModule):
-    """An image classification data set in three splits, ready for Lightning.
+class ImageData:
+    """An image classification data set in three splits.
 
     Everything random is a pure function of seed, epoch and image, so a resumed run sees the
     batches it would have seen, with any number of workers.
@@ -34,34 +31,28 @@ class ImageData(lightning.LightningDataModule):
         skipped: files left out because they are no images, with the reason.
         augmented: whether training images are changed at random.
         preparation: how pixels become the network's input.
-        batch_size: of the loaders that Lightning asks for.
     """
 
     def __init__(
         self,
         name: str,
         class_names: Sequence[str],
-        album: Album,
-        splits: Mapping[str, Split],
+        decoded: DecodedImages,
+        splits: Mapping[str, Sequence[Labelled]],
         preparation: Preparation,
         *,
-        image_size: int,
         skipped: Sequence[str] = (),
-        batch_size: int = 64,
         num_workers: int = 0,
-        seed: int = 0,
     ) -> None:
-        super().__init__()
         self.name = name
         self.class_names = tuple(class_names)
         self.num_classes = len(self.class_names)
-        self.image_size = image_size
+        self.image_size = decoded.how.size
         self.skipped = tuple(skipped)
         self.augmented = preparation.augment != "none"
-        self.batch_size = batch_size
         self.preparation = preparation
-        self._album, self._splits = album, dict(splits)
-        self._num_workers, self._seed = num_workers, seed
+        self._decoded, self._splits = decoded, dict(splits)
+        self._num_workers = num_workers
         self.fingerprint = self._fingerprint()
 
     def size(self, split: str) -> int:
@@ -70,7 +61,7 @@ class ImageData(lightning.LightningDataModule):
 
     def labels(self, split: str) -> tuple[int, ...]:
         """The label of every image of a split, in its order."""
-        return self._split(split).labels
+        return tuple(label for _, label in self._split(split))
 
     def loader(
         self,
@@ -102,13 +93,12 @@ class ImageData(lightning.LightningDataModule):
         """
         chosen = self._split(split)
         if classes is not None:
-            chosen = chosen.of_classes(
-                set(class_labels("split.classes", classes, self.class_names))
-            )
+            wanted = class_labels("split.classes", classes, self.class_names)
+            chosen = [image for image in chosen if image.label in wanted]
         if images is not None:
-            chosen = chosen.balanced(images, seed)
-        steps = self.preparation.augment if augment else "none"
-        dataset = Images(self._album, chosen, self.preparation, steps, seed)
+            chosen = balanced(chosen, images, seed)
+        changes = self.preparation.augment if augment else "none"
+        dataset = Images(self._decoded, chosen, self.preparation, changes, seed)
         return DataLoader(
             dataset,
             batch_size // part[1],
@@ -121,19 +111,7 @@ class ImageData(lightning.LightningDataModule):
             generator=torch.Generator().manual_seed(seed),  # else it draws from the global one
         )
 
-    def train_dataloader(self) -> DataLoader[Batch]:
-        """Shuffled and augmented batches of ``train``."""
-        return self.loader("train", self.batch_size, shuffle=True, augment=True, seed=self._seed)
-
-    def val_dataloader(self) -> DataLoader[Batch]:
-        """Batches of ``validation``."""
-        return self.loader("validation", self.batch_size)
-
-    def test_dataloader(self) -> DataLoader[Batch]:
-        """Batches of ``test``."""
-        return self.loader("test", self.batch_size)
-
-    def _split(self, name: str) -> Split:
+    def _split(self, name: str) -> Sequence[Labelled]:
         if name not in self._splits:
             raise ValueError(f"split={name!r} is none of {', '.join(self._splits)}")
         return self._splits[name]
@@ -141,10 +119,10 @@ class ImageData(lightning.LightningDataModule):
     def _fingerprint(self) -> str:
         """Over file contents in their order, labels, and how pixels become input."""
         digest = hashlib.sha256()
-        for name, split in self._splits.items():
-            digest.update(json.dumps([name, split.labels]).encode())
-            digest.update(b"".join(self._album.digests[number] for number in split.numbers))
-        p, how, changed = self.preparation, self._album.how, self._album.changed
+        for split in self._splits:
+            digest.update(json.dumps([split, self.labels(split)]).encode())
+            digest.update(b"".join(self._decoded.digests[name] for name, _ in self._split(split)))
+        p, how, changed = self.preparation, self._decoded.how, self._decoded.changed
         settings: list[Any] = [self.class_names, how.size, how.fit, p.mean, p.std, p.augment]
         settings += [dict(changed)] if changed else []
         digest.update(json.dumps(settings).encode())

@@ -1,20 +1,18 @@
 """notMNIST: letters A-J cut from fonts found on the web, 28 x 28 grey (Yaroslav Bulatov, 2011)."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
-import math
 import os
 import re
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from isplit.data.download import Download, fetch
-from isplit.data.files import ArrayFiles, Files, open_root
+from isplit.data.files import Files, array_files, open_root
 from isplit.data.folder import images_in, label_by_folder
 from isplit.data.listing import Labelled, Listing
 
@@ -41,7 +39,7 @@ _ADVICE = (
 )
 
 
-def list_images(root: Path | None, *, download: bool = False) -> Listing:
+def list_images(root: Path | None, *, download: bool = False, **_: Any) -> Listing:
     """The letters of idx files, or of folders ``A`` .. ``J`` of PNGs.
 
     With both ``train-*`` and ``t10k-*`` idx files these are train and test. A single pair is
@@ -67,84 +65,59 @@ def read_idx(content: bytes, name: str = "idx") -> np.ndarray:
     Raises:
         ValueError: another kind of file, or fewer or more bytes than the header says.
     """
-    content = _unzipped(content, name)
-    if len(content) < 8 or content[:3] != b"\0\0\x08":
-        raise ValueError(f"{name} is no idx file of unsigned bytes: it begins {content[:4]!r}")
-    num_axes = content[3]
-    header_bytes = 4 + 4 * num_axes
-    if len(content) < header_bytes:
-        raise ValueError(f"{name} is cut off inside its header")
-    shape = struct.unpack_from(f">{num_axes}i", content, 4)
-    if len(content) - header_bytes != math.prod(shape):
-        raise ValueError(
-            f"{name} holds {len(content) - header_bytes} bytes of data, its header says {shape}"
-        )
-    return np.frombuffer(content, np.uint8, offset=header_bytes).reshape(shape)
-
-
-def _unzipped(content: bytes, name: str) -> bytes:
-    if not content.startswith(b"\x1f\x8b"):
-        return content
     try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{name} is damaged: {error}") from error
+        content = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+        if content[:3] != b"\0\0\x08":
+            raise ValueError(f"it begins {content[:4]!r}")
+        shape = struct.unpack_from(f">{content[3]}i", content, 4)
+        return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+    except (OSError, EOFError, zlib.error, IndexError, struct.error, ValueError) as error:
+        raise ValueError(f"{name} is no whole idx file of unsigned bytes: {error}") from error
 
 
 def _list_idx(files: Files) -> Listing:
     """``train`` and ``t10k`` as they are, or the one pair that is there divided in file order."""
-    parts = {part: _pair(files, part) for part in ("train", "t10k") if _has(files, part)}
-    images = np.concatenate([images for images, _ in parts.values()])
-    labels = np.concatenate([labels for _, labels in parts.values()])
-    first = next(iter(parts.values()))[1]
-    num_train = len(first) if len(parts) == 2 else round(TRAIN_FRACTION * len(first))
+    there = " ".join(files.names)
+    parts = {part: _pair(files, part) for part in ("train", "t10k") if f"{part}-images" in there}
+    images, labels = (np.concatenate(arrays) for arrays in zip(*parts.values(), strict=True))
+    first = len(next(iter(parts.values()))[1])
+    num_train = first if len(parts) == 2 else round(TRAIN_FRACTION * first)
     labelled = tuple(Labelled(str(n), int(label)) for n, label in enumerate(labels))
     splits = {"train": labelled[:num_train], "test": labelled[num_train:]}
-    return Listing(ArrayFiles(images), CLASSES, splits)
+    return Listing(array_files(images), CLASSES, splits)
 
 
 def _pair(files: Files, part: str) -> tuple[np.ndarray, np.ndarray]:
     """Images (N, H, W) and labels (N,) of ``train`` or ``t10k``."""
-    images, labels = (
-        read_idx(files.read(name), name)
-        for name in (_idx_name(files, part, "images", 3), _idx_name(files, part, "labels", 1))
-    )
-    if (
-        images.ndim != 3
-        or labels.shape != images.shape[:1]
-        or labels.max(initial=0) >= len(CLASSES)
-    ):
+    images, labels = (_read(files, f"{part}-images", 3), _read(files, f"{part}-labels", 1))
+    largest = labels.max(initial=0)
+    if images.ndim != 3 or labels.shape != images.shape[:1] or largest >= len(CLASSES):
         raise ValueError(
             f"data.root: {part} has images of shape {images.shape} and labels of shape"
-            f" {labels.shape} up to {labels.max(initial=0)}, not (N, H, W), (N,) and 0..9"
+            f" {labels.shape} up to {largest}, not (N, H, W), (N,) and 0..9"
         )
     return images, labels
 
 
-def _has(files: Files, part: str) -> bool:
-    return any(name.startswith(f"{part}-images") for name in files.names)
-
-
-def _idx_name(files: Files, part: str, what: str, num_axes: int) -> str:
-    pattern = re.compile(rf"{part}-{what}[-.]idx{num_axes}-ubyte(?:\.gz)?")
-    for name in files.names:
-        if pattern.fullmatch(name):
-            return name
-    raise FileNotFoundError(f"data.root lacks {part}-{what}-idx{num_axes}-ubyte[.gz]. {_ADVICE}")
+def _read(files: Files, what: str, num_axes: int) -> np.ndarray:
+    pattern = re.compile(rf"{what}[-.]idx{num_axes}-ubyte(?:\.gz)?")
+    for name in filter(pattern.fullmatch, files.names):
+        return read_idx(files.read(name), name)
+    raise FileNotFoundError(f"data.root lacks {what}-idx{num_axes}-ubyte[.gz]. {_ADVICE}")
 
 
 def _list_folders(files: Files) -> Listing:
     """Per class the first 80 % in the order of the hashed file names is train, the rest test."""
-    labelled = label_by_folder(images_in(files, ""), CLASSES)
-    shuffled = sorted(labelled, key=lambda image: _name_hash(image.name))
-    splits: dict[str, list[Labelled]] = {"train": [], "test": []}
+    labelled = sorted(label_by_folder(images_in(files, ""), CLASSES), key=_name_hash)
+    splits: dict[str, tuple[Labelled, ...]] = {"train": (), "test": ()}
     for label in range(len(CLASSES)):
-        of_class = [image for image in shuffled if image.label == label]
+        of_class = tuple(image for image in labelled if image.label == label)
         num_train = round(TRAIN_FRACTION * len(of_class))
         splits["train"] += of_class[:num_train]
         splits["test"] += of_class[num_train:]
-    return Listing(files, CLASSES, {split: tuple(images) for split, images in splits.items()})
+    return Listing(files, CLASSES, splits)
 
 
-def _name_hash(name: str) -> str:
-    return hashlib.sha1(os.fsencode(name.rsplit("/")[-1]), usedforsecurity=False).hexdigest()
+def _name_hash(image: Labelled) -> str:
+    file_name = os.fsencode(image.name.rsplit("/")[-1])
+    return hashlib.sha1(file_name, usedforsecurity=False).hexdigest()

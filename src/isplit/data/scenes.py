@@ -3,8 +3,6 @@
 Legend: N images, S pixels a side.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 
@@ -27,7 +25,7 @@ def render(
     """
     dice = _Dice(torch.Generator().manual_seed(seed), difficulty)
     ink = glyphs(styles).flatten(0, 1).unsqueeze(1).float() / 255
-    labels = dice.order(num_images) % len(LETTERS)
+    labels = torch.randperm(num_images, generator=dice.generator) % len(LETTERS)
     chosen = dice.below(len(styles), num_images) * len(LETTERS) + labels
     images = [_scene(ink, part, image_size, dice) for part in torch.split(chosen, _BATCH)]
     return torch.cat(images), labels
@@ -52,14 +50,13 @@ class _Dice:
     def below(self, bound: int, count: int) -> Tensor:
         return torch.randint(bound, (count,), generator=self.generator)
 
-    def order(self, count: int) -> Tensor:
-        return torch.randperm(count, generator=self.generator)
-
 
 def _scene(ink: Tensor, chosen: Tensor, size: int, dice: _Dice) -> Tensor:
     """The chosen glyphs as finished images: uint8 (N, 3, S, S)."""
     num_images = len(chosen)
-    letter = _place_letter(ink[chosen], size, dice)
+    reach = 0.08 + 0.17 * dice.difficulty  # of half the image
+    shift = reach * dice.around_zero(num_images, 2)
+    letter = _warp(ink[chosen], shift, 1.0 - 0.4 * dice.difficulty, 1.05, size, dice)
     neighbour = _place_neighbour(ink[dice.below(len(ink), num_images)], size, dice)
     paper, colour = _colours(num_images, dice)
     images = _shade(paper, size, dice)
@@ -67,15 +64,9 @@ def _scene(ink: Tensor, chosen: Tensor, size: int, dice: _Dice) -> Tensor:
     images = _paint(images, letter, colour)
     images = _paint(images, _bar(num_images, size, dice), dice.uniform(num_images, 3, 1, 1))
     images = _blur(images, dice)
-    images = _grain(images, dice)
+    grain = 0.16 * dice.difficulty * dice.uniform(num_images, 1, 1, 1)  # of the range
+    images = images + grain * dice.normal(*images.shape)
     return (images.clamp(0, 1) * 255).round().to(torch.uint8)
-
-
-def _place_letter(ink: Tensor, size: int, dice: _Dice) -> Tensor:
-    """The letter itself: turned, sheared, stretched, shrunk and off centre. (N, 1, S, S)."""
-    reach = 0.08 + 0.17 * dice.difficulty  # of half the image
-    shift = reach * dice.around_zero(len(ink), 2)
-    return _warp(ink, shift, 1.0 - 0.4 * dice.difficulty, 1.05, size, dice)
 
 
 def _place_neighbour(ink: Tensor, size: int, dice: _Dice) -> Tensor:
@@ -148,9 +139,3 @@ def _blur(images: Tensor, dice: _Dice) -> Tensor:
     padded = F.pad(images, (radius,) * 4, mode="replicate")
     blurred = F.avg_pool2d(padded, 2 * radius + 1, stride=1)
     return torch.lerp(images, blurred, dice.difficulty * dice.uniform(len(images), 1, 1, 1))
-
-
-def _grain(images: Tensor, dice: _Dice) -> Tensor:
-    """Pixel noise of a strength that differs between images, up to 16 % of the range."""
-    strength = 0.16 * dice.difficulty * dice.uniform(len(images), 1, 1, 1)
-    return images + strength * dice.normal(*images.shape)

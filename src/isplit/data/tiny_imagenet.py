@@ -1,11 +1,10 @@
 """Tiny-ImageNet: 200 classes of ImageNet at 64 x 64 pixels, from Stanford's CS231N."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from isplit.data.download import Download, fetch
 from isplit.data.files import Files, open_root
@@ -28,7 +27,7 @@ _ADVICE = (
 )
 
 
-def list_images(root: Path | None, *, download: bool = False) -> Listing:
+def list_images(root: Path | None, *, download: bool = False, **_: Any) -> Listing:
     """Training images, and the labelled ``val`` images as the test split.
 
     The original ``test`` has no labels and is not used; the validation split is carved out of
@@ -41,11 +40,14 @@ def list_images(root: Path | None, *, download: bool = False) -> Listing:
     if download and root is not None:
         fetch(DOWNLOAD, root)
     files = open_root(root, _ADVICE, _LAYOUT)
-    wnids = tuple(_text(files, "wnids.txt").split())
+    wnids = tuple(_lines(files, "wnids.txt"))
     label = {wnid: number for number, wnid in enumerate(wnids)}
     train = [(name, match["wnid"]) for name in files.names if (match := _TRAIN_IMAGE.match(name))]
-    splits = {"train": _labelled(train, label), "test": _labelled(_annotated(files), label)}
-    return Listing(files, readable_names(wnids, _words(files)), splits, aliases=label)
+    annotated = [line.split("\t") for line in _lines(files, "val/val_annotations.txt")]  # and boxes
+    test = [(f"val/images/{file}", wnid) for file, wnid, *_ in annotated]
+    splits = {"train": _labelled(train, label), "test": _labelled(test, label)}
+    words = dict(line.split("\t", 1) for line in _lines(files, "words.txt") if "\t" in line)
+    return Listing(files, readable_names(wnids, words), splits, aliases=label)
 
 
 def readable_names(wnids: Sequence[str], words: Mapping[str, str]) -> tuple[str, ...]:
@@ -71,19 +73,7 @@ def _labelled(images: Sequence[tuple[str, str]], label: Mapping[str, int]) -> tu
     return tuple(Labelled(name, label[wnid]) for name, wnid in images)
 
 
-def _annotated(files: Files) -> list[tuple[str, str]]:
-    """Name and WordNet id of each validation image; the boxes that follow are not needed."""
-    lines = _text(files, "val/val_annotations.txt").splitlines()
-    fields = [line.split("\t") for line in lines if line.strip()]
-    return [(f"val/images/{file}", wnid) for file, wnid, *_ in fields]
-
-
-def _words(files: Files) -> dict[str, str]:
-    lines = _text(files, "words.txt").splitlines()
-    return dict(line.split("\t", 1) for line in lines if "\t" in line)
-
-
-def _text(files: Files, name: str) -> str:
+def _lines(files: Files, name: str) -> list[str]:
     if name not in files.names:
         raise FileNotFoundError(f"data.root lacks {name}. {_ADVICE}")
-    return files.read(name).decode()
+    return [line for line in files.read(name).decode().splitlines() if line.strip()]

@@ -1,7 +1,5 @@
 """The files below a folder, each folder read once, links and special files included."""
 
-from __future__ import annotations
-
 import os
 import stat
 from pathlib import Path
@@ -25,7 +23,7 @@ def files_below(root: Path) -> tuple[list[str], list[str]]:
             here = Path(parent)
             seen.add(_identity(here))
             waiting += [here / name for name in sorted(folders) if (here / name).is_symlink()]
-            folders[:] = sorted(name for name in folders if _unseen(here / name, seen))
+            folders[:] = sorted(name for name in folders if _is_new(here / name, seen))
             place = here.relative_to(root)
             for file in files:
                 kept = _is_regular(here / file)
@@ -40,7 +38,7 @@ def _identity(path: Path) -> tuple[int, int]:
     return state.st_dev, state.st_ino
 
 
-def _unseen(folder: Path, seen: set[tuple[int, int]]) -> bool:
+def _is_new(folder: Path, seen: set[tuple[int, int]]) -> bool:
     return not folder.is_symlink() and _identity(folder) not in seen
 
 

@@ -1,7 +1,5 @@
 """The papers' names of VGG's layers: ``block3_pool`` beside ``features.16``."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 

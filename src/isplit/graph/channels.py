@@ -4,8 +4,6 @@ A convolution puts them in dimension 1, a linear layer in the last one. What mov
 along; where an operation says nothing about them they are unknown.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 

@@ -1,7 +1,5 @@
 """Does a graph answer as its net does? Tried on random images, bit for bit."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """The classifier of a net: the layer whose output reaches the answer last."""
 
-from __future__ import annotations
-
 from torch import fx, nn
 
 from isplit.graph.nodes import home, operation

@@ -1,12 +1,10 @@
 """Cut a graph at split points: in two for device and server, or into the stretches between many."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from torch import fx, nn
 
-from isplit.graph.cuts import input_dependent, positions
+from isplit.graph.nodes import input_dependent, positions
 from isplit.graph.tracing import mirror_modes
 from isplit.point import SplitPoint
 

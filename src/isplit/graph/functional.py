@@ -1,7 +1,5 @@
 """A graph that overwrites nothing: in-place operations replaced, what nobody needs removed."""
 
-from __future__ import annotations
-
 import copy
 import inspect
 import operator
@@ -44,15 +42,10 @@ def make_out_of_place(traced: fx.GraphModule) -> list[str]:
     replaced = []
     modules = _switch_off_modules(traced)
     for node in list(traced.graph.nodes):
-        match node.op:
-            case "call_module":
-                was_in_place = node.target in modules
-            case "call_function":
-                was_in_place = _switch_off_function(node)
-            case "call_method":
-                was_in_place = _switch_off_method(node)
-            case _:
-                was_in_place = False
+        switched = {"call_function": _switch_off_function, "call_method": _switch_off_method}
+        was_in_place = node.op == "call_module" and node.target in modules
+        if node.op in switched:
+            was_in_place = switched[node.op](node)
         if was_in_place and "shape" in node.meta:  # integers are not overwritten by `n += 1`
             replaced.append(str(node.target) if node.op == "call_module" else node.name)
             _redirect_later_uses(node)
@@ -128,10 +121,6 @@ def _switch_off_argument(node: fx.Node, function: Callable[..., Any]) -> bool:
 def _redirect_later_uses(node: fx.Node) -> None:
     """Lets who read the overwritten tensor after ``node`` read the result of ``node``."""
     overwritten = node.all_input_nodes[0]
-    later = set()
-    following = node.next
-    while following.op != "root":
-        later.add(following)
-        following = following.next
-    for user in [user for user in overwritten.users if user in later]:
+    order = {other: place for place, other in enumerate(node.graph.nodes)}
+    for user in [user for user in overwritten.users if order[user] > order[node]]:
         user.replace_input_with(overwritten, node)

@@ -1,7 +1,5 @@
 """What every node of a graph gives and costs: shape, channels, sizes and multiply-accumulates."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any

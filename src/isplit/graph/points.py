@@ -1,17 +1,21 @@
 """Which of the clean cuts are split points, and what they are called."""
 
-from __future__ import annotations
+from itertools import chain, count, takewhile
 
-from collections.abc import Iterable
-from dataclasses import replace
-from itertools import takewhile
-
-from torch import fx, nn
+from torch import fx
 
 from isplit.graph.channels import layout_of
-from isplit.graph.cuts import clean_cuts, input_dependent, positions
 from isplit.graph.functional import has_effect
-from isplit.graph.nodes import home, image_shape, is_within, operation
+from isplit.graph.nodes import (
+    clean_cuts,
+    home,
+    image_shape,
+    input_dependent,
+    is_within,
+    operation,
+    parameters_of,
+    positions,
+)
 from isplit.point import SplitPoint
 
 GRANULARITIES = ("layer", "all")
@@ -48,15 +52,22 @@ def split_points(
     layers = _layers(traced, cuts)
     chosen = layers if granularity == "layer" else cuts
     if not chosen:
-        name = type(traced).__name__
+        where = f"{len(cuts)} places where one tensor crosses carry no feature map before the"
+        nowhere = "nowhere between input and output does exactly one tensor cross"
         raise ValueError(
-            f"{name} has no split point at split.granularity={granularity}: {_why(cuts)}"
+            f"{type(traced).__name__} has no split point at split.granularity={granularity}: "
+            + (f"{where} classifier" if cuts else nowhere)
         )
-    names = _names(cuts, layers)
-    costs = _costs(traced)
-    points = [_point(index, cut, names[cut], costs[cut]) for index, cut in enumerate(chosen)]
-    told = LAYOUTS[channels]
-    return [replace(p, channels_last=told) if p.channels_last is None else p for p in points]
+    names, costs = _names(cuts, layers), _costs(traced)
+    points = []
+    for index, cut in enumerate(chosen):
+        last = layout_of(cut.meta["channels"], len(cut.meta["shape"]))
+        known = LAYOUTS[channels] if last is None else last
+        shape = image_shape(cut)
+        points.append(
+            SplitPoint(index, names[cut], shape, cut.name, *costs[cut], channels_last=known)
+        )
+    return points
 
 
 def _can_cross(cut: fx.Node) -> bool:
@@ -71,14 +82,15 @@ def _layers(traced: fx.GraphModule, cuts: list[fx.Node]) -> list[fx.Node]:
     """The cut at the end of every layer: after its activation, before the next one begins."""
     trunk = list(takewhile(_is_before_pooling, cuts))
     blocks = _blocks(traced, trunk)
-    trunk = [c for c in trunk if _is_one_per_image(c) and not any(_is_inside(c, b) for b in blocks)]
+    one_per_image = [cut for cut in trunk if cut.meta["shape"][0] == 1]  # measured with one image
+    trunk = [cut for cut in one_per_image if not any(_is_inside(cut, b) for b in blocks)]
     nodes, place = input_dependent(traced.graph), positions(traced.graph)
     layers: list[fx.Node] = []
     scope, start = None, -1
     for cut in trunk:
         segment = [node for node in nodes if start < place[node] <= place[cut]]
         start = place[cut]
-        if _begins_layer(segment):
+        if any(node.meta["macs"] for node in segment) or "pool" in operation(cut):
             scope = _common_scope(segment)
             layers.append(cut)
         elif scope is not None and is_within(home(cut), scope):
@@ -96,17 +108,6 @@ def _is_before_pooling(cut: fx.Node) -> bool:
     return len(image_shape(cut)) >= MAP_DIMENSIONS and not pooled
 
 
-def _is_one_per_image(cut: fx.Node) -> bool:
-    """Whether the first dimension is the batch alone (graphs are measured with one image)."""
-    rows: int = cut.meta["shape"][0]
-    return rows == 1
-
-
-def _begins_layer(segment: list[fx.Node]) -> bool:
-    """Whether learned work or pooling lies between two cuts."""
-    return any(node.meta["macs"] for node in segment) or "pool" in operation(segment[-1])
-
-
 def _blocks(traced: fx.GraphModule, trunk: list[fx.Node]) -> list[str]:
     """Paths of the modules of a class that somewhere joins branches in its own forward.
 
@@ -115,18 +116,14 @@ def _blocks(traced: fx.GraphModule, trunk: list[fx.Node]) -> list[str]:
     """
     types = traced.meta["module_types"]
     dependent = set(input_dependent(traced.graph))
-    joins = {home(n) for n in dependent if _joins_branches(n, dependent)}
+    tensors = {node for node in dependent if "shape" in node.meta}
+    joins = {home(n) for n in dependent if len(tensors.intersection(n.all_input_nodes)) > 1}
     classes = {types[path] for path in joins if path}
     return [
         path
         for path, kind in types.items()
         if kind in classes and not all(_is_inside(cut, path) for cut in trunk)
     ]
-
-
-def _joins_branches(node: fx.Node, dependent: set[fx.Node]) -> bool:
-    """Whether two tensors of the image meet in a node."""
-    return sum("shape" in a.meta and a in dependent for a in node.all_input_nodes) > 1
 
 
 def _is_inside(cut: fx.Node, block: str) -> bool:
@@ -138,23 +135,13 @@ def _names(cuts: list[fx.Node], layers: list[fx.Node]) -> dict[fx.Node, str]:
     """Path of the outermost module whose output a cut is and that holds no other layer."""
     names: dict[fx.Node, str] = {}
     for cut in cuts:
-        others = [layer for layer in layers if layer is not cut]
-        own = [p for p in cut.meta["output_of"] if p and not _holds(p, others)]
+        others = [layer.meta["scope"] for layer in layers if layer is not cut]
+        outputs = [path for path in cut.meta["output_of"] if path]
+        own = [path for path in outputs if not any(is_within(o, path) for o in others)]
         base = own[-1] if own else f"{home(cut)}.{operation(cut)}".lstrip(".")
-        names[cut] = _unused(base, set(names.values()))
+        numbered = chain([base], (f"{base}_{number}" for number in count(1)))
+        names[cut] = next(name for name in numbered if name not in names.values())
     return names
-
-
-def _holds(path: str, layers: Iterable[fx.Node]) -> bool:
-    return any(is_within(layer.meta["scope"], path) for layer in layers)
-
-
-def _unused(name: str, used: set[str]) -> str:
-    """``name``, or with a number when it is taken."""
-    number = 0
-    while name + (f"_{number}" if number else "") in used:
-        number += 1
-    return name + (f"_{number}" if number else "")
 
 
 def _costs(traced: fx.GraphModule) -> dict[fx.Node, tuple[int, int, int]]:
@@ -170,39 +157,8 @@ def _costs(traced: fx.GraphModule) -> dict[fx.Node, tuple[int, int, int]]:
     return costs
 
 
-def parameters_of(traced: fx.GraphModule, node: fx.Node) -> list[nn.Parameter]:
-    """Parameters a node uses by itself."""
-    if node.op == "call_module":
-        return list(traced.get_submodule(str(node.target)).parameters())
-    if node.op == "get_attr":
-        owner, _, field = str(node.target).rpartition(".")
-        value = getattr(traced.get_submodule(owner), field)
-        return [value] if isinstance(value, nn.Parameter) else []
-    return []
-
-
-def _point(index: int, cut: fx.Node, name: str, costs: tuple[int, int, int]) -> SplitPoint:
-    head_macs, tail_macs, head_params = costs
-    return SplitPoint(
-        index=index,
-        name=name,
-        shape=image_shape(cut),
-        node=cut.name,
-        head_macs=head_macs,
-        tail_macs=tail_macs,
-        head_params=head_params,
-        channels_last=layout_of(cut.meta["channels"], len(cut.meta["shape"])),
-    )
-
-
 def _common_scope(segment: list[fx.Node]) -> str:
     """Path of the smallest module in whose forward all nodes lie."""
     homes = [home(node).split(".") for node in segment if "shape" in node.meta]
     shared = takewhile(lambda parts: len(set(parts)) == 1, zip(*homes, strict=False))
     return ".".join(parts[0] for parts in shared)
-
-
-def _why(cuts: list[fx.Node]) -> str:
-    if not cuts:
-        return "nowhere between input and output does exactly one tensor cross"
-    return f"{len(cuts)} places where one tensor crosses carry no feature map before the classifier"

@@ -5,16 +5,14 @@ layer. Frozen to a constant it crosses nothing, but the constant fixes the size;
 follows the batch is read again from the last cut before its use, and only the others are frozen.
 """
 
-from __future__ import annotations
-
 import operator
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 
-from isplit.graph.cuts import clean_cuts, input_dependent, positions
 from isplit.graph.measure import Fact, measure
+from isplit.graph.nodes import clean_cuts, input_dependent, positions
 
 Facts = dict[fx.Node, Fact]
 

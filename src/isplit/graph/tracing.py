@@ -1,7 +1,5 @@
 """From a model to its forward graph, in which nothing is overwritten and every node is measured."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,7 +36,7 @@ def trace(model: nn.Module, example: Tensor) -> fx.GraphModule:
     """
     model = uncompiled(model)
     name = type(model).__name__
-    with _eval_mode(model):
+    with eval_mode(model):
         try:
             traced = symbolic(model)
             _measure_into_meta(traced, example)
@@ -72,6 +70,22 @@ def uncompiled(model: nn.Module) -> nn.Module:
         if path and hasattr(module, "_orig_mod"):
             model.set_submodule(path, module._orig_mod)
     return model
+
+
+@contextmanager
+def eval_mode(model: nn.Module) -> Iterator[None]:
+    """Eval mode for a while; every module gets its own mode back.
+
+    Flags are set one by one: modules that come from ``torch.export`` refuse ``eval()``.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        for module, _ in modes:
+            module.training = False
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 def mirror_modes(piece: nn.Module, source: nn.Module) -> None:
@@ -137,15 +151,3 @@ def _measure_into_meta(traced: fx.GraphModule, example: Tensor) -> None:
 
 def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
-
-
-@contextmanager
-def _eval_mode(model: nn.Module) -> Iterator[None]:
-    """Eval mode for a while; every module gets its own mode back."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes.items():
-            module.training = training

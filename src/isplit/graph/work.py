@@ -1,13 +1,11 @@
 """How much work a whole net is, and the head and the tail of every split point."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 
 from torch import fx
 
-from isplit.graph.points import parameters_of
+from isplit.graph.nodes import parameters_of
 from isplit.point import FLOAT32_BYTES, SplitPoint, Work
 
 GROUPS_ARGUMENT = 6

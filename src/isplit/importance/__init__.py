@@ -1,27 +1,13 @@
 """How important each split point is to the answer: taps, curves, and the choice of a point."""
 
-from isplit.importance.curves import (
-    PREDICTORS,
-    architecture_curves,
-    computed_by,
-    depends_on_rate,
-    importance_curves,
-    predictor_cost,
-)
-from isplit.importance.select import RULES, Limits, select
-from isplit.importance.settings import CuiSettings
-from isplit.importance.taps import tapped
-
-__all__ = [
-    "PREDICTORS",
-    "RULES",
-    "CuiSettings",
-    "Limits",
-    "architecture_curves",
-    "computed_by",
-    "depends_on_rate",
-    "importance_curves",
-    "predictor_cost",
-    "select",
-    "tapped",
-]
+from isplit.importance.curves import PREDICTORS as PREDICTORS
+from isplit.importance.curves import architecture_curves as architecture_curves
+from isplit.importance.curves import computed_by as computed_by
+from isplit.importance.curves import depends_on_rate as depends_on_rate
+from isplit.importance.curves import importance_curves as importance_curves
+from isplit.importance.curves import predictor_cost as predictor_cost
+from isplit.importance.select import RULES as RULES
+from isplit.importance.select import Limits as Limits
+from isplit.importance.select import select as select
+from isplit.importance.settings import CuiSettings as CuiSettings
+from isplit.importance.taps import tapped as tapped

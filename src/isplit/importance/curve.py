@@ -1,7 +1,5 @@
 """One value per split point, and what it costs to make them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

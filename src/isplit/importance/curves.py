@@ -3,8 +3,6 @@
 Shape suffixes: M kinds, P points, K classes, N images, C channels, X positions.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -16,15 +14,8 @@ from torch.nn import functional as F
 
 from isplit.bottleneck import DEFAULT_RATE, RateOf
 from isplit.importance.curve import Curve, PredictorCost
-from isplit.importance.probe import PLAIN, Coding, Judge, judged, pca_kl, pca_nmse, probe, walks
-from isplit.importance.scores import (
-    Batches,
-    ClassMeans,
-    MapOf,
-    Progress,
-    ScoreOf,
-    score_classes,
-)
+from isplit.importance.probe import Judge, forward_passes, judged, pca_kl, pca_nmse, probe
+from isplit.importance.scores import Batches, FromGradients, Progress, score_classes
 from isplit.importance.settings import CuiSettings
 from isplit.point import SplitPoint
 
@@ -53,8 +44,8 @@ def importance_curves(
     averaged in float64 over the images of each class, then over the classes: before any logarithm.
     Classes without images are left out: they are absent from ``per_class`` and a warning names
     them. The model's mode does not matter, eval mode is used; nothing in the model is changed.
-    ``batches`` is walked through once for all the kinds that need gradients, once more by each
-    kind that makes its own passes, and not at all for kinds made from the architecture alone.
+    ``batches`` is walked through once for all the kinds that need gradients, several times for
+    those that look at reconstructions, and not at all for those of the architecture alone.
 
     Raises:
         ValueError: an unknown kind, no images, a label without a class or a logit, a value that is
@@ -62,33 +53,19 @@ def importance_curves(
     """
     predictors = {kind: _predictor(kind) for kind in kinds}
     curves: dict[str, Curve] = {}
-    maps = {kind: p.map_of for kind, p in predictors.items() if isinstance(p, FromMaps)}
-    scores = {kind: p.score_of for kind, p in predictors.items() if isinstance(p, FromGradients)}
-    if maps or scores:
-        means = score_classes(
-            traced,
-            points,
-            batches,
-            len(class_names),
-            maps,
-            scores,
-            settings or CuiSettings(),
-            progress,
+    by_gradient = {kind: p for kind, p in predictors.items() if isinstance(p, FromGradients)}
+    if by_gradient:
+        settings = settings or CuiSettings()
+        sums, counts = score_classes(
+            traced, points, batches, len(class_names), by_gradient, settings, progress
         )
-        curves = _averaged(means, (*maps, *scores), tuple(points), class_names)
-    judges = {
-        kind: (p.judge, p.coding)
-        for kind, p in predictors.items()
-        if isinstance(p, FromReconstruction)
-    }
-    if judges:
+        curves = _averaged(sums, counts, by_gradient, tuple(points), class_names)
+    reconstructing = {k: p for k, p in predictors.items() if isinstance(p, FromReconstruction)}
+    if reconstructing:
+        judges = {kind: (p.judge, p.overlapping) for kind, p in reconstructing.items()}
         values, seen = judged(traced, points, batches, rate_of, judges)
         curves |= {k: Curve(k, tuple(points), values[k], num_images=seen) for k in judges}
-    for kind, predictor in predictors.items():
-        if isinstance(predictor, FromImages):
-            curves[kind] = predictor.curve_of(traced, points, batches, class_names)
-        elif isinstance(predictor, FromArchitecture):
-            curves[kind] = predictor.curve_of(points)
+    curves |= architecture_curves(points, kinds)
     return {kind: curves[kind] for kind in predictors}
 
 
@@ -97,11 +74,11 @@ def computed_by(kinds: Iterable[str]) -> list[Callable[..., object]]:
     functions: list[Callable[..., object]] = []
     for kind in kinds:
         match _predictor(kind):
-            case FromMaps(function) | FromGradients(function):
+            case FromGradients(function):
                 functions += [score_classes, _averaged, function]
             case FromReconstruction(judge):
                 functions += [judged, judge]
-            case FromImages(function) | FromArchitecture(function):
+            case FromArchitecture(function):
                 functions += [function]
     return functions
 
@@ -122,8 +99,8 @@ def predictor_cost(kind: str, points: Sequence[SplitPoint], images: int) -> Pred
     match _predictor(kind):
         case FromArchitecture():
             return PredictorCost()
-        case FromReconstruction(_, tail_passes, coding):
-            return PredictorCost(images, *walks(points, tail_passes, coding))
+        case FromReconstruction(_, tail_passes):
+            return PredictorCost(images, forward_passes(points, tail_passes))
     return PredictorCost(images, forward=1.0, backward=1.0)
 
 
@@ -159,38 +136,17 @@ def depth(points: Sequence[SplitPoint]) -> Curve:
 
 
 @dataclass(frozen=True)
-class FromMaps:
-    """Needs one backward pass, shared: makes a map (N, X) of F (N, C, X) and alpha (N, C)."""
-
-    map_of: MapOf
-
-
-@dataclass(frozen=True)
-class FromGradients:
-    """Shares that pass; makes a score (N) of F (N, C, X) and alpha (N, C), without a map."""
-
-    score_of: ScoreOf
-
-
-@dataclass(frozen=True)
 class FromReconstruction:
     """Needs a closed-form bottleneck at every point, shared; no labels, no gradients.
 
     Attributes:
         tail_passes: how often it runs the tail on a reconstruction.
-        coding: how the bottleneck is made.
+        overlapping: whether each block is decoded from the codes around it too.
     """
 
     judge: Judge
     tail_passes: int = 1
-    coding: Coding = PLAIN
-
-
-@dataclass(frozen=True)
-class FromImages:
-    """Needs images and makes its own passes over them."""
-
-    curve_of: Callable[[fx.GraphModule, Sequence[SplitPoint], Batches, Sequence[str]], Curve]
+    overlapping: bool = False
 
 
 @dataclass(frozen=True)
@@ -200,18 +156,17 @@ class FromArchitecture:
     curve_of: Callable[[Sequence[SplitPoint]], Curve]
 
 
-Predictor = FromMaps | FromGradients | FromReconstruction | FromImages | FromArchitecture
+Predictor = FromGradients | FromReconstruction | FromArchitecture
 
 PREDICTORS: dict[str, Predictor] = {
-    "cui": FromMaps(grad_cam),
-    "gradient": FromMaps(gradient_alone),
+    "cui": FromGradients(grad_cam, is_map=True),
+    "gradient": FromGradients(gradient_alone, is_map=True),
     "cosine": FromGradients(cosine),
     "cde": FromArchitecture(cut_distil_encode),
     "size": FromArchitecture(layer_size),
     "depth": FromArchitecture(depth),
     "probe": FromReconstruction(probe),
-    "probe_gradient": FromReconstruction(probe, coding=Coding(by_gradient=True)),
-    "probe_overlap": FromReconstruction(probe, coding=Coding(overlapping=True)),
+    "probe_overlap": FromReconstruction(probe, overlapping=True),
     "pca_kl": FromReconstruction(pca_kl),
     "pca_nmse": FromReconstruction(pca_nmse, tail_passes=0),
 }
@@ -225,20 +180,22 @@ def _predictor(kind: str) -> Predictor:
 
 
 def _averaged(
-    means: ClassMeans,
+    sums: Tensor,
+    counts: Tensor,
     kinds: Iterable[str],
     points: tuple[SplitPoint, ...],
     class_names: Sequence[str],
 ) -> dict[str, Curve]:
-    """Curves of the class means; their value is the mean over the classes that had images."""
-    names = [class_names[k] for k in means.classes]
+    """Curves of the means of classes: sums (M, P, K) over counts (K); those without images miss."""
+    there = counts.nonzero()[:, 0]
+    names = [class_names[k] for k in there.tolist()]
     left_out = [name for name in class_names if name not in names]
     if left_out:
         some = ", ".join(left_out[:NAMED_AT_MOST])
         log.warning("%d classes without images left out of the curves: %s", len(left_out), some)
     curves = {}
-    for kind, means_PK in zip(kinds, means.means(), strict=True):
+    for kind, means_PK in zip(kinds, sums[..., there] / counts[there], strict=True):
         values = tuple(means_PK.mean(1).tolist())
         per_class = {name: tuple(v.tolist()) for name, v in zip(names, means_PK.T, strict=True)}
-        curves[kind] = Curve(kind, points, values, per_class, means.num_images)
+        curves[kind] = Curve(kind, points, values, per_class, int(counts.sum()))
     return curves

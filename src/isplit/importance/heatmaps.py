@@ -3,8 +3,6 @@
 Shape suffixes: P points, N images, C channels, H W pixels.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -53,7 +51,7 @@ def heat_maps(
         maps_P[position] = _stretched(map_NHW, images.shape[-2:]).cpu()
 
     with tapped(traced, points, visit) as model:
-        model(images).gather(1, labels[:, None]).sum().backward()
+        torch.autograd.backward(model(images).gather(1, labels[:, None]).sum())
     return torch.stack([maps_P[position] for position in range(len(points))])
 
 

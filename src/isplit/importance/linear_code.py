@@ -7,8 +7,6 @@ of the code.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from isplit.bottleneck import code_shape
+from isplit.importance.channels import by_channel, grid_of
 from isplit.point import SplitPoint
 
 EXACT_UP_TO = 512  # rows or elements: beyond, the axes are found by a randomised SVD
@@ -35,7 +34,7 @@ class Blocks:
     code of K numbers per row has exactly the autoencoder's size.
 
     Attributes:
-        height, width: of the map; 1 where there is none.
+        height, width: of the map; a sequence is one column.
         sides: of a block, downwards and to the right.
         channels: K.
     """
@@ -51,12 +50,11 @@ class Blocks:
         """The blocks at a point, for a code that keeps ``1 - compression_rate`` of the elements."""
         axis = point.channel_axis
         code = code_shape(point.shape, compression_rate, channels_last=axis > 0)
+        height, width, *_ = (*grid_of(point), 1)
         if len(point.shape) != 3:
-            return cls(point, 1, 1, (1, 1), code[axis])
-        channels = point.shape[axis]
-        height, width = (*point.shape[:axis], *point.shape[axis + 1 :])
+            return cls(point, height, width, (1, 1), code[axis])
         sides = (-(-height // code[1]), -(-width // code[2]))
-        return cls(point, height, width, sides, min(code[0], channels * sides[0] * sides[1]))
+        return cls(point, height, width, sides, min(code[0], point.shape[axis] * math.prod(sides)))
 
     @property
     def elements(self) -> int:
@@ -64,41 +62,38 @@ class Blocks:
         return self.point.shape[self.point.channel_axis] * math.prod(self.sides)
 
     @property
-    def per_image(self) -> int:
-        """Rows of one image."""
-        if len(self.point.shape) == 3:
-            return math.prod(self.grid)
-        return self.point.numel // self.elements
+    def grid(self) -> tuple[int, int]:
+        """Positions of the code, downwards and to the right."""
+        return -(-self.height // self.sides[0]), -(-self.width // self.sides[1])
 
     @property
-    def grid(self) -> tuple[int, int]:
-        """Positions of the code of a map, downwards and to the right."""
-        return -(-self.height // self.sides[0]), -(-self.width // self.sides[1])
+    def per_image(self) -> int:
+        """Rows of one image."""
+        return math.prod(self.grid)
 
     def rows(self, features: Tensor) -> Tensor:
         """Features (N, *point.shape) as rows (R, D); maps that do not fit are continued."""
-        if len(self.point.shape) != 3:
-            return features.movedim(1 + self.point.channel_axis, -1).flatten(0, -2)
-        maps = features.movedim(1 + self.point.channel_axis, 1)
+        channels = by_channel(features, self.point)
+        maps = channels.reshape(*channels.shape[:2], self.height, self.width)
         down, right = (-size % side for size, side in zip(maps.shape[2:], self.sides, strict=True))
         if down or right:
             maps = F.pad(maps, (0, right, 0, down), mode="replicate")
         a, b = self.sides
         n, c, h, w = maps.shape
-        blocks = maps.view(n, c, h // a, a, w // b, b)
+        blocks = maps.reshape(n, c, h // a, a, w // b, b)
         return blocks.permute(0, 2, 4, 1, 3, 5).reshape(-1, c * a * b)
 
     def features(self, rows: Tensor) -> Tensor:
         """Rows (R, D) as the features they came from."""
-        if len(self.point.shape) != 3:
-            axis = self.point.channel_axis
-            positions = (*self.point.shape[:axis], *self.point.shape[axis + 1 :])
-            return rows.view(-1, *positions, rows.shape[1]).movedim(-1, 1 + axis)
         a, b = self.sides
         h, w = self.grid
         blocks = rows.view(-1, h, w, rows.shape[1] // (a * b), a, b).permute(0, 3, 1, 4, 2, 5)
         maps = blocks.reshape(blocks.shape[0], -1, h * a, w * b)[..., : self.height, : self.width]
-        return maps.permute(0, 2, 3, 1) if self.point.channels_last else maps.contiguous()
+        axis = self.point.channel_axis
+        placed = (
+            maps.movedim(1, -1).reshape(len(maps), *grid_of(self.point), -1).movedim(-1, 1 + axis)
+        )
+        return placed.reshape(-1, *self.point.shape)
 
     def around(self, codes: Tensor) -> Tensor:
         """Codes (R, K) of whole images with those around each, and a one for each that there is."""
@@ -111,33 +106,29 @@ class Blocks:
 
 @dataclass(frozen=True)
 class LinearCode:
-    """The best linear code of some rows: mean (D), encoder (D, K) and decoder (K, D)."""
+    """The best linear code of some rows: their mean (D) and their first principal axes (D, K)."""
 
     mean: Tensor
-    encoder: Tensor
-    decoder: Tensor
+    axes: Tensor
 
     @classmethod
-    def fit(cls, rows: Tensor, channels: int, weights: Tensor | None = None) -> LinearCode:
-        """The code of ``channels`` numbers that gives rows (R, D) back with least squared error.
+    def fit(cls, rows: Tensor, channels: int) -> LinearCode:
+        """The code that gives rows (R, D) back with least squared error.
 
         Args:
             rows: to fit it to.
             channels: K, cut down to what the rows span.
-            weights: how much an error in each element counts (D); ``None``: all the same.
         """
-        scale_D = torch.ones_like(rows[0]) if weights is None else weights.sqrt()
         mean_D = rows.mean(0)
-        axes_DK = _principal_axes((rows - mean_D) * scale_D, channels)
-        return cls(mean_D, scale_D[:, None] * axes_DK, axes_DK.T / scale_D)
+        return cls(mean_D, _principal_axes(rows - mean_D, channels).contiguous())
 
     def encode(self, rows: Tensor) -> Tensor:
         """The code (R, K) of rows (R, D)."""
-        return (rows - self.mean) @ self.encoder
+        return (rows - self.mean) @ self.axes
 
     def reconstruct(self, rows: Tensor) -> Tensor:
         """Rows (R, D) as they come back from the code."""
-        return self.encode(rows) @ self.decoder + self.mean
+        return self.encode(rows) @ self.axes.T + self.mean
 
 
 @dataclass(frozen=True)
@@ -164,7 +155,7 @@ class OverlappingCode:
     def fit(cls, code: LinearCode, blocks: Blocks, rows: Tensor) -> OverlappingCode:
         """The decoder by ridge regression on the rows (R, D) of whole images."""
         decoder = None
-        regressors = AROUND**2 * (code.encoder.shape[1] + 1)
+        regressors = AROUND**2 * (code.axes.shape[1] + 1)
         if blocks.grid != (1, 1) and regressors <= REGRESSORS_AT_MOST:
             seen = blocks.around(code.encode(rows))
             squares = seen.T @ seen
@@ -185,14 +176,6 @@ class OverlappingCode:
         return back.clamp(self.lowest, self.highest)
 
 
-@contextmanager
-def fixed_draws() -> Iterator[None]:
-    """The same random numbers every time inside, and those from before afterwards."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
-
-
 def _principal_axes(rows: Tensor, count: int) -> Tensor:
     """The first principal axes (D, K), K at most what the rows span; always the same for them.
 
@@ -201,7 +184,8 @@ def _principal_axes(rows: Tensor, count: int) -> Tensor:
     spanned = min(rows.shape)
     count = min(count, spanned)
     if spanned > EXACT_UP_TO:
-        with fixed_draws():
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
             sketch = min(spanned, count + OVERSAMPLING)
             return torch.svd_lowrank(rows, q=sketch, niter=POWER_ITERATIONS)[2][:, :count]
     if rows.shape[0] >= rows.shape[1]:

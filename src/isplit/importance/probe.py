@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -20,8 +20,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from isplit.bottleneck import RateOf
 from isplit.graph import stretches
-from isplit.importance.linear_code import Blocks, LinearCode, OverlappingCode, fixed_draws
-from isplit.importance.taps import evaluation_mode, tapped
+from isplit.importance.linear_code import Blocks, LinearCode, OverlappingCode
+from isplit.importance.taps import evaluation_mode
 from isplit.point import SplitPoint
 
 JUDGED_PART = 0.25  # of the images: the code is judged on them, and fitted on the others
@@ -30,7 +30,6 @@ FEWEST_TOGETHER = 16
 PIXELS_TOGETHER = JUDGED_TOGETHER * 128 * 128  # larger images: fewer of them at once
 FITTED_ROWS = 4096  # about, for the code of one point
 FITTED_ELEMENTS = 2**25  # of these rows together: 128 MiB a point
-SMALLEST_WEIGHT = 1e-3  # of the mean one: no element may count for nothing
 
 
 @dataclass(frozen=True)
@@ -61,22 +60,6 @@ Judge = Callable[[Seen], Tensor]
 """How good a reconstruction is: a number, the higher the better."""
 
 
-@dataclass(frozen=True)
-class Coding:
-    """How a code is made from the blocks.
-
-    Attributes:
-        by_gradient: it keeps what the net's answer depends on, in place of what varies most.
-        overlapping: each block is decoded from the codes around it too.
-    """
-
-    by_gradient: bool = False
-    overlapping: bool = False
-
-
-PLAIN = Coding()
-
-
 def probe(seen: Seen) -> Tensor:
     """-KL( softmax(net) || softmax(tail) ), BatchNorms re-estimated on the reconstruction."""
     return -_divergence(seen.reference, seen.logits(recalibrated=True))
@@ -98,12 +81,15 @@ def judged(
     points: Sequence[SplitPoint],
     batches: Iterable[tuple[Tensor, Tensor]],
     rate_of: RateOf,
-    judges: Mapping[str, tuple[Judge, Coding]],
+    judges: Mapping[str, tuple[Judge, bool]],
 ) -> tuple[dict[str, tuple[float, ...]], int]:
     """Value of every judge at every point, and the number of images looked at.
 
     The batches are walked through several times and never kept, so memory does not grow with the
     number of images.
+
+    Args:
+        judges: each with whether the blocks of its code overlap.
 
     Raises:
         ValueError: fewer than four images.
@@ -119,47 +105,30 @@ def judged(
     blocks = [Blocks.at(point, rate_of(point)) for point in points]
     to_judge = _Images(batches, own, 0, num_judged)
     to_fit = _Images(batches, own, num_judged, count)
-    codings = dict.fromkeys(coding for _, coding in judges.values())
-    weights: dict[bool, Sequence[Tensor | None]] = {False: [None] * len(points)}
-    if any(coding.by_gradient for coding in codings):
-        weights[True] = _sensitivities(traced, blocks, to_fit)
     with evaluation_mode(traced), torch.no_grad():
-        codes = _fitted(pieces, blocks, to_fit, weights, codings)
+        codes = _fitted(pieces, blocks, to_fit, {overlap for _, overlap in judges.values()})
         values = _judged(pieces, blocks, codes, to_judge, judges)
     return values, count
 
 
-def walks(points: Sequence[SplitPoint], tail_passes: int, coding: Coding) -> tuple[float, float]:
-    """Forward and backward passes of the whole net for each image that ``judged`` comes to."""
+def forward_passes(points: Sequence[SplitPoint], tail_passes: int) -> float:
+    """Forward passes of the whole net for each image that ``judged`` comes to."""
     tails = sum(point.tail_macs / (point.head_macs + point.tail_macs) for point in points)
-    fits = 1 + coding.by_gradient
-    forward = fits * (1 - JUDGED_PART) + JUDGED_PART * (2 + tail_passes * tails)
-    return forward, (1 - JUDGED_PART) * coding.by_gradient
+    return (1 - JUDGED_PART) + JUDGED_PART * (2 + tail_passes * tails)
 
 
 def _fitted(
-    pieces: Sequence[nn.Module],
-    blocks: Sequence[Blocks],
-    images: _Images,
-    weights: Mapping[bool, Sequence[Tensor | None]],
-    codings: Iterable[Coding],
-) -> dict[Coding, list[Code]]:
-    """The code of every point in each coding; ``weights``: of the elements, by gradient or not."""
-    codes: dict[Coding, list[Code]] = {coding: [] for coding in codings}
-    overlap = any(coding.overlapping for coding in codes)
-    spread, whole = _rows(pieces, blocks, images, overlap)
-    for k, block in enumerate(blocks):
-        linear = {
-            by_gradient: LinearCode.fit(spread[k], block.channels, weights[by_gradient][k])
-            for by_gradient in {coding.by_gradient for coding in codes}
-        }
-        for coding, of_points in codes.items():
-            code = linear[coding.by_gradient]
-            if coding.overlapping:
-                of_points.append(OverlappingCode.fit(code, block, whole[k]))
-            else:
-                of_points.append(code)
-    return codes
+    pieces: Sequence[nn.Module], blocks: Sequence[Blocks], images: _Images, overlaps: Set[bool]
+) -> dict[bool, list[Code]]:
+    """The code of every point, overlapping or not, as asked."""
+    spread, whole = _rows(pieces, blocks, images, True in overlaps)
+    plain = [
+        LinearCode.fit(*pair) for pair in zip(spread, (b.channels for b in blocks), strict=True)
+    ]
+    codes: dict[bool, list[Code]] = {False: [*plain], True: []}
+    if True in overlaps:
+        codes[True] = [*map(OverlappingCode.fit, plain, blocks, whole)]
+    return {overlap: codes[overlap] for overlap in overlaps}
 
 
 def _rows(
@@ -181,30 +150,12 @@ def _rows(
     return [torch.cat(rows) for rows in spread], [torch.cat(rows) for rows in whole]
 
 
-def _sensitivities(
-    traced: fx.GraphModule, blocks: Sequence[Blocks], images: _Images
-) -> list[Tensor]:
-    """Mean square of d log p(y) / d element, y drawn from the net's answer: (D) for every point."""
-    sums: list[Tensor] = [torch.zeros(())] * len(blocks)
-
-    def visit(position: int, features: Tensor, gradients: Tensor) -> None:
-        squares_RD = blocks[position].rows(gradients).square()
-        sums[position] = sums[position] + squares_RD.mean(0) * len(gradients) / len(images)
-
-    with tapped(traced, [block.point for block in blocks], visit) as model, fixed_draws():
-        for chunk in images:
-            log_p = model(chunk).log_softmax(1)
-            drawn = torch.multinomial(log_p.detach().exp(), num_samples=1)
-            torch.autograd.backward(log_p.gather(1, drawn).sum())
-    return [weights + SMALLEST_WEIGHT * weights.mean() for weights in sums]
-
-
 def _judged(
     pieces: Sequence[nn.Module],
     blocks: Sequence[Blocks],
-    codes: Mapping[Coding, Sequence[Code]],
+    codes: Mapping[bool, Sequence[Code]],
     images: _Images,
-    judges: Mapping[str, tuple[Judge, Coding]],
+    judges: Mapping[str, tuple[Judge, bool]],
 ) -> dict[str, tuple[float, ...]]:
     sums = {name: [0.0] * len(blocks) for name in judges}
     for chunk in images:
@@ -212,11 +163,11 @@ def _judged(
         for k, features in enumerate(_stations(pieces, chunk)):
             tail = nn.Sequential(*pieces[k + 1 :])
             rows = blocks[k].rows(features)
-            for coding, of_points in codes.items():
+            for overlap, of_points in codes.items():
                 back = blocks[k].features(of_points[k].reconstruct(rows))
                 seen = Seen(features, back, reference, tail)
-                for name, (judge, own) in judges.items():
-                    if own == coding:
+                for name, (judge, overlaps) in judges.items():
+                    if overlaps == overlap:
                         sums[name][k] += len(chunk) * float(judge(seen))
     return {name: tuple(total / len(images) for total in row) for name, row in sums.items()}
 

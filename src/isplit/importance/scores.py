@@ -4,18 +4,17 @@ Shape suffixes: M kinds of map, P points, N images, K classes, C channels, X pos
 or of a token sequence).
 """
 
-from __future__ import annotations
-
 import copy
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, fx
 from torch.nn import functional as F
 
-from isplit.importance.positions import by_channel, grid_of, on_grid
+from isplit.importance.channels import by_channel, grid_of, on_grid
 from isplit.importance.settings import CuiSettings
 from isplit.importance.taps import tapped
 from isplit.point import SplitPoint
@@ -26,11 +25,18 @@ Batches = Iterable[tuple[Tensor, Tensor]]
 Progress = Callable[[int], None]
 """Called after each batch with its number of images."""
 
-MapOf = Callable[[Tensor, Tensor], Tensor]
-"""Features (N, C, X) and alpha (N, C) -> sum over the channels of what they say (N, X)."""
 
-ScoreOf = Callable[[Tensor, Tensor], Tensor]
-"""Features (N, C, X) and alpha (N, C) -> the score of each image (N)."""
+@dataclass(frozen=True)
+class FromGradients:
+    """A predictor that needs one backward pass, shared: made of F (N, C, X) and alpha (N, C).
+
+    Attributes:
+        function: gives a score (N), or a map (N, X) that the settings of the CUI reduce.
+        is_map: which of the two.
+    """
+
+    function: Callable[[Tensor, Tensor], Tensor]
+    is_map: bool = False
 
 
 def score_classes(
@@ -38,60 +44,34 @@ def score_classes(
     points: Sequence[SplitPoint],
     batches: Batches,
     num_classes: int,
-    maps: Mapping[str, MapOf],
-    scores: Mapping[str, ScoreOf],
+    kinds: Mapping[str, FromGradients],
     settings: CuiSettings,
     progress: Progress | None = None,
-) -> ClassMeans:
-    """Means of every class at every point, by each map and score, in one walk over ``batches``.
+) -> tuple[Tensor, Tensor]:
+    """Sums over the images of every class, and how many there are, in one walk over ``batches``.
+
+    The sums are float64 (M, P, K), the counts int64 (K).
 
     Raises:
         ValueError: no images, a label without a class or a logit, a score that is not finite.
     """
     if settings.precision == "bf16":
         traced = copy.deepcopy(traced).to(torch.bfloat16).to(memory_format=torch.channels_last)
-    batch = _BatchScores(points, maps, scores, settings)
+    sums_MPK = torch.zeros(len(kinds), len(points), num_classes, dtype=torch.float64)
+    counts_K = torch.zeros(num_classes, dtype=torch.int64)
+    batch = _BatchScores(points, kinds, settings)
     with tapped(traced, points, batch.visit, settings.tap) as model:
-        means = ClassMeans(len(maps) + len(scores), num_classes, len(points))
         for images, labels in batches:
             _check_labels(labels, num_classes)
-            logits = model(_as_model(images, model, settings))
+            logits = model(_as_model(images, traced, settings))
             torch.autograd.backward(_explained(logits, labels, settings).sum())
-            means.add(batch.take(), labels)
+            sums_MPK.index_add_(2, labels.cpu(), batch.take())
+            counts_K += labels.cpu().bincount(minlength=num_classes)
             if progress:
                 progress(len(images))
-    if not means.classes:
+    if not counts_K.any():
         raise ValueError("no images to rank the split points with: see split.images, split.classes")
-    return means
-
-
-class ClassMeans:
-    """Running means over the images of each class, in float64 on the host."""
-
-    def __init__(self, num_maps: int, num_classes: int, num_points: int) -> None:
-        self._sums_MPK = torch.zeros(num_maps, num_points, num_classes, dtype=torch.float64)
-        self._counts_K = torch.zeros(num_classes, dtype=torch.int64)
-
-    def add(self, scores: Tensor, labels: Tensor) -> None:
-        """Take in the scores (M, P, N) of one batch with labels (N)."""
-        labels = labels.cpu()
-        self._counts_K += labels.bincount(minlength=len(self._counts_K))
-        self._sums_MPK.index_add_(2, labels, scores)
-
-    @property
-    def num_images(self) -> int:
-        """Images taken in so far."""
-        return int(self._counts_K.sum())
-
-    @property
-    def classes(self) -> list[int]:
-        """Indices of the classes that had images."""
-        indices: list[int] = self._counts_K.nonzero()[:, 0].tolist()
-        return indices
-
-    def means(self) -> Tensor:
-        """Mean score (M, P, K) of each of ``classes``."""
-        return self._sums_MPK[..., self.classes] / self._counts_K[self.classes]
+    return sums_MPK, counts_K
 
 
 class _BatchScores:
@@ -100,23 +80,23 @@ class _BatchScores:
     def __init__(
         self,
         points: Sequence[SplitPoint],
-        maps: Mapping[str, MapOf],
-        scores: Mapping[str, ScoreOf],
+        kinds: Mapping[str, FromGradients],
         settings: CuiSettings,
     ) -> None:
-        self.points, self.maps, self.scores, self.settings = points, maps, scores, settings
+        self.points, self.kinds, self.settings = points, kinds, settings
         self.scores_MN: dict[int, Tensor] = {}
         self.deeper: Tensor | None = None
 
     def visit(self, position: int, features: Tensor, gradients: Tensor) -> None:
-        """Score one point by every map and every score; alpha is Eq. 1."""
+        """Score one point by every kind; alpha is Eq. 1."""
         features_NCX = by_channel(features, self.points[position])
         alpha_NC = self._over_positions(by_channel(gradients, self.points[position]))
-        scores_MN = [score_of(features_NCX, alpha_NC) for score_of in self.scores.values()]
-        if self.maps:
-            maps_MNX = torch.stack([of(features_NCX, alpha_NC) for of in self.maps.values()])
-            scores_MN = [*self._of_maps(position, maps_MNX, features_NCX.shape[1]), *scores_MN]
-        self.scores_MN[position] = torch.stack(scores_MN)
+        made = {kind: own.function(features_NCX, alpha_NC) for kind, own in self.kinds.items()}
+        if maps := [kind for kind, own in self.kinds.items() if own.is_map]:
+            maps_MNX = torch.stack([made[kind] for kind in maps])
+            scores_MN = self._of_maps(position, maps_MNX, features_NCX.shape[1])
+            made |= dict(zip(maps, scores_MN, strict=True))
+        self.scores_MN[position] = torch.stack([*made.values()])
 
     def _of_maps(self, position: int, maps: Tensor, num_channels: int) -> Tensor:
         """Eq. 2 from sums over channels (M, N, X), and the map as one number: (M, N)."""
@@ -144,7 +124,7 @@ class _BatchScores:
 
     def _check_finite(self, scores: Tensor) -> None:
         bad_MP = (~scores.isfinite()).sum(2)
-        for kind, bad_P in zip([*self.maps, *self.scores], bad_MP.tolist(), strict=True):
+        for kind, bad_P in zip(self.kinds, bad_MP.tolist(), strict=True):
             for point, bad in zip(self.points, bad_P, strict=True):
                 if bad:
                     raise ValueError(
@@ -176,9 +156,9 @@ def _check_labels(labels: Tensor, num_classes: int) -> None:
         )
 
 
-def _as_model(images: Tensor, model: fx.GraphModule, settings: CuiSettings) -> Tensor:
+def _as_model(images: Tensor, traced: fx.GraphModule, settings: CuiSettings) -> Tensor:
     """The images on the device and in the type of the parameters."""
-    own = next((p for p in itertools.chain(model.parameters(), model.buffers())), images)
+    own = next((p for p in itertools.chain(traced.parameters(), traced.buffers())), images)
     images = images.detach().to(own.device, own.dtype)
     if settings.precision == "bf16" and images.dim() == 4:
         images = images.contiguous(memory_format=torch.channels_last)

@@ -1,7 +1,5 @@
 """How the CUI is made: the choices that I-SPLIT leaves open."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal, get_args, get_type_hints
 

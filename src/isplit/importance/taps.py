@@ -1,17 +1,14 @@
 """The features and their gradients at many split points, in one forward and one backward pass."""
 
-from __future__ import annotations
-
-import copy
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
+from isplit.graph.tracing import eval_mode
 from isplit.point import SplitPoint
 
 Visit = Callable[[int, Tensor, Tensor], None]
@@ -21,14 +18,12 @@ _ACTIVATIONS = (
     *("relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "softplus"),
     *("hardswish", "hardtanh", "hardsigmoid", "sigmoid", "tanh"),
 )  # as functions and methods; as modules torch keeps them together
-_NAMES_PART = ("call_module", "get_attr")
-_TAP = "_isplit_tap_"
 
 
 @contextmanager
 def tapped(
     traced: fx.GraphModule, points: Sequence[SplitPoint], visit: Visit, tap: str = "point"
-) -> Iterator[fx.GraphModule]:
+) -> Iterator[Callable[[Tensor], Tensor]]:
     """The model in eval mode with frozen parameters, whose backward pass visits every point.
 
     ::
@@ -38,8 +33,8 @@ def tapped(
 
     The points are visited from the deepest to the first, each as soon as its gradient exists, and
     its features are let go right after. The backward pass ends at the first point: what lies before
-    it runs without autograd. The model given shares its modules with ``traced``, whose own graph
-    is not touched; training flags and ``requires_grad`` are put back at the end, on errors too.
+    it runs without autograd. What is given runs the modules of ``traced``, whose graph is not
+    touched; training flags and ``requires_grad`` are put back at the end, on errors too.
 
     Args:
         traced: a model without in-place operations (``isplit.graph.trace``).
@@ -51,23 +46,38 @@ def tapped(
     Raises:
         ValueError: features were overwritten in place before they were visited.
     """
-    taps = _Taps(points, visit)
+    model = _Tapped(traced, points, visit, tap)
     with evaluation_mode(traced), torch.inference_mode(False), torch.enable_grad():
         try:
-            yield _with_taps(traced, points, taps, tap)
+            yield model.run
         finally:
-            taps.features.clear()
+            model.features.clear()
 
 
-@dataclass
-class _Taps:
-    """What is held between the forward and the backward pass: features and their version."""
+class _Tapped(fx.Interpreter):
+    """Runs a graph; holds features and their version between the forward and the backward pass."""
 
-    points: Sequence[SplitPoint]
-    visit: Visit
-    features: dict[int, tuple[Tensor, int]] = field(default_factory=dict)
+    def __init__(
+        self, traced: fx.GraphModule, points: Sequence[SplitPoint], visit: Visit, tap: str
+    ) -> None:
+        super().__init__(traced)
+        self.points, self.visit = points, visit
+        self.features: dict[int, tuple[Tensor, int]] = {}
+        self.positions: defaultdict[fx.Node, list[int]] = defaultdict(list)
+        nodes = {node.name: node for node in traced.graph.nodes}
+        for position, point in enumerate(points):
+            node = nodes[point.node]
+            early = tap == "pre_activation" and _is_activation(traced, node)
+            self.positions[node.all_input_nodes[0] if early else node].append(position)
 
-    def hold(self, position: int, features: Tensor) -> Tensor:
+    def run_node(self, n: fx.Node) -> Any:
+        """The value of a node; at a point, with a hook for its gradient."""
+        value = super().run_node(n)
+        for position in self.positions.get(n, ()):
+            value = self._hold(position, value)
+        return value
+
+    def _hold(self, position: int, features: Tensor) -> Tensor:
         """Remember the features until their gradient comes; the first ones become the leaf."""
         if position == 0 or not features.requires_grad:
             features = features.detach().requires_grad_()
@@ -88,68 +98,24 @@ class _Taps:
             self.visit(position, features, gradients)
 
 
-class _Tap(nn.Module):
-    """Identity in the graph at one point."""
-
-    def __init__(self, taps: _Taps, position: int) -> None:
-        super().__init__()
-        self.taps, self.position = taps, position
-
-    def forward(self, features: Tensor) -> Tensor:
-        return self.taps.hold(self.position, features)
-
-
-def _with_taps(
-    traced: fx.GraphModule, points: Sequence[SplitPoint], taps: _Taps, tap: str
-) -> fx.GraphModule:
-    """The same modules under a copy of the graph that calls a tap at every point."""
-    graph = copy.deepcopy(traced.graph)
-    nodes = {node.name: node for node in graph.nodes}
-    parts = {n.target: attrgetter(n.target)(traced) for n in nodes.values() if n.op in _NAMES_PART}
-    for position, point in enumerate(points):
-        node = nodes[point.node]
-        if tap == "pre_activation":
-            node = _before_activation(parts, node)
-        name = f"{_TAP}{position}"
-        parts[name] = _Tap(taps, position)
-        with graph.inserting_after(node):
-            tapped_node = graph.create_node("call_module", name, (node,))
-        node.replace_all_uses_with(tapped_node, lambda user, own=tapped_node: user is not own)
-    model = fx.GraphModule(parts, graph)  # from parts: compiles once
-    model.training = False
-    return model
-
-
-def _before_activation(parts: dict[str, Any], node: fx.Node) -> fx.Node:
-    """The node that feeds the activation ``node``; ``node`` itself where it is none."""
-    match node.op:
-        case "call_module":
-            kind = type(parts[str(node.target)])
-            is_activation = kind.__module__ == "torch.nn.modules.activation"
-        case "call_function" | "call_method":
-            name = getattr(node.target, "__name__", str(node.target))
-            is_activation = name.removesuffix(".default").rstrip("_") in _ACTIVATIONS
-        case _:
-            is_activation = False
-    return node.all_input_nodes[0] if is_activation else node
+def _is_activation(traced: fx.GraphModule, node: fx.Node) -> bool:
+    if node.op == "call_module":
+        kind = type(traced.get_submodule(str(node.target)))
+        return kind.__module__ == "torch.nn.modules.activation"
+    name = getattr(node.target, "__name__", str(node.target))
+    calls = node.op in ("call_function", "call_method")
+    return calls and name.removesuffix(".default").rstrip("_") in _ACTIVATIONS
 
 
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Every module in eval mode and every parameter frozen, for a while.
-
-    Flags are set one by one: modules that come from ``torch.export`` refuse ``eval()``.
-    """
-    training = [(module, module.training) for module in model.modules()]
-    frozen = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    """Every module in eval mode and every parameter frozen, for a while."""
+    flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     try:
-        for module, _ in training:
-            module.training = False
-        for parameter, _ in frozen:
-            parameter.requires_grad_(False)
-        yield
+        with eval_mode(model):
+            for parameter, _ in flags:
+                parameter.requires_grad_(False)
+            yield
     finally:
-        for module, flag in training:
-            module.training = flag
-        for parameter, flag in frozen:
+        for parameter, flag in flags:
             parameter.requires_grad_(flag)

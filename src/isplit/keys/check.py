@@ -47,6 +47,22 @@ def checked(cfg: DictConfig) -> DictConfig:
     return result
 
 
+def refuse_misfits(group: str, option: str, values: Mapping[str, Any]) -> None:
+    """Hold values against what the keys of one option of a group take, outside a config.
+
+    Raises:
+        ValueError: a line for each key that does not exist or has a value that it does not take.
+    """
+    keys, lines = options(group)[option].keys, []
+    for name, value in values.items():
+        try:
+            _taken(f"{group}.{name}", value, keys, keys)
+        except ValueError as error:
+            lines.append(f"{group}.{name}={spoken(value)} {error}")
+    if lines:
+        raise ValueError("\n".join(lines))
+
+
 def plain(node: Any) -> Any:
     """A config node as plain dicts, lists and values, interpolations resolved."""
     if OmegaConf.is_config(node):

@@ -1,7 +1,5 @@
 """The config of a command line; what Hydra refuses is said in one line."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path

@@ -4,8 +4,6 @@
 may stand for TAKES is in :mod:`isplit.keys.takes`.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What ``--help`` says: the comments of ``conf/``, beside the values that a command would have."""
 
-from __future__ import annotations
-
 from itertools import takewhile
 from typing import Any
 

@@ -7,8 +7,6 @@ number by its place) or ``mapping``; ``list of`` or ``3`` of one of these, of ``
 of the same key) or of what another key or group takes.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -127,7 +125,7 @@ def _with_unit(value: Any, kind: str) -> Any:
 def _in_quotes(wanted: Sequence[str], value: Any) -> str:
     """How to write what YAML reads as a number or truth where a text is wanted."""
     items = value if isinstance(value, list) else [value]
-    typed = [spoken(one) for one in items if type(one) in (bool, int, float)]
+    typed = [spoken(one) for one in items if type(one) in (bool, int, float, type(None))]
     texts = re.search(r"\b(text|name|path)s?\b", " ".join(wanted))
     return f"; as a text it stands in quotes: \"'{typed[0]}'\"" if typed and texts else ""
 

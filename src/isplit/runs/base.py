@@ -16,8 +16,7 @@ from omegaconf import DictConfig
 from torch import fx, nn
 
 from isplit import config, stages
-from isplit.backbones import friendly_names
-from isplit.graph import split_points, trace
+from isplit.graph import split_points, trace, with_aliases
 from isplit.importance import computed_by, depends_on_rate, importance_curves, select
 from isplit.importance.curve import Curve
 from isplit.point import SplitPoint
@@ -112,7 +111,7 @@ def _untrained(
     points = split_points(traced, split.granularity, split.get("channels"))
     for point in points:
         _ = point.channel_axis  # asks for split.channels where it is not known
-    points = friendly_names(config.architecture(cfg), points)
+    points = with_aliases(config.architecture(cfg), points)
     for line in config.not_compressed(cfg, points):
         log.warning("%s", line)
     return net, traced, points

@@ -7,8 +7,6 @@ python -m isplit.sweeps make model=vgg16_small --method bayes --hyperband 3
 The overrides are those of python train.py -m.
 """
 
-from __future__ import annotations
-
 import argparse
 import shlex
 import sys

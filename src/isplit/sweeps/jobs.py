@@ -1,7 +1,5 @@
 """The jobs that a multirun command stands for, and what earlier runs of them left."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,14 @@
-"""The split points that a composed config stands for: no data is read, nothing is trained."""
+"""List the split points of a model; no data is read, nothing is trained.
 
-from __future__ import annotations
+isplit points resnet50
+isplit points model=vgg16_small split.granularity=all --json points.json
 
+A bare word is a classifier of torchvision, at 224 pixels; key=value is as after isplit train.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +18,53 @@ from omegaconf import DictConfig
 from torch import nn
 
 from isplit import config
-from isplit.backbones import build_backbone, friendly_names
-from isplit.backbones.layout import IMAGENET_PX
-from isplit.graph import split_points, trace
+from isplit.backbones import build_backbone
+from isplit.backbones.architecture import IMAGENET_PX
+from isplit.files import write_json
+from isplit.graph import split_points, trace, with_aliases
 from isplit.importance import RULES, select
 from isplit.importance.curve import Curve
+from isplit.keys import checked, composed, conf_folder
 from isplit.overrides import is_plain
 from isplit.point import SplitPoint
+from isplit.report.findings import Findings
+from isplit.report.screen import say
+from isplit.report.table import Column, Table
 
-ANY_NUMBER_OF_CLASSES = 10  # changes the last layer alone
+ANY_NUMBER_OF_CLASSES = 1000  # changes the last layer alone
+COLUMNS = (
+    Column("index", "#", screen=1),
+    Column("name", screen=1),
+    Column("aliases", "alias", form=" ".join, screen=3),
+    Column("shape", form=lambda shape: "x".join(map(str, shape)), screen=2),
+    Column("feature_bytes", "features", "kB", ",.1f", scale=1e-3, screen=1),
+    Column("head_macs", "head", "MMACs", ",.1f", scale=1e-6, screen=1),
+    Column("tail_macs", "tail", "MMACs", ",.1f", scale=1e-6, screen=2),
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the split points; the exit status."""
+    parser = argparse.ArgumentParser(prog="isplit points", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("words", nargs="+", metavar="MODEL|key=value")
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write what is printed there")
+    given = parser.parse_intermixed_args(arguments)
+    words = [word for word in given.words if "=" in word]
+    named = [f"model.arch={word}" for word in given.words if "=" not in word]
+    chosen = ["model=torchvision", f"data.image_size={IMAGENET_PX}", *named] if named else []
+    try:
+        cfg = checked(composed("train", [*chosen, *words], conf_folder()))
+        points = points_of(cfg)
+    except ValueError as error:
+        parser.error(str(error))
+    title = f"{len(points)} split points of {config.architecture(cfg)} at {cfg.data.image_size} px"
+    rows = [asdict(point) | {"feature_bytes": point.feature_bytes} for point in points]
+    say(Findings("points", tables=[Table(title, COLUMNS, rows, on_screen=True)]))
+    if given.json:
+        about = {"model": config.architecture(cfg), "image_size": cfg.data.image_size}
+        write_json(given.json, {**about, "points": rows})
+    return 0
 
 
 def points_of(cfg: DictConfig) -> list[SplitPoint]:
@@ -30,7 +75,7 @@ def points_of(cfg: DictConfig) -> list[SplitPoint]:
     """
     size = cfg.data.image_size
     traced = trace(_untrained(cfg), torch.zeros(2, 3, size, size))
-    return friendly_names(
+    return with_aliases(
         config.architecture(cfg), split_points(traced, cfg.split.granularity, cfg.split.channels)
     )
 

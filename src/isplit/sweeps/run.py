@@ -1,7 +1,5 @@
 """A sweep from its jobs to its summary; how the jobs are run is up to a launcher."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

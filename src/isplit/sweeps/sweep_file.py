@@ -1,7 +1,5 @@
 """A W&B sweep file: the jobs of a multirun command, for W&B's agents to run."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Sequence

@@ -7,7 +7,7 @@ from pictures import write_folder
 from PIL import Image
 
 from isplit.data import build_data
-from isplit.data.chest_xray import list_images
+from isplit.data.folder import list_chest_images
 
 
 def xray(shade: int, size: tuple[int, int], mode: str) -> bytes:
@@ -42,10 +42,10 @@ def test_the_original_val_is_left_aside_and_validation_carved_out_of_train(tmp_p
 
 def test_the_doubled_folders_of_the_kaggle_archive_count_once(tmp_path):
     doubled = {**chest(), **chest("chest_xray/chest_xray/"), **chest("chest_xray/__MACOSX/")}
-    listing = list_images(write_folder(tmp_path, doubled))
+    listing = list_chest_images(write_folder(tmp_path, doubled))
     assert len(listing.splits["train"]) == 16
 
 
 def test_a_download_is_refused_with_where_to_get_it(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"data\.download=true: .*kaggle\.com.*data\.root"):
-        list_images(tmp_path, download=True)
+        list_chest_images(tmp_path, download=True)

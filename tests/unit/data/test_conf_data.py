@@ -6,12 +6,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from isplit.data import DATA_SETS, build_data
-from isplit.data.folder import list_images as folder_images
-from isplit.data.letters import list_images as letter_images
 
 CONF = Path(__file__).parents[3] / "conf"
 FILES = sorted(path.stem for path in (CONF / "data").glob("[a-z]*.yaml"))
-OWN = {"letters": letter_images, "folder": folder_images}
 
 
 def keys(name: str, *overrides: str) -> dict:
@@ -31,9 +28,9 @@ def test_there_is_a_file_for_every_data_set():
 @pytest.mark.parametrize("file", FILES)
 def test_the_keys_are_the_arguments_of_build_data(file):
     config = keys(file)
-    arguments = set(inspect.signature(build_data).parameters) - {"own"}
-    listing = OWN.get(config["name"])
-    own = set(inspect.signature(listing).parameters) - arguments if listing else set()
+    arguments = set(inspect.signature(build_data).parameters) - {"others"}
+    listing = inspect.signature(DATA_SETS[config["name"]]).parameters
+    own = {name for name in listing if name.strip("_") not in {*arguments, ""}}
     assert set(config) == arguments | own
 
 

@@ -12,7 +12,7 @@ from pictures import encoded, png
 from PIL import Image
 
 from isplit.data import decode as module
-from isplit.data.decode import Seen, decode, decode_and_see, range_of
+from isplit.data.decode import SEEN, Seen, decode, decode_and_see, range_of
 
 
 def picture(side: int = 48) -> np.ndarray:
@@ -100,7 +100,7 @@ def test_grey_of_any_depth_uses_the_whole_range(array, kind):
     assert (pixels[0].numpy() - RAMP.astype(int) <= 1).all()
     assert pixels.min() == 0
     assert pixels.max() >= 254
-    assert seen.values == (array.min(), array.max())
+    assert (seen.lowest, seen.highest) == (array.min(), array.max())
 
 
 def test_black_and_white_that_are_given_count():
@@ -115,26 +115,27 @@ def test_a_pgm_says_its_range_itself():
     values = (np.arange(256) * 2).astype(">u2")  # of 1023: half as bright as can be
     file = b"P5 16 16 1023\n" + values.tobytes()
     assert decode(file, 16).max() == 127
-    assert decode_and_see(file, 16)[1].values is None
+    assert not decode_and_see(file, 16)[1].deep
+
+
+def rows(*values: tuple[float, float]) -> np.ndarray:
+    """What was seen of images with these lowest and highest values."""
+    fractions = [any(v != int(v) for v in pair) for pair in values]
+    pairs = zip(fractions, values, strict=True)
+    return np.array([Seen(False, False, True, of, *ends) for of, ends in pairs], SEEN)
 
 
 def test_the_range_is_that_of_all_images():
-    assert range_of([Seen(values=(0, 9)), Seen(values=(3, 4000))]) == (0, 4095)
-    assert range_of([Seen(values=(0, 0.3), whole=False)]) == (0, 1)
+    assert range_of(rows((0, 9), (3, 4000))) == (0, 4095)
+    assert range_of(rows((0, 0.3))) == (0, 1)
 
 
 @pytest.mark.parametrize(
-    "seen",
-    [
-        [Seen(values=(-5, 100))],
-        [Seen(values=(0, 70_000))],
-        [Seen(values=(0, 300.5), whole=False)],
-        [Seen(values=(0, 4000)), Seen(values=(0, 0.5), whole=False)],
-    ],
+    "values", [[(-5, 100)], [(0, 70_000)], [(0, 300.5)], [(0, 4000), (0, 0.5)]]
 )
-def test_a_range_that_is_not_known_is_asked_for(seen):
+def test_a_range_that_is_not_known_is_asked_for(values):
     with pytest.raises(ValueError, match=r"data\.range: .* data\.range=\[low,high\]"):
-        range_of(seen)
+        range_of(rows(*values))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "AVIF"])

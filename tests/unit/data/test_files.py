@@ -7,7 +7,7 @@ import pytest
 from pictures import write_folder, write_tar, write_zip
 from PIL import Image
 
-from isplit.data.files import ArrayFiles, open_files, open_root
+from isplit.data.files import array_files, open_files, open_root
 
 FILES = {"set/b/2.txt": b"two", "set/a/1.txt": b"one", "set/top.txt": b"", "set/b/ü.txt": b"ue"}
 NAMES = tuple(sorted(FILES))
@@ -69,7 +69,7 @@ def test_a_link_to_nowhere_does_not_stop_the_listing(tmp_path):
 def test_an_array_reads_as_netpbm_files():
     images = np.arange(2 * 4 * 5 * 3, dtype=np.uint8).reshape(2, 4, 5, 3)
     for array in (images, images[..., 0]):
-        source = ArrayFiles(array)
+        source = array_files(array)
         assert source.names == ("0", "1")
         image = Image.open(io.BytesIO(source.read("1")))
         np.testing.assert_array_equal(np.asarray(image), array[1])

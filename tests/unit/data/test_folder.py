@@ -3,6 +3,7 @@ from collections import Counter
 import pytest
 from pictures import class_folders, png, write_folder, write_tar, write_zip
 
+from isplit.data import build_data
 from isplit.data.folder import list_images
 
 TRAIN = class_folders("train/", "xy", 10)
@@ -65,8 +66,6 @@ def test_images_in_deeper_folders_belong_to_the_class_and_other_files_do_not(tmp
 
 @pytest.mark.parametrize("content", ["nothing", "text"])
 def test_a_class_folder_without_images_is_a_class_without_images(tmp_path, keys, content):
-    from isplit.data import build_data
-
     write_folder(tmp_path / "set", {**TRAIN, **TEST})
     (tmp_path / "set" / "train" / "zebra").mkdir()
     if content == "text":
@@ -82,9 +81,10 @@ def test_a_class_that_train_lacks_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0])
-def test_a_test_fraction_outside_0_and_1_is_refused(tmp_path, fraction):
-    with pytest.raises(ValueError, match=rf"data\.test_fraction={fraction} does not lie between"):
-        list_images(write_folder(tmp_path, TRAIN), seed=0, test_fraction=fraction)
+def test_a_test_fraction_outside_0_and_1_is_refused(keys, fraction):
+    text = rf"data\.test_fraction={fraction} is no number above 0 below 1"
+    with pytest.raises(ValueError, match=text):
+        build_data("folder", **keys, test_fraction=fraction)
 
 
 def test_a_folder_without_class_folders_is_refused(tmp_path):

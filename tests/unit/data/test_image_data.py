@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.utils.data import DistributedSampler
 
-from isplit.data.sampler import EpochSampler
+from isplit.data.images import EpochSampler
 
 
 def batches(loader, epoch: int = 0):
@@ -194,7 +194,7 @@ def fit(folder, data, epochs: int, checkpoint=None) -> Recorder:
         enable_model_summary=False,
         enable_checkpointing=False,
     )
-    trainer.fit(model, datamodule=data, ckpt_path=checkpoint)
+    trainer.fit(model, training(data), data.loader("validation", 64), ckpt_path=checkpoint)
     trainer.save_checkpoint(folder / "last.ckpt")
     return model
 

@@ -81,14 +81,15 @@ def test_difficulty_lowers_how_well_the_nearest_class_mean_does():
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"difficulty": 1.5}, r"data\.difficulty=1\.5 does not lie between 0"),
-        ({"train_images": 9}, r"data\.train_images=9 is less than the 10 letters"),
-        ({"test_images": 0}, r"data\.test_images=0 is less"),
+        ({"difficulty": 1.5}, r"data\.difficulty=1\.5 is no number from 0 to 1"),
+        ({"train_images": 9}, r"data\.train_images=9 is no whole number from 10 up"),
+        ({"test_images": 0}, r"data\.test_images=0 is no whole number from 10 up"),
+        ({"test_fraction": 0.5}, r"data\.test_fraction=0\.5 is no key"),
     ],
 )
-def test_wrong_settings_are_refused(settings, text, tmp_path):
+def test_wrong_settings_are_refused(letters, settings, text):
     with pytest.raises(ValueError, match=text):
-        list_images(image_size=16, cache_dir=tmp_path, seed=0, **settings)
+        letters(**settings)
 
 
 def test_train_and_test_never_share_an_image(letters):

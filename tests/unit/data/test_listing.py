@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isplit.data.choice import choose_classes
-from isplit.data.files import ArrayFiles
+from isplit.data.files import array_files
 from isplit.data.listing import (
     Labelled,
     Listing,
@@ -27,7 +27,7 @@ def images(*counts: int, prefix: str = "") -> tuple[Labelled, ...]:
 @pytest.fixture
 def listing() -> Listing:
     splits = {"train": images(8, 12, 20), "test": images(4, 4, 4, prefix="t")}
-    source = ArrayFiles(np.zeros((0, 1, 1), np.uint8))
+    source = array_files(np.zeros((0, 1, 1), np.uint8))
     return Listing(source, ("cat", "dog", "two"), splits, aliases={"n02": 0, "n01": 1})
 
 
@@ -46,7 +46,7 @@ def test_a_class_is_chosen_by_name_alias_or_number(listing):
 
 def test_a_number_that_is_also_a_name_is_the_name():
     names = tuple(str(n) for n in sorted(range(11), key=str))  # 0, 1, 10, 2 ... as folders sort
-    listing = Listing(ArrayFiles(np.zeros((0, 1, 1), np.uint8)), names, {"train": (), "test": ()})
+    listing = Listing(array_files(np.zeros((0, 1, 1), np.uint8)), names, {"train": (), "test": ()})
     assert choose_classes(listing, [10, 2]).class_names == ("10", "2")
 
 
@@ -78,12 +78,6 @@ def test_fewer_images_are_a_part_of_more(listing):
     assert small < large < set(listing.splits["train"])
 
 
-@pytest.mark.parametrize("count", [0, -3])
-def test_a_limit_below_one_is_refused(listing, count):
-    with pytest.raises(ValueError, match=rf"data\.images_per_class={count} is neither null nor"):
-        limit_images(listing, count, seed=0)
-
-
 def test_validation_takes_its_part_of_every_class_out_of_train(listing):
     carved = carve_validation(listing, 0.25, seed=0)
     assert Counter(label for _, label in carved.splits["validation"]) == {0: 2, 1: 3, 2: 5}
@@ -105,17 +99,11 @@ def test_a_validation_split_that_is_there_is_kept(listing):
 )
 def test_carving_loses_nothing_and_takes_the_nearest_count(labels, fraction, seed):
     everything = tuple(Labelled(str(n), label) for n, label in enumerate(labels))
-    kept, carved = carve(everything, fraction, seed, key="k")
+    kept, carved = carve(everything, fraction, seed)
     assert sorted(kept + carved) == sorted(everything)
     for label, count in Counter(labels).items():
         taken = sum(image.label == label for image in carved)
         assert taken == max(1, round(fraction * count))
-
-
-@pytest.mark.parametrize("fraction", [0, 1, -0.1, 1.5, float("nan")])
-def test_a_fraction_outside_0_and_1_is_refused(listing, fraction):
-    with pytest.raises(ValueError, match=r"data\.validation_fraction=.* does not lie between 0"):
-        carve_validation(listing, fraction, seed=0)
 
 
 def test_a_class_without_images_is_named_with_its_split(listing):

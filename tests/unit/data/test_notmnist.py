@@ -28,17 +28,17 @@ def test_an_idx_file_gives_back_its_array(shape, zipped):
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        (b"", "x is no idx file of unsigned bytes"),
-        (b"\x89PNG\r\n\x1a\n", "x is no idx file of unsigned bytes"),
-        (b"\0\0\x0d\1\0\0\0\1\0\0\0\0", "x is no idx file of unsigned bytes"),  # floats
-        (idx(np.zeros((2, 3)), zipped=False)[:-1], r"x holds 5 bytes of data, .* \(2, 3\)"),
-        (idx(np.zeros((2, 3)), zipped=False) + b"x", r"x holds 7 bytes of data"),
-        (b"\0\0\x08\3\0\0\0\1", "x is cut off inside its header"),
-        (idx(np.zeros(500))[:-9], "x is damaged: "),
+        (b"", "it begins"),
+        (b"\x89PNG\r\n\x1a\n", "it begins"),
+        (b"\0\0\x0d\1\0\0\0\1\0\0\0\0", "it begins"),  # floats
+        (idx(np.zeros((2, 3)), zipped=False)[:-1], r"cannot reshape array of size 5"),
+        (idx(np.zeros((2, 3)), zipped=False) + b"x", r"cannot reshape array of size 7"),
+        (b"\0\0\x08\3\0\0\0\1", "requires a buffer"),
+        (idx(np.zeros(500))[:-9], ""),
     ],
 )
 def test_a_damaged_idx_file_is_named(content, text):
-    with pytest.raises(ValueError, match=text):
+    with pytest.raises(ValueError, match=f"x is no whole idx file of unsigned bytes: .*{text}"):
         read_idx(content, "x")
 
 

@@ -11,7 +11,7 @@ from torch import nn
 from isplit.graph import split_points, trace
 from isplit.importance import curves
 from isplit.importance.curve import Curve
-from isplit.importance.curves import FromImages, importance_curves
+from isplit.importance.curves import FromArchitecture, importance_curves
 from isplit.importance.settings import CuiSettings
 from isplit.point import SplitPoint
 
@@ -160,15 +160,14 @@ def test_curves_from_the_architecture_need_no_images(chain):
 
 
 def test_a_predictor_is_one_function_and_one_line(chain, monkeypatch):
-    def shuffled(traced, points, batches, class_names):
-        count = sum(len(images) for images, _ in batches)
-        return Curve("mine", tuple(points), tuple(float(p.numel % 7) for p in points), {}, count)
+    def shuffled(points):
+        return Curve("mine", tuple(points), tuple(float(p.numel % 7) for p in points))
 
-    monkeypatch.setitem(curves.PREDICTORS, "mine", FromImages(shuffled))
+    monkeypatch.setitem(curves.PREDICTORS, "mine", FromArchitecture(shuffled))
     traced, points, images, labels = chain
     made = importance_curves(traced, points, [(images, labels)], nets.CLASSES, ["mine", "cui"])
     assert list(made) == ["mine", "cui"]
-    assert made["mine"].num_images == len(images)
+    assert made["mine"].values == shuffled(points).values
 
 
 def test_the_images_are_walked_through_once(chain):

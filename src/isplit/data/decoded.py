@@ -3,71 +3,69 @@
 Legend: N images, S pixels a side.
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import PIL
 import torch
-from PIL import ImageColor
 from torch import Tensor
 
-from isplit.data.cache import Arrays, cached
-from isplit.data.decode import FITS, How, decode
-from isplit.data.files import ArrayFiles, Files
-from isplit.data.survey import Survey, decode_all, for_each, say
+from isplit.data.cache import cached
+from isplit.data.decode import How, decode, range_of
+from isplit.data.files import Files
+from isplit.data.survey import changes, decode_all, for_each, say
 
 log = logging.getLogger(__name__)
 
-DECODING = 2  # to be raised with every change of the pixels: old cache files are not used then
+DECODING = 3  # to be raised with every change of the pixels: old cache files are not used then
 
 
 @dataclass(frozen=True)
-class Album:
-    """Images by their number, all of one size; each file has been read and checked once.
+class DecodedImages:
+    """Images by the names of their files, all of one size; each was read and checked once.
 
     Attributes:
         files: give the contents.
-        names: of the files; the number of an image is the place of its name.
-        how: they become pixels.
+        digests: the hash of the content of each file; their order is that of ``stored``.
+        how: files become pixels.
         stored: the decoded images (N, 3, S, S), or none of them.
-        digests: the hash of the content of each file.
-        broken: number and reason of each file that is no image; its pixels are undefined.
+        broken: reason of each file that is no image; its pixels are undefined.
         changed: what was done to pixels that the contents do not tell; empty for most sets.
     """
 
     files: Files
-    names: tuple[str, ...]
+    digests: Mapping[str, bytes]
     how: How
     stored: Tensor
-    digests: tuple[bytes, ...]
-    broken: Mapping[int, str]
+    broken: Mapping[str, str]
     changed: Mapping[str, Any]
 
     @property
     def in_memory(self) -> bool:
         """Whether the images are held decoded."""
-        return len(self.stored) == len(self.names)
+        return len(self.stored) == len(self.digests)
 
-    def pixels(self, numbers: Sequence[int]) -> Tensor:
-        """The images of these numbers: uint8 (N, 3, S, S)."""
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.digests)}
+
+    def pixels(self, names: Sequence[str]) -> Tensor:
+        """The images of these names: uint8 (N, 3, S, S)."""
         if self.in_memory:
-            return self.stored[torch.as_tensor(numbers)]
-        contents = (self.files.read(self.names[number]) for number in numbers)
-        return torch.stack([decode(content, *self.how) for content in contents])
+            return self.stored[[self._places[name] for name in names]]
+        return torch.stack([decode(self.files.read(name), *self.how) for name in names])
 
 
-def open_album(
+def decoded_images(
     files: Files, names: Sequence[str], how: How, *, memory_bytes: float, cache_dir: Path
-) -> Album:
+) -> DecodedImages:
     """All images of these names, held in memory if they fit into ``memory_bytes``.
 
     Every file is read and hashed each time. What decoding gave is kept in ``cache_dir`` under
@@ -82,31 +80,22 @@ def open_album(
     make = partial(decode_all, files, names, how, keep=keep)
     contents = hashlib.sha256(digests.tobytes()).hexdigest()
     settings = [contents, *how, keep, DECODING, PIL.__version__]
-    on_disk = not isinstance(files, ArrayFiles)
-    arrays = cached(cache_dir, "pixels", settings, make, _none_broken) if on_disk else make()
-    survey = Survey.read(str(arrays["survey"]))
-    say(survey, how.background, len(names))
-    return Album(
-        files,
-        tuple(names),
-        how._replace(values=survey.values),
-        stored=torch.from_numpy(arrays["pixels"]),
-        digests=tuple(digest.tobytes() for digest in digests),
-        broken=survey.broken,
-        changed=survey.changed(how.background),
+    make_cached = partial(
+        cached, cache_dir, "pixels", settings, make, lambda made: not any(made["broken"])
     )
-
-
-def refuse_unknown(how: How) -> None:
-    """Raise ValueError if there is no such way to fit, or no such colour."""
-    if how.fit not in FITS:
-        raise ValueError(f"data.fit={how.fit!r} is none of {', '.join(FITS)}")
-    try:
-        ImageColor.getrgb(how.background)
-    except (ValueError, TypeError, AttributeError):
-        raise ValueError(
-            f"data.background={how.background!r} is no colour: white, black ... or '#rrggbb'"
-        ) from None
+    arrays = make_cached() if files.on_disk else make()
+    seen = arrays["seen"]
+    if seen["deep"].any() and not how.values:
+        how = how._replace(values=range_of(seen[seen["deep"]]))
+    say(seen, arrays["extremes"], how)
+    return DecodedImages(
+        files,
+        dict(zip(names, map(np.ndarray.tobytes, digests), strict=True)),
+        how,
+        torch.from_numpy(arrays["pixels"]),
+        {name: why for name, why in zip(names, arrays["broken"].tolist(), strict=True) if why},
+        changes(seen, how),
+    )
 
 
 def _fits(needed: int, memory_bytes: float) -> bool:
@@ -139,7 +128,3 @@ def _digests(files: Files, names: Sequence[str]) -> np.ndarray:
 
     for_each(read, range(len(names)), "reading")
     return digests
-
-
-def _none_broken(arrays: Arrays) -> bool:
-    return not Survey.read(str(arrays["survey"])).broken

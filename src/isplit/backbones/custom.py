@@ -1,7 +1,5 @@
 """A classifier of the user's own: any module from images to logits."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +8,9 @@ from torch import nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.nn.parameter import is_lazy
 
-from isplit.backbones.checkpoint import load_state, read_state
-from isplit.backbones.layout import answer_shape
+from isplit.backbones.architecture import answer_shape
+from isplit.backbones.checkpoint import load_state
+from isplit.backbones.weights_file import read_state
 from isplit.graph import classifier_of, uncompiled
 
 OTHER_CHANNELS = (1, 4)

@@ -1,9 +1,8 @@
 """The layers of a backbone: torchvision's, or others that fit small images or weights in hand."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 from urllib.error import URLError
@@ -14,8 +13,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torchvision import models
 from torchvision.models.vgg import VGG, make_layers
 
-from isplit.backbones.checkpoint import State
+from isplit.backbones.weights_file import State
 from isplit.graph.aliases import PLANS
+from isplit.graph.tracing import eval_mode
 
 RESNETS = ("resnet", "resnext", "wide_resnet")
 SMALL_STEMS = ("small", "cifar")
@@ -27,53 +27,61 @@ SMALL_KERNEL = 3
 SMALL_STEM_BELOW_PX = 64
 
 
-def fitted(
-    architecture: str,
-    num_classes: int,
-    image_size: int,
-    width: float,
-    stem: str,
-    state: State | None,
-) -> nn.Module:
+@dataclass(frozen=True)
+class Layout:
+    """What decides the layers of a backbone, as ``build_backbone`` has them.
+
+    Attributes:
+        architecture: torchvision's name.
+    """
+
+    architecture: str
+    num_classes: int
+    image_size: int
+    width: float
+    stem: str
+
+
+def fitted(layout: Layout, state: State | None = None) -> nn.Module:
     """The untrained model in the layout that fits the images, or else the weights in hand."""
-    if architecture.startswith("vgg"):
-        published = image_size >= IMAGENET_PX if state is None else "classifier.6.weight" in state
-        return _vgg(architecture, num_classes, width, IMAGENET_POOL if published else 1)
-    settings: dict[str, Any] = {"num_classes": num_classes}
-    if architecture.startswith("vit"):
-        settings["image_size"] = image_size
-    if architecture.startswith("maxvit"):
-        settings["input_size"] = (image_size, image_size)
-    with _size_errors(architecture, image_size):
-        model = create(architecture, **settings)
-    if stem_for(architecture, stem, image_size, state) in SMALL_STEMS:
+    name, size = layout.architecture, layout.image_size
+    if name.startswith("vgg"):
+        published = size >= IMAGENET_PX if state is None else "classifier.6.weight" in state
+        return _vgg(layout, IMAGENET_POOL if published else 1)
+    settings: dict[str, Any] = {"num_classes": layout.num_classes}
+    if name.startswith("vit"):
+        settings["image_size"] = size
+    if name.startswith("maxvit"):
+        settings["input_size"] = (size, size)
+    with _size_errors(name, size):
+        model = create(name, **settings)
+    if stem_for(layout, state) in SMALL_STEMS:
         small = nn.Conv2d(3, RESNET_STEM_CHANNELS, kernel_size=3, padding=1, bias=False)
         nn.init.kaiming_normal_(small.weight, mode="fan_out", nonlinearity="relu")
         model.set_submodule("conv1", small)
-    if stem == "cifar":
+    if layout.stem == "cifar":
         model.set_submodule("maxpool", nn.Identity())
     return model
 
 
-def stem_for(
-    architecture: str, stem: str, image_size: int, state: Mapping[str, torch.Tensor] | None = None
-) -> str:
+def stem_for(layout: Layout, state: Mapping[str, torch.Tensor] | None = None) -> str:
     """The stem that ``auto`` stands for: that of weights in hand, else what suits the images."""
-    if not architecture.startswith(RESNETS) or stem != "auto":
-        return stem
+    if not layout.architecture.startswith(RESNETS) or layout.stem != "auto":
+        return layout.stem
     if state is not None and "conv1.weight" in state:
         return "small" if state["conv1.weight"].shape[-1] == SMALL_KERNEL else "imagenet"
-    return "small" if image_size < SMALL_STEM_BELOW_PX else "imagenet"
+    return "small" if layout.image_size < SMALL_STEM_BELOW_PX else "imagenet"
 
 
-def downloaded(architecture: str, published: Any, width: float, stem: str) -> nn.Module:
+def downloaded(layout: Layout, published: Any) -> nn.Module:
     """The model with torchvision's weights, which exist for the published layers only."""
-    if width != 1.0:
-        raise ValueError(f"model.width={width}: torchvision's {architecture} weights have width 1")
-    if stem in SMALL_STEMS:
-        raise ValueError(f"model.stem={stem}: torchvision's {architecture} weights have another")
+    weights = f"torchvision's {layout.architecture} weights have"
+    if layout.width != 1.0:
+        raise ValueError(f"model.width={layout.width}: {weights} width 1")
+    if layout.stem in SMALL_STEMS:
+        raise ValueError(f"model.stem={layout.stem}: {weights} another")
     try:
-        return create(architecture, weights=published)
+        return create(layout.architecture, weights=published)
     except URLError as error:
         raise ValueError(
             f"model.weights={published.name} cannot be fetched from {published.url}: {error.reason}"
@@ -99,13 +107,8 @@ def answer_shape(model: nn.Module, image_size: int, channels: int = 3) -> tuple[
     Raises:
         TypeError: the answer is no tensor.
     """
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
-            answer = model.eval()(torch.empty(1, channels, image_size, image_size))
-    finally:
-        for module, training in modes:
-            module.training = training
+    with eval_mode(model), FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+        answer = model(torch.empty(1, channels, image_size, image_size))
     if not isinstance(answer, torch.Tensor):
         raise TypeError(_how_to_wrap(answer))
     return tuple(answer.shape)
@@ -125,26 +128,21 @@ def create(architecture: str, **settings: Any) -> nn.Module:
     return model
 
 
-def _vgg(architecture: str, num_classes: int, width: float, pool: int) -> nn.Module:
-    """VGG with all channels times ``width``, classifying ``pool`` x ``pool`` maps."""
-    plan = [v if v == "M" else max(1, round(v * width)) for v in PLANS[architecture[:5]]]
-    features = make_layers(plan, batch_norm=architecture.endswith("_bn"))
+def _vgg(layout: Layout, pool: int) -> nn.Module:
+    """VGG with all channels times the width, classifying ``pool`` x ``pool`` maps."""
+    name, width = layout.architecture, layout.width
+    plan = [v if v == "M" else max(1, round(v * width)) for v in PLANS[name[:5]]]
+    features = make_layers(plan, batch_norm=name.endswith("_bn"))
     with torch.device("meta"):  # the classifier it makes first has 120 million weights
         model: nn.Module = VGG(features)
     model.avgpool = nn.AdaptiveAvgPool2d(pool)
-    channels = plan[-2]
-    hidden = round(VGG_HIDDEN * width)
+    channels, hidden = plan[-2], round(VGG_HIDDEN * width)
     sizes = [channels, channels] if pool == 1 else [channels * pool**2, hidden, hidden]
-    model.classifier = _classifier(sizes, num_classes)
-    return model
-
-
-def _classifier(sizes: Sequence[int], num_classes: int) -> nn.Sequential:
-    """Linear layers through ``sizes`` with ReLU and dropout between, as VGG has them."""
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes):
         layers += [nn.Linear(inputs, outputs), nn.ReLU(inplace=True), nn.Dropout()]
-    return nn.Sequential(*layers, nn.Linear(sizes[-1], num_classes))
+    model.classifier = nn.Sequential(*layers, nn.Linear(sizes[-1], layout.num_classes))
+    return model
 
 
 def _how_to_wrap(answer: Any) -> str:

@@ -3,8 +3,6 @@
 Shape suffixes: M kinds of map, N images, C channels, X positions (of a map or of a token sequence).
 """
 
-from __future__ import annotations
-
 from torch import Tensor
 from torch.nn import functional as F
 

@@ -6,19 +6,19 @@ import torch
 from pictures import encoded, png, write_folder
 from PIL import Image
 
-from isplit.data.album import open_album
 from isplit.data.decode import How, decode
+from isplit.data.decoded import decoded_images
 from isplit.data.files import open_files
 
 
 @pytest.fixture
-def album(tmp_path):
+def images(tmp_path):
     """Opens the files, written first if they are given, with 16-pixel images."""
 
     def build(files: dict[str, bytes] | None = None, **changes):
         source = open_files(write_folder(tmp_path / "files", files or {}))
         settings = {"memory_bytes": 1e9, "cache_dir": tmp_path / "cache"}
-        return open_album(source, source.names, How(16), **{**settings, **changes})
+        return decoded_images(source, source.names, How(16), **{**settings, **changes})
 
     return build
 
@@ -26,55 +26,57 @@ def album(tmp_path):
 FILES = {f"{n}.png": png(40 * n) for n in range(5)}
 
 
-def test_images_on_demand_are_those_in_memory(album):
-    held, read = album(FILES), album(FILES, memory_bytes=5 * 3 * 16 * 16 - 1)
+def test_images_on_demand_are_those_in_memory(images):
+    held, read = images(FILES), images(FILES, memory_bytes=5 * 3 * 16 * 16 - 1)
     assert held.in_memory
     assert not read.in_memory
-    assert torch.equal(held.pixels([3, 0, 3]), read.pixels([3, 0, 3]))
+    assert torch.equal(
+        held.pixels(["3.png", "0.png", "3.png"]), read.pixels(["3.png", "0.png", "3.png"])
+    )
     assert held.digests == read.digests
 
 
 @pytest.mark.parametrize("memory_bytes", [1e9, 0])
-def test_a_second_opening_decodes_nothing(album, monkeypatch, memory_bytes):
-    first = album(FILES, memory_bytes=memory_bytes)
+def test_a_second_opening_decodes_nothing(images, monkeypatch, memory_bytes):
+    first = images(FILES, memory_bytes=memory_bytes)
     monkeypatch.setattr("isplit.data.survey.decode_and_see", None)  # calling it would fail
-    second = album(memory_bytes=memory_bytes)
+    second = images(memory_bytes=memory_bytes)
     assert torch.equal(first.stored, second.stored)
     assert first.digests == second.digests
     assert second.broken == {}
 
 
-def test_a_changed_file_is_read_again(album):
-    before = album(FILES)
-    after = album({**FILES, "2.png": png(7, size=(9, 9))})
-    assert not torch.equal(before.pixels([2]), after.pixels([2]))
-    assert before.digests[2] != after.digests[2]
-    assert before.digests[:2] == after.digests[:2]
+def test_a_changed_file_is_read_again(images):
+    before = images(FILES)
+    after = images({**FILES, "2.png": png(7, size=(9, 9))})
+    assert not torch.equal(before.pixels(["2.png"]), after.pixels(["2.png"]))
+    assert before.digests["2.png"] != after.digests["2.png"]
+    assert before.digests["1.png"] == after.digests["1.png"]
 
 
 @pytest.mark.parametrize("memory_bytes", [1e9, 0])
-def test_every_broken_file_is_named_with_its_reason(album, memory_bytes):
+def test_every_broken_file_is_named_with_its_reason(images, memory_bytes):
     jpeg = png(50, size=(64, 64), kind="JPEG")
     bad = {"a.png": b"", "b.png": b"text", "c.jpg": jpeg[: len(jpeg) // 2], "d.png": png(5)[:60]}
     for files in ({**FILES, **bad}, None):
-        opened = album(files, memory_bytes=memory_bytes)
-        assert {opened.names[number] for number in opened.broken} == set(bad)
+        opened = images(files, memory_bytes=memory_bytes)
+        assert set(opened.broken) == set(bad)
         assert all("Error" in reason for reason in opened.broken.values())
 
 
-def test_a_file_that_could_not_be_read_once_is_tried_again(album, monkeypatch):
+def test_a_file_that_could_not_be_read_once_is_tried_again(images, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("isplit.data.survey.decode_and_see", None)
-        assert len(album(FILES).broken) == 5
-    assert album().broken == {}
+        assert len(images(FILES).broken) == 5
+    assert images().broken == {}
 
 
-def test_a_missing_file_is_broken(album, tmp_path):
+def test_a_missing_file_is_broken(images, tmp_path):
     source = open_files(write_folder(tmp_path / "files", FILES))
     names = (*source.names, "gone.png")
-    opened = open_album(source, names, How(16), memory_bytes=1e9, cache_dir=tmp_path / "c")
-    assert list(opened.broken) == [5]
-    assert "FileNotFoundError" in opened.broken[5]
+    opened = decoded_images(source, names, How(16), memory_bytes=1e9, cache_dir=tmp_path / "c")
+    assert list(opened.broken) == ["gone.png"]
+    assert "FileNotFoundError" in opened.broken["gone.png"]
 
 
 @pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
