@@ -22,6 +22,7 @@ from isplit.config.values import (
     rate_of,
     recipe,
     run_folders,
+    sending,
     store_folder,
 )
 
@@ -49,6 +50,7 @@ __all__ = [
     "rate_of",
     "recipe",
     "run_folders",
+    "sending",
     "store_folder",
     "team",
     "use_threads",

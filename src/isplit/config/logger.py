@@ -39,9 +39,10 @@ def job_id(cfg: DictConfig) -> str:
 
 
 def _size_tags(cfg: DictConfig) -> list[str]:
-    """How much of the features is sent: ``rate=0.9``, or ``code=256`` elements."""
+    """How much of the features is sent: ``rate=0.9``, or ``code=256`` elements; by which codec."""
     if "bottleneck" not in cfg:
         return []
-    elements = cfg.bottleneck.code_elements
+    elements = cfg.bottleneck.get("code_elements")
     rate = f"rate={cfg.bottleneck.compression_rate}"
-    return [rate if elements is None else f"code={elements}"]
+    codec = [f"codec={cfg.codec.name}"] if cfg.codec.name != "none" else []
+    return [rate if elements is None else f"code={elements}", *codec]

@@ -9,11 +9,13 @@ from typing import Any
 from omegaconf import DictConfig
 
 from isplit.bottleneck import RateOf, same_code, same_rate
-from isplit.importance import CuiSettings, Limits
+from isplit.codec import from_config
+from isplit.importance import CuiSettings, Limits, float32_bytes
 from isplit.keys import plain as plain
 from isplit.point import SplitPoint
-from isplit.stages import Recipe
+from isplit.stages import Recipe, Sending
 
+BOUNDS = ("max_", "min_")  # how the limits of a split point begin
 NOT_THE_RESULT = ("paths", "logger", "sweep", "hydra")  # groups that decide where, not what
 
 
@@ -42,17 +44,32 @@ def store_folder(cfg: DictConfig) -> Path:
 def recipe(cfg: DictConfig, stage: str) -> Recipe:
     """How a stage trains."""
     keys = plain(cfg.stage[stage])
-    keys.pop("trains", None)
+    for other in ("trains", "through_codec"):
+        keys.pop(other, None)
     return Recipe(**keys)
 
 
 def limits(cfg: DictConfig) -> Limits:
     """What the chosen split point must keep to."""
-    return Limits(**{name: cfg.split[name] for name in Limits.__dataclass_fields__})
+    found = {str(name): bound for name, bound in cfg.split.items() if str(name)[:4] in BOUNDS}
+    how = sending(cfg)
+    return Limits(**found, sent_bytes=how.largest_bytes if how else float32_bytes)
+
+
+def sending(cfg: DictConfig) -> Sending | None:
+    """How the code is sent; ``None``: as float32, without a codec."""
+    keys = plain(cfg.codec)
+    images = keys.pop("calibration_images", None)
+    return None if keys["name"] == "none" else Sending(from_config(keys), images)
 
 
 def rate_of(cfg: DictConfig) -> RateOf:
-    """The compression rate at each point: the one asked for, or what the size of the code makes."""
+    """The compression rate at each point: the one asked for, or what the size of the code makes.
+
+    Without a bottleneck it is 0.
+    """
+    if cfg.bottleneck.compression_rate == 0:
+        return lambda point: 0.0
     elements = cfg.bottleneck.code_elements
     same = same_rate(cfg.bottleneck.compression_rate)
     return same if elements is None else same_code(elements)
@@ -60,13 +77,13 @@ def rate_of(cfg: DictConfig) -> RateOf:
 
 def curve_rate_of(cfg: DictConfig) -> RateOf:
     """The same for a curve: a code as large as the features keeps all of them but one."""
-    elements, rate = cfg.bottleneck.code_elements or 0, rate_of(cfg)
+    elements, rate = cfg.bottleneck.get("code_elements") or 0, rate_of(cfg)
     return lambda point: rate(point) if point.numel > elements else 1 / point.numel
 
 
 def not_compressed(cfg: DictConfig, points: Sequence[SplitPoint]) -> list[str]:
     """A line on the points whose features are no more than the code would be; none without any."""
-    elements = cfg.bottleneck.code_elements or 0
+    elements = cfg.bottleneck.get("code_elements") or 0
     labels = [f"{point.label} ({point.numel})" for point in points if point.numel <= elements]
     what = f"left out, with no more features than bottleneck.code_elements={elements}: "
     return [what + ", ".join(labels)] if labels else []

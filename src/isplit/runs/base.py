@@ -17,6 +17,7 @@ from torch import fx, nn
 
 from isplit import config, stages
 from isplit.backbones import friendly_names
+from isplit.bottleneck import sent_shape
 from isplit.graph import split_points, trace
 from isplit.importance import computed_by, depends_on_rate, importance_curves, select
 from isplit.importance.curve import Curve
@@ -203,6 +204,11 @@ def curves_of(
     return {kind: _with_points(facts[kind], base.points) for kind in kinds}
 
 
+def kinds_for(cfg: DictConfig, kinds: Sequence[str]) -> list[str]:
+    """Those that say something here: without a bottleneck not those that judge one."""
+    return [k for k in kinds if cfg.bottleneck.compression_rate or not depends_on_rate(k)]
+
+
 def _without_points(curve: Curve) -> dict[str, Any]:
     return {name: value for name, value in asdict(curve).items() if name != "points"}
 
@@ -225,6 +231,14 @@ def selected(cfg: DictConfig, curve: Curve, layer: str | int | list[str | int]) 
 
 def _refuse_hopeless(cfg: DictConfig, bench: Workbench, points: Sequence[SplitPoint]) -> None:
     """Say before anything is trained that a layer or class is unknown, or limits exclude it."""
+    if cfg.split.kind not in kinds_for(cfg, [cfg.split.kind]):
+        raise ValueError(
+            f"split.kind={cfg.split.kind} ranks by what a bottleneck loses, and bottleneck=none "
+            "has none: rank by another curve, such as split=cui"
+        )
     any_curve = Curve("depth", tuple(points), tuple(float(point.index) for point in points))
-    selected(cfg, any_curve, config.plain(cfg.split.layer))
+    chosen = selected(cfg, any_curve, config.plain(cfg.split.layer))
+    if sending := config.sending(cfg):
+        for point in chosen:
+            sending.largest_bytes(sent_shape(point, config.rate_of(cfg)(point)))
     bench.data.loader("validation", 1, classes=config.plain(cfg.split.classes))

@@ -4,7 +4,7 @@
 
     data, net -> baseline -> trace -> split points -> curve -> select
                                                                  |  for each chosen point
-          result.json <- finetune <- autoencoder <- head | bottleneck | tail
+          result.json <- codec <- finetune <- autoencoder <- head | bottleneck | tail
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from isplit import config, stages
 from isplit.artifact import Manifest
 from isplit.backbones import stored_layout
-from isplit.bottleneck import make_bottleneck
+from isplit.bottleneck import bottleneck_at
 from isplit.files import write_text
 from isplit.graph import split_at
 from isplit.importance import RULES
@@ -35,7 +35,7 @@ from isplit.report.screen import say
 from isplit.result import SplitResult
 from isplit.runs.base import Base, curve_of, open_baseline, selected, workbench
 from isplit.runs.outcome import split_result, write_split
-from isplit.stages import Team, Workbench, derived_seed, seeded
+from isplit.stages import Stored, Team, Workbench, derived_seed, seeded
 from isplit.studies.job import curve_findings, flat_numbers, job_findings
 from isplit.tracking import log_findings
 
@@ -90,17 +90,18 @@ def _chosen_by(cfg: DictConfig, curve: Curve, point: SplitPoint) -> str:
 def _split(
     cfg: DictConfig, bench: Workbench, base: Base, curve: Curve, point: SplitPoint, folder: Path
 ) -> SplitResult:
-    """Cut at one point, train the bottleneck, then the whole; everything written to ``folder``."""
+    """Cut at one point, train what there is to train, send it; everything in ``folder``."""
     rate = config.rate_of(cfg)(point)
     bench = _repeated(cfg, bench)
     head, tail = split_at(copy.deepcopy(base.traced), point)
     with seeded(bench.seed, "bottleneck", point.node):
-        split = SplitModel(head, make_bottleneck(point, rate), tail)
-    encoded = stages.autoencoder(
-        bench, split, point, base.stored, config.recipe(cfg, "autoencoder")
-    )
-    tuned = stages.finetune(bench, split, encoded, config.recipe(cfg, "finetune"))
-    done = {"baseline": base.stored, "autoencoder": encoded, "finetune": tuned}
+        split = SplitModel(head, bottleneck_at(point, rate), tail)
+    done = {"baseline": base.stored}
+    if rate:
+        done |= _trained(cfg, bench, split, point, base.stored)
+    if sending := config.sending(cfg):
+        last = [*done.values()][-1]
+        done["codec"] = stages.coded(bench, split, point, last, sending)
     result = split_result(
         model=config.model_name(cfg),
         data_name=config.data_name(cfg),
@@ -118,6 +119,16 @@ def _split(
     return result
 
 
+def _trained(
+    cfg: DictConfig, bench: Workbench, split: SplitModel, point: SplitPoint, baseline: Stored
+) -> dict[str, Stored]:
+    """The bottleneck, then the whole, through the codec where that is asked for."""
+    encoded = stages.autoencoder(bench, split, point, baseline, config.recipe(cfg, "autoencoder"))
+    through = config.sending(cfg) if cfg.stage.finetune.get("through_codec") else None
+    tuned = stages.finetune(bench, split, encoded, config.recipe(cfg, "finetune"), through)
+    return {"autoencoder": encoded, "finetune": tuned}
+
+
 def _repeated(cfg: DictConfig, bench: Workbench) -> Workbench:
     """The workbench with the random numbers of another training on the same baseline."""
     return replace(bench, seed=derived_seed(cfg.seed, cfg.repeat)) if cfg.repeat else bench
@@ -126,6 +137,7 @@ def _repeated(cfg: DictConfig, bench: Workbench) -> Workbench:
 def _manifest(
     cfg: DictConfig, bench: Workbench, base: Base, point: SplitPoint, rate: float
 ) -> Manifest:
+    sending = config.sending(cfg)
     layout = base.keys if "net" in base.keys else stored_layout(base.keys, base.stored.made.weights)
     return Manifest(
         model=layout,
@@ -133,6 +145,7 @@ def _manifest(
         granularity=cfg.split.granularity,
         channels=cfg.split.channels,
         compression_rate=rate,
+        codec=sending.codec.get_config() if sending else None,
         class_names=bench.data.class_names,
         image_size=bench.data.image_size,
         mean=bench.data.preparation.mean,

@@ -1,18 +1,21 @@
-"""The three stages, each read from the store or trained (I-SPLIT, section III-C).
+"""The stages, each read from the store or trained (I-SPLIT, section III-C).
 
 ::
 
     baseline      images -> net                          cross-entropy      all of the net
     autoencoder   features -> bottleneck -> features     Eq. 3              the bottleneck alone
     finetune      images -> split model -> logits        Eq. 4              end to end
+    codec         the split model, its code as bytes     nothing is trained
 """
 
 from __future__ import annotations
 
 import copy
 import logging
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +23,19 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from isplit.bottleneck import make_bottleneck
+from isplit.codec import Codec, from_config
 from isplit.data import ImageData
 from isplit.data.augment import augment
 from isplit.evaluate import Evaluation, evaluate
 from isplit.model import SplitModel
-from isplit.point import SplitPoint
+from isplit.point import FLOAT32_BYTES, SplitPoint
 from isplit.stages.autoencoder import DIVERGENCE, NMSE, Autoencoder
 from isplit.stages.classifier import Classifier
 from isplit.stages.features import compute_features
 from isplit.stages.fit import Batches, Engine, History, fit
 from isplit.stages.memory import say_if_too_large
 from isplit.stages.recipe import LOSSES, TAUGHT, Recipe
+from isplit.stages.sending import Sending, Wire, sent
 from isplit.stages.source import source_hash
 from isplit.stages.store import Made, Store, Stored
 
@@ -38,6 +43,7 @@ log = logging.getLogger(__name__)
 
 EVALUATION_BATCH = 250  # images of up to USUAL_SIZE pixels a side
 USUAL_SIZE = 64
+SENT_BY = (Sending, Wire, from_config)
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,11 @@ class Workbench:
             seed=self.seed,
             part=(team.rank, team.size),
         )
+
+    def still_images(self, images: int | None) -> Batches:
+        """Training images as they are, in order; or a balanced choice of so many."""
+        at_once = self.at_once(self.evaluation_batch, EVALUATION_BATCH)
+        return self.data.loader("train", at_once, images=images, seed=self.seed)
 
     def images(self, split: str) -> Batches:
         """A split in its order, as it is."""
@@ -158,21 +169,87 @@ def autoencoder(
     return stored
 
 
-def finetune(bench: Workbench, split: SplitModel, autoencoder: Stored, recipe: Recipe) -> Stored:
-    """The split model trained end to end; Eq. 4 or cross-entropy, as the recipe says."""
+def finetune(
+    bench: Workbench,
+    split: SplitModel,
+    autoencoder: Stored,
+    recipe: Recipe,
+    through: Sending | None = None,
+) -> Stored:
+    """The split model trained end to end; Eq. 4 or cross-entropy, as the recipe says.
+
+    Args:
+        through: what the code is sent through while it trains, its gradient as if it were not; a
+            profile is that of the encoder as it begins. The test at the end is without it.
+    """
+    through = through and _fitting(bench, split, through)
 
     def make(folder: Path) -> Made:
         unsplit = nn.Sequential(split.head, split.tail)
         teacher = copy.deepcopy(unsplit).requires_grad_(False) if recipe.loss in TAUGHT else None
         stage = Classifier("finetune", split, bench.data.num_classes, recipe, teacher)
-        history = _fit(bench, stage, folder)
+        sends = sent(split, _calibrated(bench, split, through)) if through else nullcontext()
+        with sends:
+            history = _fit(bench, stage, folder)
         return Made(split.state_dict(), {"history": history, "test": bench.test(split)})
 
     code = (Classifier, LOSSES[recipe.loss], SplitModel)
     what = bench.recipe("finetune", recipe, code, autoencoder=autoencoder.fingerprint)
+    if through:
+        what["through_codec"] = {"settings": through.settings, "code": source_hash(SENT_BY)}
     stored = bench.store.get_or_make("finetune", what, make)
     split.load_state_dict(stored.made.weights)
     return stored
+
+
+def coded(
+    bench: Workbench, split: SplitModel, point: SplitPoint, before: Stored, sending: Sending
+) -> Stored:
+    """What the finished split model answers when the code of every test image is sent for real.
+
+    Args:
+        before: the stage that the weights of ``split`` are of.
+    """
+    sending, shape = _fitting(bench, split, sending), split.bottleneck.code_shape
+
+    def make(folder: Path) -> Made:
+        codec = _calibrated(bench, split, sending)
+        with sent(split, codec) as wire:
+            test = bench.test(split)
+        about = {"name": codec.name, "settings": sending.settings, **wire.measured(shape)}
+        profile = codec.profile and codec.profile.to_json()
+        return Made({}, {"history": [], "test": test, "codec": about, "profile": profile})
+
+    what = {
+        "stage": "codec",
+        "code": source_hash([*SENT_BY, evaluate]),
+        "settings": sending.settings,
+        "before": before.fingerprint,
+        "node": point.node,
+        "data": bench.data.fingerprint,
+        "seed": bench.seed,
+        "device": bench.engine.device.type,
+    }
+    return bench.store.get_or_make("codec", what, make)
+
+
+def _fitting(bench: Workbench, split: SplitModel, sending: Sending) -> Sending:
+    """The same with no more calibration images than there are and than memory is given for."""
+    asked, bytes_each = (
+        sending.calibration_images,
+        math.prod(split.bottleneck.code_shape) * FLOAT32_BYTES,
+    )
+    if asked is None:
+        return sending
+    count = min(asked, bench.data.size("train"), max(1, bench.feature_memory_bytes // bytes_each))
+    if count < asked:
+        log.warning("codec.calibration_images=%d: %d, for want of images or memory", asked, count)
+    return replace(sending, calibration_images=count)
+
+
+def _calibrated(bench: Workbench, split: SplitModel, sending: Sending) -> Codec:
+    images = bench.still_images(sending.calibration_images)
+    return sending.calibrated(split, images, bench.engine.device)
 
 
 def tested(stage: Stored) -> Evaluation:
@@ -209,12 +286,7 @@ def _kept_features(
 ) -> tuple[Batches, Batches] | None:
     """Batches of features in the very order in which the images would come; None: no room."""
     images = {
-        "train": bench.data.loader(
-            "train",
-            bench.at_once(bench.evaluation_batch, EVALUATION_BATCH),
-            images=recipe.images,
-            seed=bench.seed,
-        ),
+        "train": bench.still_images(recipe.images),
         "validation": bench.images("validation"),
     }
     features = {

@@ -44,7 +44,7 @@ def points_table(condition: Condition) -> Table:
         error = position in trained and accuracy_error(trained[position], condition.test_images)
         shape = condition.points[position].shape
         rows.append({**row, **ranks} | {"shape": shape, "accuracy_error": error or None})
-    known = {key for row in rows for key in row}
+    known = {key for row in rows for key, value in row.items() if value is not None}
     return Table(
         "Split points",
         [column for column in POINTS if column.key in known],
@@ -97,7 +97,7 @@ def charts(rows: Table) -> dict[str, Chart]:
 def _row(condition: Condition, position: int, trained: Retrained | None) -> Row:
     point = condition.points[position]
     first = trained and trained.results[0]
-    each = [result.accuracy.after_finetune for result in trained.results] if trained else []
+    each = [result.accuracy.final for result in trained.results] if trained else []
     several = len(each) > 1
     return {
         "index": point.index,
@@ -110,9 +110,9 @@ def _row(condition: Condition, position: int, trained: Retrained | None) -> Row:
         "tail_macs": point.tail_macs,
         "head_params": point.head_params,
         "payload_bytes": first and first.cost.payload_bytes,
-        "code_shape": first and _sizes(first.bottleneck.code_shape),
+        "code_shape": first and first.bottleneck and _sizes(first.bottleneck.code_shape),
         **{name: curve.values[position] for name, curve in condition.curves.items()},
-        **{name: trained and of(trained) for name, of in MEASURED.items()},
+        **{name: trained and trained.measured.get(name) for name in MEASURED},
         "accuracy": trained and trained.accuracy,
         "accuracy_min": min(each) if several else None,
         "accuracy_max": max(each) if several else None,
