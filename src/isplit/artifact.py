@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from isplit.backbones import rebuilt
 from isplit.bottleneck import bottleneck_at
-from isplit.codec import Codec, bound_codec, from_config, load_profile
+from isplit.codec import Codec, from_config, load_profile
 from isplit.files import replacing, write_json, write_text
 from isplit.graph import split_at, split_points, trace
 from isplit.model import SplitModel
@@ -55,7 +55,7 @@ class Manifest:
     profile_sha256: str | None = None
 
 
-class StoredSplit(SplitModel):
+class SavedSplit(SplitModel):
     """A split model with the codec that its code is sent by.
 
     ::
@@ -92,7 +92,7 @@ def save_split_model(
     write_json(folder / "split_model.json", content)
 
 
-def load_split_model(folder: str | Path, net: nn.Module | None = None) -> StoredSplit:
+def load_split_model(folder: str | Path, net: nn.Module | None = None) -> SavedSplit:
     """The split model that ``save_split_model`` wrote into ``folder``, in evaluation mode.
 
     Nothing in the folder is run or fetched, and no more memory is taken than the weights have.
@@ -108,19 +108,21 @@ def load_split_model(folder: str | Path, net: nn.Module | None = None) -> Stored
             ``net`` is missing.
     """
     folder = Path(folder)
-    path = folder / "split_model.safetensors"
+    path, profile = folder / "split_model.safetensors", folder / PROFILE
     manifest = _read_manifest(folder / "split_model.json")
-    _refuse_another(path, manifest.weights_sha256)
-    if manifest.profile_sha256 is not None:
-        _refuse_another(folder / PROFILE, manifest.profile_sha256)
+    for at, digest in ((path, manifest.weights_sha256), (profile, manifest.profile_sha256)):
+        if digest is not None and not (at.is_file() and _sha256(at) == digest):
+            raise ValueError(
+                f"{at} is not the file that split_model.json beside it was written for"
+            )
     if net is None and "net" in manifest.model:
         raise ValueError(f"{folder} holds a split of a model of your own: give it as net=...")
     try:
         split = _assembled(manifest, safetensors.torch.load_file(path), net)
-        if manifest.profile_sha256 is not None:
-            split.codec = bound_codec(load_profile(folder / PROFILE))
-        elif manifest.codec is not None:
+        if manifest.codec is not None:
             split.codec = from_config(manifest.codec)
+            if manifest.profile_sha256 is not None:
+                split.codec = split.codec.bound(load_profile(profile))
     except Exception as error:  # whatever odd values make torch raise
         raise ValueError(f"{folder} holds no split model that can be built: {error}") from error
     return split.eval()
@@ -137,9 +139,7 @@ def _read_manifest(path: Path) -> Manifest:
         raise ValueError(f"{path} is no manifest of a split model: {error}") from error
 
 
-def _assembled(
-    manifest: Manifest, weights: dict[str, Tensor], net: nn.Module | None
-) -> StoredSplit:
+def _assembled(manifest: Manifest, weights: dict[str, Tensor], net: nn.Module | None) -> SavedSplit:
     """The parts around each other; those of a backbone without memory until the weights come."""
     device = "cpu" if net is not None else "meta"
     if net is None:
@@ -153,16 +153,11 @@ def _assembled(
         if point is None:
             raise ValueError(f"layer={manifest.layer!r} is no split point of the model")
         head, tail = split_at(traced, point)
-        split = StoredSplit(head, bottleneck_at(point, manifest.compression_rate), tail)
+        split = SavedSplit(head, bottleneck_at(point, manifest.compression_rate), tail)
     split.load_state_dict(weights, assign=device == "meta")
     if any(tensor.is_meta for tensor in (*split.parameters(), *split.buffers())):
         raise ValueError("a tensor of the model is not among its weights")
     return split
-
-
-def _refuse_another(path: Path, digest: str) -> None:
-    if not path.is_file() or _sha256(path) != digest:
-        raise ValueError(f"{path} is not the file that split_model.json beside it was written for")
 
 
 def _sha256(path: Path) -> str:

@@ -85,11 +85,9 @@ def bottleneck_at(point: SplitPoint, compression_rate: float) -> Bottleneck:
     return Bottleneck(nn.Identity(), nn.Identity(), point.shape, 0.0)
 
 
-def sent_shape(point: SplitPoint, compression_rate: float) -> tuple[int, ...]:
+def sent_shape(point: SplitPoint, rate: float) -> tuple[int, ...]:
     """Shape of what is sent of one image: of the code, at rate 0 of the features."""
-    if not compression_rate:
-        return point.shape
-    return code_shape(point.shape, compression_rate, channels_last=point.channels_last)
+    return code_shape(point.shape, rate, channels_last=point.channels_last) if rate else point.shape
 
 
 def code_shape(

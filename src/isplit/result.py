@@ -43,13 +43,15 @@ class CodecResult:
     """What a codec made of the code of every test image, payloads as sent.
 
     Attributes:
-        settings: of the codec, and how many training images it was calibrated on.
+        settings: of the codec, as ``Codec.get_config`` has them.
+        calibration_images: training images that its profile is from; ``None``: it has none.
         bits_per_element: of the code; without a bottleneck, of the features.
         encode_ms: of one image, median; ``decode_ms`` likewise.
     """
 
     name: str
     settings: Mapping[str, Any]
+    calibration_images: int | None
     payload_mean_bytes: float
     payload_p95_bytes: int
     payload_max_bytes: int
@@ -69,10 +71,16 @@ class Accuracy:
     with_codec: float | None = None
 
     @property
+    def reached(self) -> dict[str, float]:
+        """After each stage that there was, the last one last."""
+        trained = {"autoencoder": self.after_autoencoder, "finetune": self.after_finetune}
+        stages = {"baseline": self.baseline, **trained, "codec": self.with_codec}
+        return {stage: share for stage, share in stages.items() if share is not None}
+
+    @property
     def final(self) -> float:
-        """Of the split as it runs: with the codec if there is one, after the last stage."""
-        known = (self.with_codec, self.after_finetune, self.baseline)
-        return next(share for share in known if share is not None)
+        """Of the split as it runs: after the last stage."""
+        return [*self.reached.values()][-1]
 
 
 @dataclass(frozen=True)

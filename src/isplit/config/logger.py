@@ -39,10 +39,9 @@ def job_id(cfg: DictConfig) -> str:
 
 
 def _size_tags(cfg: DictConfig) -> list[str]:
-    """How much of the features is sent: ``rate=0.9``, or ``code=256`` elements; by which codec."""
+    """How much of the features is sent: ``rate=0.9``, or ``code=256`` elements."""
     if "bottleneck" not in cfg:
         return []
     elements = cfg.bottleneck.get("code_elements")
     rate = f"rate={cfg.bottleneck.compression_rate}"
-    codec = [f"codec={cfg.codec.name}"] if cfg.codec.name != "none" else []
-    return [rate if elements is None else f"code={elements}", *codec]
+    return [rate if elements is None else f"code={elements}"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,11 @@ from omegaconf import DictConfig
 
 from isplit.bottleneck import RateOf, same_code, same_rate
 from isplit.codec import from_config
-from isplit.importance import CuiSettings, Limits, float32_bytes
+from isplit.importance import CuiSettings, Limits
 from isplit.keys import plain as plain
 from isplit.point import SplitPoint
 from isplit.stages import Recipe, Sending
 
-BOUNDS = ("max_", "min_")  # how the limits of a split point begin
 NOT_THE_RESULT = ("paths", "logger", "sweep", "hydra")  # groups that decide where, not what
 
 
@@ -44,16 +44,14 @@ def store_folder(cfg: DictConfig) -> Path:
 def recipe(cfg: DictConfig, stage: str) -> Recipe:
     """How a stage trains."""
     keys = plain(cfg.stage[stage])
-    for other in ("trains", "through_codec"):
-        keys.pop(other, None)
-    return Recipe(**keys)
+    return Recipe(**{key: keys[key] for key in keys if key not in ("trains", "through_codec")})
 
 
 def limits(cfg: DictConfig) -> Limits:
     """What the chosen split point must keep to."""
-    found = {str(name): bound for name, bound in cfg.split.items() if str(name)[:4] in BOUNDS}
-    how = sending(cfg)
-    return Limits(**found, sent_bytes=how.largest_bytes if how else float32_bytes)
+    how, names = sending(cfg), Limits.__dataclass_fields__
+    bounds = Limits(**{name: cfg.split[name] for name in names if name in cfg.split})
+    return replace(bounds, sent_bytes=how.largest_bytes) if how else bounds
 
 
 def sending(cfg: DictConfig) -> Sending | None:

@@ -8,7 +8,7 @@ from isplit.importance.curves import (
     importance_curves,
     predictor_cost,
 )
-from isplit.importance.select import RULES, Limits, float32_bytes, select
+from isplit.importance.select import RULES, Limits, select
 from isplit.importance.settings import CuiSettings
 from isplit.importance.taps import tapped
 
@@ -20,7 +20,6 @@ __all__ = [
     "architecture_curves",
     "computed_by",
     "depends_on_rate",
-    "float32_bytes",
     "importance_curves",
     "predictor_cost",
     "select",

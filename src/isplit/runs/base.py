@@ -162,7 +162,12 @@ def curve_of(cfg: DictConfig, bench: Workbench, base: Base) -> Curve:
 def curves_of(
     cfg: DictConfig, bench: Workbench, base: Base, kinds: Sequence[str]
 ) -> dict[str, Curve]:
-    """Curves that share what passes they can, computed or from the store."""
+    """Curves that share what passes they can, computed or from the store.
+
+    Without a bottleneck there are none of the kinds that judge one.
+    """
+    if cfg.bottleneck.compression_rate == 0:
+        kinds = [kind for kind in kinds if not depends_on_rate(kind)]
     settings, rate_of = config.cui_settings(cfg), config.curve_rate_of(cfg)
     classes = config.plain(cfg.split.classes)
     batch_size = bench.at_once(cfg.split.batch_size, CURVE_BATCH)
@@ -204,11 +209,6 @@ def curves_of(
     return {kind: _with_points(facts[kind], base.points) for kind in kinds}
 
 
-def kinds_for(cfg: DictConfig, kinds: Sequence[str]) -> list[str]:
-    """Those that say something here: without a bottleneck not those that judge one."""
-    return [k for k in kinds if cfg.bottleneck.compression_rate or not depends_on_rate(k)]
-
-
 def _without_points(curve: Curve) -> dict[str, Any]:
     return {name: value for name, value in asdict(curve).items() if name != "points"}
 
@@ -231,14 +231,10 @@ def selected(cfg: DictConfig, curve: Curve, layer: str | int | list[str | int]) 
 
 def _refuse_hopeless(cfg: DictConfig, bench: Workbench, points: Sequence[SplitPoint]) -> None:
     """Say before anything is trained that a layer or class is unknown, or limits exclude it."""
-    if cfg.split.kind not in kinds_for(cfg, [cfg.split.kind]):
-        raise ValueError(
-            f"split.kind={cfg.split.kind} ranks by what a bottleneck loses, and bottleneck=none "
-            "has none: rank by another curve, such as split=cui"
-        )
+    if depends_on_rate(cfg.split.kind) and cfg.bottleneck.compression_rate == 0:
+        raise ValueError(f"split.kind={cfg.split.kind} judges bottlenecks, and there is none")
     any_curve = Curve("depth", tuple(points), tuple(float(point.index) for point in points))
     chosen = selected(cfg, any_curve, config.plain(cfg.split.layer))
-    if sending := config.sending(cfg):
-        for point in chosen:
-            sending.largest_bytes(sent_shape(point, config.rate_of(cfg)(point)))
+    for point in chosen:
+        config.limits(cfg).sent_bytes(sent_shape(point, config.rate_of(cfg)(point)))
     bench.data.loader("validation", 1, classes=config.plain(cfg.split.classes))

@@ -13,7 +13,7 @@ from isplit import config
 from isplit.importance import PREDICTORS, architecture_curves, predictor_cost
 from isplit.importance.curve import Curve, PredictorCost
 from isplit.importance.heatmaps import has_map, heat_maps, overlays
-from isplit.runs.base import curves_of, kinds_for, reopen_baseline
+from isplit.runs.base import curves_of, reopen_baseline
 from isplit.runs.reopened import Reopened, merged, reopened_or_why_not, why
 from isplit.studies.run_folder import Run
 from isplit.studies.seen import Pictures, Seen
@@ -45,9 +45,8 @@ def curves_and_costs(cfg: DictConfig, run: Run, ready: Reopened | str) -> Found:
         try:
             curves = dict(_computed(cfg, ready))
             missing = config.not_compressed(ready.job, ready.base.points)
-            judges = set(kinds) - set(kinds_for(ready.job, kinds))
-            if judges:
-                missing.append(f"no {', '.join(sorted(judges))}: there is no bottleneck to judge")
+            if absent := [kind for kind in kinds if kind not in curves]:
+                missing.append(f"no {', '.join(absent)}: there is no bottleneck to judge")
         except Exception as error:  # of this condition; the others go on
             ready = why(error)
     if not isinstance(ready, Reopened):
@@ -83,12 +82,12 @@ def _channels(values: Sequence[float]) -> Tensor:
 def _computed(cfg: DictConfig, ready: Reopened) -> Iterator[tuple[str, Curve]]:
     """Each curve under its name: the kinds, reductions of the CUI, those of the untrained net."""
     job, bench, base = ready.job, ready.bench, ready.base
-    yield from curves_of(job, bench, base, kinds_for(job, cfg.study.predictors)).items()
+    yield from curves_of(job, bench, base, list(cfg.study.predictors)).items()
     for reduction in config.plain(cfg.study.reductions):
         reduced = merged(job, {"split": {"cui": reduction}})
         yield _name("cui", reduction), curves_of(reduced, bench, base, ["cui"])["cui"]
     if cfg.study.untrained:
-        kinds = kinds_for(job, cfg.study.untrained)
+        kinds = list(cfg.study.untrained)
         untrained = reopen_baseline(job, bench, base.stored, trained=False)
         for kind, curve in curves_of(job, bench, untrained, kinds).items():
             yield f"random:{kind}", curve

@@ -49,7 +49,9 @@ def split_result(
     """Everything one split came to, from its finished stages."""
     tests = {stage: tested(stored) for stage, stored in done.items()}
     reached = {stage: test.accuracy for stage, test in tests.items()}
-    bottleneck, of_one = split.bottleneck, cost(point, split.bottleneck)
+    encoded, shape = done.get("autoencoder"), split.bottleneck.code_shape
+    rates = (compression_rate, split.bottleneck.achieved_rate)
+    of_one = cost(point, split.bottleneck)
     codec = CodecResult(**done["codec"].made.facts["codec"]) if "codec" in done else None
     return SplitResult(
         schema=RESULT_SCHEMA,
@@ -57,27 +59,11 @@ def split_result(
         data=data_name,
         num_classes=data.num_classes,
         seed=seed,
-        split=ChosenSplit(
-            layer=point.name,
-            index=point.index,
-            shape=point.shape,
-            chosen_by=chosen_by,
-            label=point.label,
-        ),
+        split=ChosenSplit(point.name, point.index, point.shape, chosen_by, point.label),
         curve=CurveValue(
-            kind=curve.kind,
-            value=curve.values[point.index],
-            rank=curve.rank(point.index),
-            num_points=len(curve.points),
+            curve.kind, curve.values[point.index], curve.rank(point.index), len(curve.points)
         ),
-        bottleneck=BottleneckResult(
-            compression_rate=compression_rate,
-            achieved_rate=bottleneck.achieved_rate,
-            code_shape=bottleneck.code_shape,
-            reconstruction_nmse=done["autoencoder"].made.facts["nmse"],
-        )
-        if "autoencoder" in done
-        else None,
+        bottleneck=BottleneckResult(*rates, shape, encoded.made.facts["nmse"]) if encoded else None,
         accuracy=Accuracy(
             baseline=reached["baseline"],
             after_autoencoder=reached.get("autoencoder"),
@@ -85,11 +71,7 @@ def split_result(
             with_codec=reached.get("codec"),
             test_images=len(tests["baseline"].predictions),
         ),
-        per_class=PerClass(
-            class_names=data.class_names,
-            baseline_f1=tests["baseline"].f1,
-            split_f1=[*tests.values()][-1].f1,
-        ),
+        per_class=PerClass(data.class_names, tests["baseline"].f1, [*tests.values()][-1].f1),
         cost=replace(of_one, payload_bytes=round(codec.payload_mean_bytes)) if codec else of_one,
         stages={
             stage: StageResult(stored.fingerprint, stored.reused, stored.seconds)
@@ -114,7 +96,10 @@ def write_split(
     Args:
         labels: of the test images, in order.
     """
-    profile = done["codec"].made.facts["profile"] if "codec" in done else None
+    profile = None
+    if result.codec:
+        manifest = replace(manifest, codec=result.codec.settings)
+        profile = done["codec"].made.facts["profile"]
     save_split_model(split, manifest, folder, profile)
     history = {stage: stored.made.facts["history"] for stage, stored in done.items()}
     write_text(folder / "metrics.csv", _metrics_csv(history))

@@ -35,7 +35,7 @@ from isplit.report.screen import say
 from isplit.result import SplitResult
 from isplit.runs.base import Base, curve_of, open_baseline, selected, workbench
 from isplit.runs.outcome import split_result, write_split
-from isplit.stages import Stored, Team, Workbench, derived_seed, seeded
+from isplit.stages import Team, Workbench, derived_seed, seeded
 from isplit.studies.job import curve_findings, flat_numbers, job_findings
 from isplit.tracking import log_findings
 
@@ -97,11 +97,16 @@ def _split(
     with seeded(bench.seed, "bottleneck", point.node):
         split = SplitModel(head, bottleneck_at(point, rate), tail)
     done = {"baseline": base.stored}
+    sending = config.sending(cfg)
+    sending = sending and bench.affordable(sending, split.bottleneck.code_shape)
     if rate:
-        done |= _trained(cfg, bench, split, point, base.stored)
-    if sending := config.sending(cfg):
-        last = [*done.values()][-1]
-        done["codec"] = stages.coded(bench, split, point, last, sending)
+        encoding, tuning = (config.recipe(cfg, stage) for stage in ("autoencoder", "finetune"))
+        through = sending if cfg.stage.finetune.through_codec else None
+        encoded = stages.autoencoder(bench, split, point, base.stored, encoding)
+        tuned = stages.finetune(bench, split, encoded, tuning, through)
+        done |= {"autoencoder": encoded, "finetune": tuned}
+    if sending:
+        done["codec"] = stages.coded(bench, split, point, [*done.values()][-1], sending)
     result = split_result(
         model=config.model_name(cfg),
         data_name=config.data_name(cfg),
@@ -119,16 +124,6 @@ def _split(
     return result
 
 
-def _trained(
-    cfg: DictConfig, bench: Workbench, split: SplitModel, point: SplitPoint, baseline: Stored
-) -> dict[str, Stored]:
-    """The bottleneck, then the whole, through the codec where that is asked for."""
-    encoded = stages.autoencoder(bench, split, point, baseline, config.recipe(cfg, "autoencoder"))
-    through = config.sending(cfg) if cfg.stage.finetune.get("through_codec") else None
-    tuned = stages.finetune(bench, split, encoded, config.recipe(cfg, "finetune"), through)
-    return {"autoencoder": encoded, "finetune": tuned}
-
-
 def _repeated(cfg: DictConfig, bench: Workbench) -> Workbench:
     """The workbench with the random numbers of another training on the same baseline."""
     return replace(bench, seed=derived_seed(cfg.seed, cfg.repeat)) if cfg.repeat else bench
@@ -137,7 +132,6 @@ def _repeated(cfg: DictConfig, bench: Workbench) -> Workbench:
 def _manifest(
     cfg: DictConfig, bench: Workbench, base: Base, point: SplitPoint, rate: float
 ) -> Manifest:
-    sending = config.sending(cfg)
     layout = base.keys if "net" in base.keys else stored_layout(base.keys, base.stored.made.weights)
     return Manifest(
         model=layout,
@@ -145,7 +139,6 @@ def _manifest(
         granularity=cfg.split.granularity,
         channels=cfg.split.channels,
         compression_rate=rate,
-        codec=sending.codec.get_config() if sending else None,
         class_names=bench.data.class_names,
         image_size=bench.data.image_size,
         mean=bench.data.preparation.mean,

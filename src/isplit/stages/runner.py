@@ -19,11 +19,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
 from isplit.bottleneck import make_bottleneck
-from isplit.codec import Codec, from_config
+from isplit.codec import Codec, calibrate, from_config
 from isplit.data import ImageData
 from isplit.data.augment import augment
 from isplit.evaluate import Evaluation, evaluate
@@ -35,7 +36,7 @@ from isplit.stages.features import compute_features
 from isplit.stages.fit import Batches, Engine, History, fit
 from isplit.stages.memory import say_if_too_large
 from isplit.stages.recipe import LOSSES, TAUGHT, Recipe
-from isplit.stages.sending import Sending, Wire, sent
+from isplit.stages.sending import Sending, Wire
 from isplit.stages.source import source_hash
 from isplit.stages.store import Made, Store, Stored
 
@@ -82,14 +83,16 @@ class Workbench:
             part=(team.rank, team.size),
         )
 
-    def still_images(self, images: int | None) -> Batches:
-        """Training images as they are, in order; or a balanced choice of so many."""
-        at_once = self.at_once(self.evaluation_batch, EVALUATION_BATCH)
-        return self.data.loader("train", at_once, images=images, seed=self.seed)
+    def affordable(self, sending: Sending, code_shape: Sequence[int]) -> Sending:
+        """The same, with as many calibration images as there are and memory has room for."""
+        room = self.feature_memory_bytes // (math.prod(code_shape) * FLOAT32_BYTES) or 1
+        images = min(sending.calibration_images or 0, self.data.size("train"), room)
+        return replace(sending, calibration_images=images or None)
 
-    def images(self, split: str) -> Batches:
-        """A split in its order, as it is."""
-        return self.data.loader(split, self.at_once(self.evaluation_batch, EVALUATION_BATCH))
+    def images(self, split: str, images: int | None = None) -> Batches:
+        """A split in its order, as it is; or a balanced choice of so many images."""
+        at_once = self.at_once(self.evaluation_batch, EVALUATION_BATCH)
+        return self.data.loader(split, at_once, images=images, seed=self.seed)
 
     def test(self, net: nn.Module, split: str = "test") -> dict[str, Any]:
         """Evaluation on a split, as JSON values."""
@@ -97,18 +100,19 @@ class Workbench:
         return asdict(evaluate(net, self.images(split), classes, device))
 
     def recipe(
-        self, stage: str, recipe: Recipe, code: Sequence[Callable[..., Any]], **inputs: Any
+        self, stage: str, recipe: Recipe | None, code: Sequence[Callable[..., Any]], **inputs: Any
     ) -> dict[str, Any]:
         """Everything that can change the result of a stage.
 
         Args:
+            recipe: ``None``: it trains nothing.
             code: what it computes with, besides evaluation and augmentation.
         """
         common = (evaluate, augment) if self.data.augmented else (evaluate,)
         return {
             "stage": stage,
             "code": source_hash([*code, *common]),
-            "training": asdict(recipe),
+            "training": recipe and asdict(recipe),
             "data": self.data.fingerprint,
             "augmented": self.data.augmented,
             "seed": self.seed,
@@ -170,33 +174,29 @@ def autoencoder(
 
 
 def finetune(
-    bench: Workbench,
-    split: SplitModel,
-    autoencoder: Stored,
-    recipe: Recipe,
-    through: Sending | None = None,
+    bench: Workbench, split: SplitModel, encoded: Stored, recipe: Recipe, via: Sending | None = None
 ) -> Stored:
     """The split model trained end to end; Eq. 4 or cross-entropy, as the recipe says.
 
     Args:
-        through: what the code is sent through while it trains, its gradient as if it were not; a
+        encoded: the stage that ``split`` has its bottleneck from.
+        via: what the code is sent through while it trains, its gradient as if it were not; a
             profile is that of the encoder as it begins. The test at the end is without it.
     """
-    through = through and _fitting(bench, split, through)
 
     def make(folder: Path) -> Made:
         unsplit = nn.Sequential(split.head, split.tail)
         teacher = copy.deepcopy(unsplit).requires_grad_(False) if recipe.loss in TAUGHT else None
         stage = Classifier("finetune", split, bench.data.num_classes, recipe, teacher)
-        sends = sent(split, _calibrated(bench, split, through)) if through else nullcontext()
-        with sends:
+        wire = via and Wire(_calibrated(bench, split, via))
+        with split.bottleneck.encoder.register_forward_hook(wire) if wire else nullcontext():
             history = _fit(bench, stage, folder)
         return Made(split.state_dict(), {"history": history, "test": bench.test(split)})
 
     code = (Classifier, LOSSES[recipe.loss], SplitModel)
-    what = bench.recipe("finetune", recipe, code, autoencoder=autoencoder.fingerprint)
-    if through:
-        what["through_codec"] = {"settings": through.settings, "code": source_hash(SENT_BY)}
+    what = bench.recipe("finetune", recipe, code, autoencoder=encoded.fingerprint)
+    if via:
+        what |= {"through_codec": asdict(via), "codec_code": source_hash(SENT_BY)}
     stored = bench.store.get_or_make("finetune", what, make)
     split.load_state_dict(stored.made.weights)
     return stored
@@ -210,46 +210,30 @@ def coded(
     Args:
         before: the stage that the weights of ``split`` are of.
     """
-    sending, shape = _fitting(bench, split, sending), split.bottleneck.code_shape
 
     def make(folder: Path) -> Made:
-        codec = _calibrated(bench, split, sending)
-        with sent(split, codec) as wire:
+        wire = Wire(_calibrated(bench, split, sending))
+        with split.bottleneck.encoder.register_forward_hook(wire):
             test = bench.test(split)
-        about = {"name": codec.name, "settings": sending.settings, **wire.measured(shape)}
-        profile = codec.profile and codec.profile.to_json()
+        elements = math.prod(split.bottleneck.code_shape)
+        about = asdict(wire.measured(elements, sending.calibration_images))
+        profile = wire.codec.profile and wire.codec.profile.to_json()
         return Made({}, {"history": [], "test": test, "codec": about, "profile": profile})
 
-    what = {
-        "stage": "codec",
-        "code": source_hash([*SENT_BY, evaluate]),
-        "settings": sending.settings,
-        "before": before.fingerprint,
-        "node": point.node,
-        "data": bench.data.fingerprint,
-        "seed": bench.seed,
-        "device": bench.engine.device.type,
-    }
+    inputs = {"before": before.fingerprint, "node": point.node, "sent": asdict(sending)}
+    what = bench.recipe("codec", None, SENT_BY, **inputs)
     return bench.store.get_or_make("codec", what, make)
 
 
-def _fitting(bench: Workbench, split: SplitModel, sending: Sending) -> Sending:
-    """The same with no more calibration images than there are and than memory is given for."""
-    asked, bytes_each = (
-        sending.calibration_images,
-        math.prod(split.bottleneck.code_shape) * FLOAT32_BYTES,
-    )
-    if asked is None:
-        return sending
-    count = min(asked, bench.data.size("train"), max(1, bench.feature_memory_bytes // bytes_each))
-    if count < asked:
-        log.warning("codec.calibration_images=%d: %d, for want of images or memory", asked, count)
-    return replace(sending, calibration_images=count)
-
-
+@torch.no_grad()
 def _calibrated(bench: Workbench, split: SplitModel, sending: Sending) -> Codec:
-    images = bench.still_images(sending.calibration_images)
-    return sending.calibrated(split, images, bench.engine.device)
+    """The codec, bound to a profile of the codes of training images where it is to have one."""
+    if sending.calibration_images is None:
+        return sending.codec
+    images, device = bench.images("train", sending.calibration_images), bench.engine.device
+    encode = split.eval().to(device).encode
+    codes = torch.cat([encode(batch.to(device)).cpu() for batch, _ in images])
+    return sending.codec.bound(calibrate(sending.codec, codes))
 
 
 def tested(stage: Stored) -> Evaluation:
@@ -286,7 +270,7 @@ def _kept_features(
 ) -> tuple[Batches, Batches] | None:
     """Batches of features in the very order in which the images would come; None: no room."""
     images = {
-        "train": bench.still_images(recipe.images),
+        "train": bench.images("train", recipe.images),
         "validation": bench.images("validation"),
     }
     features = {

@@ -74,16 +74,12 @@ def facts(run: Run) -> dict[str, str | int | float]:
     result, bottleneck = run.result, run.config["bottleneck"]
     elements = bottleneck.get("code_elements")
     size = {"code_elements": elements} if elements else {"rate": bottleneck["compression_rate"]}
-    codec = result.codec
-    sent = {} if codec is None else {"codec": codec.name}
-    if codec is not None and "bits" in codec.settings:
-        sent["codec"] += f" of {codec.settings['bits']} bits"
     return {
         "model": result.model,
         "data": result.data,
         "classes": result.num_classes,
         **size,
-        **sent,
+        **({"codec": result.codec.name} if result.codec else {}),
         "seed": result.seed,
     }
 
@@ -125,19 +121,15 @@ def _is_unfinished_job(folder: Path) -> bool:
 
 def _trainings(run: Run) -> tuple[str, ...]:
     """What makes two results the same; a training may belong to two conditions by its code."""
-    return (
-        _key(run),
-        str(run.result.split.index),
-        *(stage.fingerprint for stage in run.result.stages.values()),
-    )
+    at = str(run.result.split.index)
+    return (_key(run), at, *(stage.fingerprint for stage in run.result.stages.values()))
 
 
 def _key(run: Run) -> str:
     """Everything that two runs of one condition have in common."""
     stage = {name: run.config["stage"][name] for name in ("autoencoder", "finetune")}
     trained = [run.config["bottleneck"], stage] if run.result.bottleneck else None
-    codec = run.result.codec and [run.result.codec.name, dict(run.result.codec.settings)]
-    common = [run.result.stages["baseline"].fingerprint, trained, codec]
+    common = [run.result.stages["baseline"].fingerprint, trained, run.config["codec"]]
     return json.dumps([*common, [point.node for point in run.curve.points]], sort_keys=True)
 
 

@@ -77,8 +77,7 @@ def flat_numbers(result: SplitResult, prefix: str = "") -> Findings:
 
 def _flat(result: SplitResult) -> Iterator[tuple[str, Value]]:
     for section in SECTIONS:
-        of_section = getattr(result, section)
-        for name, value in asdict(of_section).items() if of_section else ():
+        for name, value in (asdict(result)[section] or {}).items():
             if isinstance(value, Value):
                 yield f"{section}/{name}", value
 

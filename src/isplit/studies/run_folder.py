@@ -143,7 +143,7 @@ def _curve(about: dict[str, Any]) -> Curve:
 def _refuse_contradictions(result: SplitResult, curve: Curve) -> None:
     """Numbers that no job comes to, and files that are not of one job."""
     points, split, classes = curve.points, result.split, result.per_class
-    reached, stages, codec = _reached(result), set(result.stages), result.codec
+    reached, bottleneck = result.accuracy.reached, result.bottleneck
     shares = (*reached.values(), *classes.baseline_f1, *classes.split_f1)
     names = classes.class_names
     of_classes = {len(names), len(classes.baseline_f1), len(classes.split_f1)}
@@ -153,12 +153,10 @@ def _refuse_contradictions(result: SplitResult, curve: Curve) -> None:
         "accuracy.test_images: there are none": result.accuracy.test_images > 0,
         "per_class: not as many as classes": of_classes == {result.num_classes}
         and len(set(names)) == len(names),
-        "stages: not those of bottleneck and codec": ("codec" in stages) is (codec is not None)
-        and stages - {"codec"} == set(STAGES if result.bottleneck else STAGES[:1]),
+        "stages: not those that have an accuracy": set(reached) == set(result.stages)
+        and ("codec" in reached, "finetune" in reached) == (bool(result.codec), bool(bottleneck))
+        and len(reached) == 1 + 2 * bool(bottleneck) + bool(result.codec),
         "stages: one has no fingerprint": all(map(FINGERPRINT.fullmatch, fingerprints)),
-        "accuracy: not of the stages there are": set(reached) == stages,
-        "codec: payloads have no such sizes": codec is None
-        or 0 < codec.payload_mean_bytes <= codec.payload_max_bytes,
         "curve.json: its points are not in order": points != ()
         and all(point.index == place for place, point in enumerate(points)),
         "curve.json: a point has no size or no cost": all(map(_is_whole, points)),
@@ -172,14 +170,6 @@ def _refuse_contradictions(result: SplitResult, curve: Curve) -> None:
         raise ValueError(wrong[0])
 
 
-def _reached(result: SplitResult) -> dict[str, float]:
-    """The accuracy after each stage, the last one last."""
-    said = result.accuracy
-    trained = {"autoencoder": said.after_autoencoder, "finetune": said.after_finetune}
-    reached = {"baseline": said.baseline, **trained, "codec": said.with_codec}
-    return {stage: share for stage, share in reached.items() if share is not None}
-
-
 def _is_whole(point: SplitPoint) -> bool:
     macs = (point.head_macs, point.tail_macs)
     has_size = point.shape != () and min(point.shape) > 0 and point.numel < MOST_ELEMENTS
@@ -191,7 +181,7 @@ def _correct(path: Path, result: SplitResult) -> tuple[bool, ...] | None:
     if not os.path.lexists(path):
         return None
     rows = csv.DictReader(io.StringIO(read_text(path, ANSWERS_BYTES), newline=""))
-    last = [*_reached(result)][-1]
+    last = [*result.accuracy.reached][-1]
     try:
         correct = tuple(row["label"] == row[last] for row in rows)
     except (csv.Error, KeyError) as error:
