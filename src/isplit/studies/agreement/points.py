@@ -50,7 +50,7 @@ def points_table(condition: Condition) -> Table:
         [column for column in POINTS if column.key in known],
         rows,
         "Rank 1: where the predictor expects most, of all points. Accuracy: on the test images "
-        "after fine-tuning, the mean where there were several trainings; ±: their standard "
+        "at the end, the mean where there were several trainings; ±: their standard "
         "deviation, of a single one the binomial standard error. NMSE: squared error of the "
         "reconstructed features over their variance. No accuracy: not trained.",
     )
@@ -59,7 +59,7 @@ def points_table(condition: Condition) -> Table:
 def curve_rows(condition: Condition) -> Table:
     """``curve.csv``: a row per split point, from the input on; empty where nothing was measured.
 
-    Columns: the point and its costs (bytes of one image's features and of its code as float32,
+    Columns: the point and its costs (bytes of one image's features as float32 and of what is sent,
     multiply-accumulates, parameters), every predictor's value under its name, then test accuracy:
     the mean over the point's trainings, their lowest and highest where there are several, their
     number, and that of the unsplit model. Floats are written in full, so that the agreement can be
