@@ -164,11 +164,13 @@ def test_fine_tuning_through_the_codec_is_another_fine_tuning(root, coded):
     (plain,) = coded["job"][1]
     assert through.stages["autoencoder"] == replace(plain.stages["autoencoder"], reused=True)
     assert through.stages["finetune"].fingerprint != plain.stages["finetune"].fingerprint
-    with (root / "through" / "metrics.csv").open() as file:
-        rows = [row for row in csv.DictReader(file) if row["stage"] == "finetune"]
-    assert all(math.isfinite(float(row["val_loss"])) for row in rows)
-    weights = [load_split_model(root / f).tail.state_dict() for f in ("through", "job")]
-    assert any(not torch.equal(a, b) for a, b in zip(*(w.values() for w in weights), strict=True))
+    losses = {}
+    for name in ("through", "job"):
+        with (root / name / "metrics.csv").open() as file:
+            rows = [row for row in csv.DictReader(file) if row["stage"] == "finetune"]
+        losses[name] = [float(row["val_loss"]) for row in rows]
+    assert np.isfinite(losses["through"]).all()
+    assert all(a != b for a, b in zip(losses["through"], losses["job"], strict=True))
 
 
 def test_limits_hold_for_every_payload(root, coded):
