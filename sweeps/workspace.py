@@ -16,7 +16,7 @@ import wandb_workspaces.workspaces as ws
 
 from isplit.tracking import has_key
 
-ACCURACY = wr.SummaryMetric("accuracy/after_finetune")
+ACCURACY = wr.SummaryMetric("accuracy/final")
 INDEX = wr.SummaryMetric("split/index")
 AXES = {  # of the parallel coordinates
     "layer": "split/label",

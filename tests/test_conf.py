@@ -10,6 +10,11 @@ from pipeline.jobs import ROOT, compose_job
 
 from isplit import __main__ as command
 from isplit.backbones.build import BACKBONES, STEMS
+from isplit.codec import CODECS
+from isplit.codec.delta import DELTAS
+from isplit.codec.levels import PER
+from isplit.codec.plain import DTYPES
+from isplit.codec.ranges import RANGES
 from isplit.config import cui_settings, curve_rate_of, limits, not_compressed
 from isplit.data.augment import AUGMENTATIONS
 from isplit.data.decode import FITS
@@ -25,7 +30,17 @@ from isplit.stages import LOSSES, OPTIMIZERS, RECONSTRUCTIONS, SCHEDULES, TAUGHT
 from isplit.studies.classes.proposal import FEWEST_CLASSES
 from isplit.tracking.run import MODES
 
-GROUPS = ("data", "model", "split", "bottleneck", "stage", "trainer", "logger", "experiment")
+GROUPS = (
+    "data",
+    "model",
+    "split",
+    "bottleneck",
+    "codec",
+    "stage",
+    "trainer",
+    "logger",
+    "experiment",
+)
 NEEDED = {
     "model=custom": ("model.net._target_=cases.Residual",),
     "model=torchvision": ("model.arch=alexnet",),
@@ -71,6 +86,11 @@ TABLES = {
     "stage.baseline.loss": [loss for loss in LOSSES if loss not in TAUGHT],
     "stage.autoencoder.loss": RECONSTRUCTIONS,
     "stage.finetune.loss": LOSSES,
+    "codec.name": {"none", *CODECS} - {"jpeg"},  # which codes images
+    "codec.per": PER,
+    "codec.range": RANGES,
+    "codec.delta": DELTAS,
+    "codec.dtype": DTYPES,
 }
 
 
@@ -290,6 +310,29 @@ REFUSED = [  # the overrides, and the line that is all that is printed
     ),
     ("model.arch=alexnet", "model.arch=alexnet is for model=torchvision, not for model.name=vgg16"),
     ("model=resnet18 model.width=0.5", "model.width=0.5 is for VGG, resnet18 has only width 1"),
+    (
+        "bottleneck=none bottleneck.code_elements=8",
+        "bottleneck.code_elements is no key of what was chosen for bottleneck",
+    ),
+    ("codec.bits=4", "codec.bits is no key of what was chosen for codec"),
+    ("codec=rle codec.bits=0", "codec.bits=0 is no whole number from 1 to 8"),
+    ("codec=rle codec.bits=9", "codec.bits=9 is no whole number from 1 to 8"),
+    (
+        "codec=foo",
+        "codec=foo is none of ans, blosc2, lz4, none, pcodec, plain, quantize, rle, zlib, zstd",
+    ),
+    (
+        "codec=rle codec.calibration_images=0",
+        "codec.calibration_images=0 is none of null, whole number from 1 up",
+    ),
+    (
+        "stage.finetune.through_codec=true",
+        "stage.finetune.through_codec=true needs a codec, and a bottleneck to train",
+    ),
+    (
+        "bottleneck=none codec=rle stage.finetune.through_codec=true",
+        "stage.finetune.through_codec=true needs a codec, and a bottleneck to train",
+    ),
     ("split.min_depth=5 split.max_depth=3", "split.min_depth=5 is above split.max_depth=3"),
     ("data=folder +data.difficulty=0.5", "data.difficulty=0.5 is no key; did you mean data.fit?"),
     ("-m seed=0 split.layr=1", "split.layr is no key; did you mean split.layer?"),

@@ -14,11 +14,13 @@ from pydantic import ConfigDict, TypeAdapter
 from torch import Tensor, nn
 
 from isplit.backbones import rebuilt
-from isplit.bottleneck import make_bottleneck
-from isplit.files import replacing, write_json
+from isplit.bottleneck import bottleneck_at
+from isplit.codec import Codec, from_config, load_profile
+from isplit.files import replacing, write_json, write_text
 from isplit.graph import split_at, split_points, trace
 from isplit.model import SplitModel
 
+PROFILE = "codec_profile.json"
 LARGEST_MANIFEST = 2**24  # bytes; class names take most of it
 
 
@@ -31,6 +33,9 @@ class Manifest:
         layer: name of the split point, ``granularity`` and ``channels`` say among which.
         mean: per channel, subtracted from pixels in 0..1; then divided by ``std``.
         weights_sha256: of the safetensors file beside the manifest.
+        compression_rate: 0 where there is no bottleneck.
+        codec: what the code is sent by, as ``Codec.get_config`` has it; ``None``: float32.
+        profile_sha256: of the codec's profile beside the manifest; ``None``: it has none.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -46,10 +51,33 @@ class Manifest:
     weights_sha256: str = ""
     schema: Literal[1] = 1
     channels: str | None = None
+    codec: Mapping[str, Any] | None = None
+    profile_sha256: str | None = None
 
 
-def save_split_model(split: SplitModel, manifest: Manifest, folder: Path) -> None:
-    """Write ``split_model.safetensors`` and, last, ``split_model.json`` into ``folder``."""
+class SavedSplit(SplitModel):
+    """A split model with the codec that its code is sent by.
+
+    ::
+
+        payloads = split.codec.encode(split.encode(images))
+        logits = split.decode(torch.from_numpy(split.codec.decode(payloads)))
+
+    Attributes:
+        codec: bound to its profile if it has one; ``None``: the code is sent as float32.
+    """
+
+    codec: Codec | None = None
+
+
+def save_split_model(
+    split: SplitModel, manifest: Manifest, folder: Path, profile: str | None = None
+) -> None:
+    """Write ``split_model.safetensors`` and, last, ``split_model.json`` into ``folder``.
+
+    Args:
+        profile: text of the codec's profile, which becomes ``codec_profile.json``.
+    """
     weights = {  # copies: tied tensors are written under each of their names
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in split.state_dict().items()
@@ -58,10 +86,13 @@ def save_split_model(split: SplitModel, manifest: Manifest, folder: Path) -> Non
     with replacing(path) as temporary:
         temporary.write_bytes(safetensors.torch.save(weights))  # save_file lets nobody else read
     content = asdict(manifest) | {"weights_sha256": _sha256(path)}
+    if profile is not None:
+        write_text(folder / PROFILE, profile)
+        content["profile_sha256"] = _sha256(folder / PROFILE)
     write_json(folder / "split_model.json", content)
 
 
-def load_split_model(folder: str | Path, net: nn.Module | None = None) -> SplitModel:
+def load_split_model(folder: str | Path, net: nn.Module | None = None) -> SavedSplit:
     """The split model that ``save_split_model`` wrote into ``folder``, in evaluation mode.
 
     Nothing in the folder is run or fetched, and no more memory is taken than the weights have.
@@ -73,18 +104,25 @@ def load_split_model(folder: str | Path, net: nn.Module | None = None) -> SplitM
 
     Raises:
         FileNotFoundError: there is no split model in the folder.
-        ValueError: the manifest is none, the weights are not those it speaks of, or ``net`` is
-            missing.
+        ValueError: the manifest is none, weights or profile are not those it speaks of, or
+            ``net`` is missing.
     """
     folder = Path(folder)
-    path = folder / "split_model.safetensors"
+    path, profile = folder / "split_model.safetensors", folder / PROFILE
     manifest = _read_manifest(folder / "split_model.json")
-    if not path.is_file() or _sha256(path) != manifest.weights_sha256:
-        raise ValueError(f"{path} is not the file that split_model.json beside it was written for")
+    for at, digest in ((path, manifest.weights_sha256), (profile, manifest.profile_sha256)):
+        if digest is not None and not (at.is_file() and _sha256(at) == digest):
+            raise ValueError(
+                f"{at} is not the file that split_model.json beside it was written for"
+            )
     if net is None and "net" in manifest.model:
         raise ValueError(f"{folder} holds a split of a model of your own: give it as net=...")
     try:
         split = _assembled(manifest, safetensors.torch.load_file(path), net)
+        if manifest.codec is not None:
+            split.codec = from_config(manifest.codec)
+            if manifest.profile_sha256 is not None:
+                split.codec = split.codec.bound(load_profile(profile))
     except Exception as error:  # whatever odd values make torch raise
         raise ValueError(f"{folder} holds no split model that can be built: {error}") from error
     return split.eval()
@@ -101,7 +139,7 @@ def _read_manifest(path: Path) -> Manifest:
         raise ValueError(f"{path} is no manifest of a split model: {error}") from error
 
 
-def _assembled(manifest: Manifest, weights: dict[str, Tensor], net: nn.Module | None) -> SplitModel:
+def _assembled(manifest: Manifest, weights: dict[str, Tensor], net: nn.Module | None) -> SavedSplit:
     """The parts around each other; those of a backbone without memory until the weights come."""
     device = "cpu" if net is not None else "meta"
     if net is None:
@@ -115,7 +153,7 @@ def _assembled(manifest: Manifest, weights: dict[str, Tensor], net: nn.Module | 
         if point is None:
             raise ValueError(f"layer={manifest.layer!r} is no split point of the model")
         head, tail = split_at(traced, point)
-        split = SplitModel(head, make_bottleneck(point, manifest.compression_rate), tail)
+        split = SavedSplit(head, bottleneck_at(point, manifest.compression_rate), tail)
     split.load_state_dict(weights, assign=device == "meta")
     if any(tensor.is_meta for tensor in (*split.parameters(), *split.buffers())):
         raise ValueError("a tensor of the model is not among its weights")

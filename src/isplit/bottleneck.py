@@ -17,7 +17,7 @@ STRIDED_LAYERS = 2  # two convolutions of stride 2 each way, as in the paper
 SMALLEST_STRIDED_MAP = 2  # a map thinner than this is not halved any more
 
 RateOf = Callable[[SplitPoint], float]
-"""The compression rate at each point."""
+"""The compression rate at each point; 0: there is no bottleneck."""
 
 
 class Bottleneck(nn.Module):
@@ -76,6 +76,18 @@ def make_bottleneck(point: SplitPoint, compression_rate: float = 0.9) -> Bottlen
             turn = Permute([0, 2, 1])
             encoder, decoder = (nn.Sequential(turn, *part, turn) for part in (encoder, decoder))
     return Bottleneck(encoder, decoder, shape, achieved)
+
+
+def bottleneck_at(point: SplitPoint, compression_rate: float) -> Bottleneck:
+    """The bottleneck at a point; at rate 0 one that sends the features as they are."""
+    if compression_rate:
+        return make_bottleneck(point, compression_rate)
+    return Bottleneck(nn.Identity(), nn.Identity(), point.shape, 0.0)
+
+
+def sent_shape(point: SplitPoint, rate: float) -> tuple[int, ...]:
+    """Shape of what is sent of one image: of the code, at rate 0 of the features."""
+    return code_shape(point.shape, rate, channels_last=point.channels_last) if rate else point.shape
 
 
 def code_shape(

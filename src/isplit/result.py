@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,48 @@ class BottleneckResult:
 
 
 @dataclass(frozen=True)
+class CodecResult:
+    """What a codec made of the code of every test image, payloads as sent.
+
+    Attributes:
+        settings: of the codec, as ``Codec.get_config`` has them.
+        calibration_images: training images that its profile is from; ``None``: it has none.
+        bits_per_element: of the code; without a bottleneck, of the features.
+        encode_ms: of one image, median; ``decode_ms`` likewise.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    calibration_images: int | None
+    payload_mean_bytes: float
+    payload_p95_bytes: int
+    payload_max_bytes: int
+    bits_per_element: float
+    encode_ms: float
+    decode_ms: float
+
+
+@dataclass(frozen=True)
 class Accuracy:
-    """Test accuracy, 0..1, of the unsplit model and after each stage of the split one."""
+    """Test accuracy, 0..1, of the unsplit model, after each stage of the split one, as sent."""
 
     baseline: float
-    after_autoencoder: float
-    after_finetune: float
+    after_autoencoder: float | None
+    after_finetune: float | None
     test_images: int
+    with_codec: float | None = None
+
+    @property
+    def reached(self) -> dict[str, float]:
+        """After each stage that there was, the last one last."""
+        trained = {"autoencoder": self.after_autoencoder, "finetune": self.after_finetune}
+        stages = {"baseline": self.baseline, **trained, "codec": self.with_codec}
+        return {stage: share for stage, share in stages.items() if share is not None}
+
+    @property
+    def final(self) -> float:
+        """Of the split as it runs: after the last stage."""
+        return [*self.reached.values()][-1]
 
 
 @dataclass(frozen=True)
@@ -58,7 +94,10 @@ class PerClass:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one image costs on each side and on the wire; a payload is the code as float32."""
+    """What one image costs on each side and on the wire.
+
+    A payload is the code as float32 or, with a codec, the mean of what is sent.
+    """
 
     head_macs: int
     tail_macs: int
@@ -80,7 +119,12 @@ class StageResult:
 
 @dataclass(frozen=True)
 class SplitResult:
-    """Everything one split came to: the content of ``result.json``, schema 1."""
+    """Everything one split came to: the content of ``result.json``, schema 2.
+
+    Attributes:
+        bottleneck: ``None``: the features themselves are sent.
+        codec: ``None``: what is sent counts as float32. Schema 1 had none.
+    """
 
     schema: int
     model: str
@@ -89,8 +133,9 @@ class SplitResult:
     seed: int
     split: ChosenSplit
     curve: CurveValue
-    bottleneck: BottleneckResult
+    bottleneck: BottleneckResult | None
     accuracy: Accuracy
     per_class: PerClass
     cost: Cost
     stages: Mapping[str, StageResult]
+    codec: CodecResult | None = None

@@ -116,7 +116,7 @@ def test_what_cannot_be_read_is_named_and_left_out(trained, tmp_path):
     shutil.copytree(trained / "one", place / "one")
     for name, damage in {
         "half": lambda text: text[: len(text) // 2],
-        "older": lambda text: text.replace('"schema": 1', '"schema": 0'),
+        "older": lambda text: text.replace('"schema": 2', '"schema": 0'),
         "lacking": lambda text: text.replace('"test_images"', '"images"'),
     }.items():
         shutil.copytree(trained / "two", place / name)

@@ -36,7 +36,7 @@ def untimed(result):
 def test_the_result_has_every_field_of_the_schema_and_is_true(job):
     _, _, root = job
     written = result_file(root)
-    assert written["schema"] == 1
+    assert written["schema"] == 2
     names = ("vgg16 x 0.125", "letters easy", 10)
     assert (written["model"], written["data"], written["num_classes"]) == names
     assert written["split"]["layer"] == "features.23"

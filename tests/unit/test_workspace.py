@@ -23,13 +23,13 @@ def panels(spec, kind):
 
 def test_the_scatter_of_rank_against_accuracy_is_in_it(spec):
     axes = [(chart["xAxis"], chart["yAxis"]) for chart in panels(spec, "Scatter Plot")]
-    assert axes[0] == ("summary:curve/cui_rank", "summary:accuracy/after_finetune")
+    assert axes[0] == ("summary:curve/cui_rank", "summary:accuracy/final")
     assert ("summary:split/index", "summary:curve/cui") in axes
 
 
 def test_the_curve_is_coloured_by_accuracy(spec):
     curve = panels(spec, "Scatter Plot")[1]
-    assert curve["zAxis"] == "summary:accuracy/after_finetune"
+    assert curve["zAxis"] == "summary:accuracy/final"
 
 
 def test_parallel_coordinates_go_over_layer_rate_bytes_and_accuracy(spec):
@@ -38,7 +38,7 @@ def test_parallel_coordinates_go_over_layer_rate_bytes_and_accuracy(spec):
         "summary:split/label",
         "summary:bottleneck/compression_rate",
         "summary:cost/payload_bytes",
-        "summary:accuracy/after_finetune",
+        "summary:accuracy/final",
     ]
 
 

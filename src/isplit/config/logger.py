@@ -62,6 +62,6 @@ def _size_tags(cfg: DictConfig) -> list[str]:
     """How much of the features is sent: ``rate=0.9``, or ``code=256`` elements."""
     if "bottleneck" not in cfg:
         return []
-    elements = cfg.bottleneck.code_elements
+    elements = cfg.bottleneck.get("code_elements")
     rate = f"rate={cfg.bottleneck.compression_rate}"
     return [rate if elements is None else f"code={elements}"]

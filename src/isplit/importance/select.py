@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from isplit.bottleneck import DEFAULT_RATE, RateOf, code_shape
+from isplit.bottleneck import DEFAULT_RATE, RateOf, sent_shape
 from isplit.importance.curve import Curve
 from isplit.point import FLOAT32_BYTES, SplitPoint
+
+
+def float32_bytes(shape: tuple[int, ...]) -> int:
+    """What a tensor takes where no codec makes it smaller."""
+    return FLOAT32_BYTES * math.prod(shape)
 
 
 @dataclass(frozen=True)
@@ -18,10 +23,11 @@ class Limits:
     Attributes:
         max_head_macs: multiply-accumulates of the head for one image.
         max_head_params: parameters of the head.
-        max_code_bytes: the bottleneck's code of one image as float32.
+        max_code_bytes: what is sent of one image, at most.
         max_feature_bytes: the features of one image as float32.
         min_depth: smallest index of the point.
         max_depth: largest index of the point.
+        sent_bytes: the most that a tensor of a shape takes when it is sent.
     """
 
     max_head_macs: int | None = None
@@ -30,21 +36,23 @@ class Limits:
     max_feature_bytes: int | None = None
     min_depth: int | None = None
     max_depth: int | None = None
+    sent_bytes: Callable[[tuple[int, ...]], int] = float32_bytes
 
     def violations(self, point: SplitPoint, rate_of: RateOf) -> list[str]:
         """The limits that exclude ``point``, each with the numbers; empty if it is admissible."""
         try:
-            rate_of(point)
+            sent = sent_shape(point, rate_of(point))
         except ValueError as error:
             return [str(error)]
         found = []
-        for limit in fields(self):
-            bound = getattr(self, limit.name)
+        measures = _MEASURES | {"max_code_bytes": lambda point: self.sent_bytes(sent)}
+        for limit, measure in measures.items():
+            bound = getattr(self, limit)
             if bound is None:
                 continue
-            value = _MEASURES[limit.name](point, rate_of)
-            if value < bound if limit.name[:3] == "min" else value > bound:
-                found.append(f"split.{limit.name}={bound} but it has {value}")
+            value = measure(point)
+            if value < bound if limit[:3] == "min" else value > bound:
+                found.append(f"split.{limit}={bound} but it has {value}")
         return found
 
 
@@ -104,18 +112,13 @@ RULES: dict[str | int, Callable[[Curve, list[int]], list[int]]] = {
     "all": _all,
 }
 
-_MEASURES: dict[str, Callable[[SplitPoint, RateOf], int]] = {
-    "max_head_macs": lambda point, rate_of: point.head_macs,
-    "max_head_params": lambda point, rate_of: point.head_params,
-    "max_code_bytes": lambda point, rate_of: FLOAT32_BYTES * math.prod(_code_shape(point, rate_of)),
-    "max_feature_bytes": lambda point, rate_of: point.feature_bytes,
-    "min_depth": lambda point, rate_of: point.index,
-    "max_depth": lambda point, rate_of: point.index,
+_MEASURES: dict[str, Callable[[SplitPoint], int]] = {
+    "max_head_macs": lambda point: point.head_macs,
+    "max_head_params": lambda point: point.head_params,
+    "max_feature_bytes": lambda point: point.feature_bytes,
+    "min_depth": lambda point: point.index,
+    "max_depth": lambda point: point.index,
 }
-
-
-def _code_shape(point: SplitPoint, rate_of: RateOf) -> tuple[int, ...]:
-    return code_shape(point.shape, rate_of(point), channels_last=point.channels_last)
 
 
 def _admissible(curve: Curve, limits: Limits, rate_of: RateOf) -> list[int]:

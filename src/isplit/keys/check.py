@@ -103,6 +103,9 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
     name, arch = values.get("model.name"), values.get("model.arch")
     width, net = values.get("model.width", 1), str(arch if name == "torchvision" else name)
     lowest, highest = values.get("split.min_depth"), values.get("split.max_depth")
+    rate, codec = values.get("bottleneck.compression_rate"), values.get("codec.name")
+    if values.get("stage.finetune.through_codec") and (rate == 0 or codec == "none"):
+        yield "stage.finetune.through_codec=true needs a codec, and a bottleneck to train"
     if name == "torchvision" and arch is None:
         yield "model.arch=null: model=torchvision needs torchvision's name of the architecture"
     if name != "torchvision" and arch is not None:

@@ -44,6 +44,8 @@ def no_key(key: str, keys: Iterable[str]) -> str:
     """
     if held := below(key, keys):
         return f"is no key but holds some: {', '.join(held)}"
+    if "." in key and key in [*keys]:
+        return f"is no key of what was chosen for {key.partition('.')[0]}"
     same = [known for known in keys if known.endswith(f".{key.rpartition('.')[2]}")]
     leaves = {known.rpartition(".")[2]: known for known in keys}
     close = get_close_matches(key, [*keys, *leaves], n=1)

@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from torch import fx, nn
 
 from isplit import config, stages
+from isplit.bottleneck import sent_shape
 from isplit.graph import split_points, trace, with_aliases
 from isplit.importance import computed_by, depends_on_rate, importance_curves, select
 from isplit.importance.curve import Curve
@@ -160,7 +161,12 @@ def curve_of(cfg: DictConfig, bench: Workbench, base: Base) -> Curve:
 def curves_of(
     cfg: DictConfig, bench: Workbench, base: Base, kinds: Sequence[str]
 ) -> dict[str, Curve]:
-    """Curves that share what passes they can, computed or from the store."""
+    """Curves that share what passes they can, computed or from the store.
+
+    Without a bottleneck there are none of the kinds that judge one.
+    """
+    if cfg.bottleneck.compression_rate == 0:
+        kinds = [kind for kind in kinds if not depends_on_rate(kind)]
     settings, rate_of = config.cui_settings(cfg), config.curve_rate_of(cfg)
     classes = config.plain(cfg.split.classes)
     batch_size = bench.at_once(cfg.split.batch_size, CURVE_BATCH)
@@ -224,6 +230,10 @@ def selected(cfg: DictConfig, curve: Curve, layer: str | int | list[str | int]) 
 
 def _refuse_hopeless(cfg: DictConfig, bench: Workbench, points: Sequence[SplitPoint]) -> None:
     """Say before anything is trained that a layer or class is unknown, or limits exclude it."""
+    if depends_on_rate(cfg.split.kind) and cfg.bottleneck.compression_rate == 0:
+        raise ValueError(f"split.kind={cfg.split.kind} judges bottlenecks, and there is none")
     any_curve = Curve("depth", tuple(points), tuple(float(point.index) for point in points))
-    selected(cfg, any_curve, config.plain(cfg.split.layer))
+    chosen = selected(cfg, any_curve, config.plain(cfg.split.layer))
+    for point in chosen:
+        config.limits(cfg).sent_bytes(sent_shape(point, config.rate_of(cfg)(point)))
     bench.data.loader("validation", 1, classes=config.plain(cfg.split.classes))

@@ -45,6 +45,8 @@ def curves_and_costs(cfg: DictConfig, run: Run, ready: Reopened | str) -> Found:
         try:
             curves = dict(_computed(cfg, ready))
             missing = config.not_compressed(ready.job, ready.base.points)
+            if absent := [kind for kind in kinds if kind not in curves]:
+                missing.append(f"no {', '.join(absent)}: there is no bottleneck to judge")
         except Exception as error:  # of this condition; the others go on
             ready = why(error)
     if not isinstance(ready, Reopened):

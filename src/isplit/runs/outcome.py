@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from isplit.artifact import Manifest, save_split_model
@@ -19,6 +19,7 @@ from isplit.result import (
     Accuracy,
     BottleneckResult,
     ChosenSplit,
+    CodecResult,
     CurveValue,
     PerClass,
     SplitResult,
@@ -26,7 +27,7 @@ from isplit.result import (
 )
 from isplit.stages import Stored, tested
 
-RESULT_SCHEMA = 1
+RESULT_SCHEMA = 2
 
 Done = Mapping[str, Stored]
 """The finished stages of one split by name, in their order."""
@@ -47,48 +48,36 @@ def split_result(
 ) -> SplitResult:
     """Everything one split came to, from its finished stages."""
     tests = {stage: tested(stored) for stage, stored in done.items()}
-    bottleneck = split.bottleneck
+    reached = {stage: test.accuracy for stage, test in tests.items()}
+    encoded, shape = done.get("autoencoder"), split.bottleneck.code_shape
+    rates = (compression_rate, split.bottleneck.achieved_rate)
+    of_one = cost(point, split.bottleneck)
+    codec = CodecResult(**done["codec"].made.facts["codec"]) if "codec" in done else None
     return SplitResult(
         schema=RESULT_SCHEMA,
         model=model,
         data=data_name,
         num_classes=data.num_classes,
         seed=seed,
-        split=ChosenSplit(
-            layer=point.name,
-            index=point.index,
-            shape=point.shape,
-            chosen_by=chosen_by,
-            label=point.label,
-        ),
+        split=ChosenSplit(point.name, point.index, point.shape, chosen_by, point.label),
         curve=CurveValue(
-            kind=curve.kind,
-            value=curve.values[point.index],
-            rank=curve.rank(point.index),
-            num_points=len(curve.points),
+            curve.kind, curve.values[point.index], curve.rank(point.index), len(curve.points)
         ),
-        bottleneck=BottleneckResult(
-            compression_rate=compression_rate,
-            achieved_rate=bottleneck.achieved_rate,
-            code_shape=bottleneck.code_shape,
-            reconstruction_nmse=done["autoencoder"].made.facts["nmse"],
-        ),
+        bottleneck=BottleneckResult(*rates, shape, encoded.made.facts["nmse"]) if encoded else None,
         accuracy=Accuracy(
-            baseline=tests["baseline"].accuracy,
-            after_autoencoder=tests["autoencoder"].accuracy,
-            after_finetune=tests["finetune"].accuracy,
+            baseline=reached["baseline"],
+            after_autoencoder=reached.get("autoencoder"),
+            after_finetune=reached.get("finetune"),
+            with_codec=reached.get("codec"),
             test_images=len(tests["baseline"].predictions),
         ),
-        per_class=PerClass(
-            class_names=data.class_names,
-            baseline_f1=tests["baseline"].f1,
-            split_f1=tests["finetune"].f1,
-        ),
-        cost=cost(point, bottleneck),
+        per_class=PerClass(data.class_names, tests["baseline"].f1, [*tests.values()][-1].f1),
+        cost=replace(of_one, payload_bytes=round(codec.payload_mean_bytes)) if codec else of_one,
         stages={
             stage: StageResult(stored.fingerprint, stored.reused, stored.seconds)
             for stage, stored in done.items()
         },
+        codec=codec,
     )
 
 
@@ -107,7 +96,11 @@ def write_split(
     Args:
         labels: of the test images, in order.
     """
-    save_split_model(split, manifest, folder)
+    profile = None
+    if result.codec:
+        manifest = replace(manifest, codec=result.codec.settings)
+        profile = done["codec"].made.facts["profile"]
+    save_split_model(split, manifest, folder, profile)
     history = {stage: stored.made.facts["history"] for stage, stored in done.items()}
     write_text(folder / "metrics.csv", _metrics_csv(history))
     answers = {stage: tested(stored).predictions for stage, stored in done.items()}

@@ -4,7 +4,7 @@
 
     data, net -> baseline -> trace -> split points -> curve -> select
                                                                  |  for each chosen point
-          result.json <- finetune <- autoencoder <- head | bottleneck | tail
+          result.json <- codec <- finetune <- autoencoder <- head | bottleneck | tail
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from isplit import config, stages
 from isplit.artifact import Manifest
 from isplit.backbones import stored_layout
-from isplit.bottleneck import make_bottleneck
+from isplit.bottleneck import bottleneck_at
 from isplit.files import write_text
 from isplit.graph import split_at
 from isplit.importance import RULES
@@ -90,17 +90,23 @@ def _chosen_by(cfg: DictConfig, curve: Curve, point: SplitPoint) -> str:
 def _split(
     cfg: DictConfig, bench: Workbench, base: Base, curve: Curve, point: SplitPoint, folder: Path
 ) -> SplitResult:
-    """Cut at one point, train the bottleneck, then the whole; everything written to ``folder``."""
+    """Cut at one point, train what there is to train, send it; everything in ``folder``."""
     rate = config.rate_of(cfg)(point)
     bench = _repeated(cfg, bench)
     head, tail = split_at(copy.deepcopy(base.traced), point)
     with seeded(bench.seed, "bottleneck", point.node):
-        split = SplitModel(head, make_bottleneck(point, rate), tail)
-    encoded = stages.autoencoder(
-        bench, split, point, base.stored, config.recipe(cfg, "autoencoder")
-    )
-    tuned = stages.finetune(bench, split, encoded, config.recipe(cfg, "finetune"))
-    done = {"baseline": base.stored, "autoencoder": encoded, "finetune": tuned}
+        split = SplitModel(head, bottleneck_at(point, rate), tail)
+    done = {"baseline": base.stored}
+    sending = config.sending(cfg)
+    sending = sending and bench.affordable(sending, split.bottleneck.code_shape)
+    if rate:
+        encoding, tuning = (config.recipe(cfg, stage) for stage in ("autoencoder", "finetune"))
+        through = sending if cfg.stage.finetune.through_codec else None
+        encoded = stages.autoencoder(bench, split, point, base.stored, encoding)
+        tuned = stages.finetune(bench, split, encoded, tuning, through)
+        done |= {"autoencoder": encoded, "finetune": tuned}
+    if sending:
+        done["codec"] = stages.coded(bench, split, point, [*done.values()][-1], sending)
     result = split_result(
         model=config.model_name(cfg),
         data_name=config.data_name(cfg),

@@ -10,8 +10,9 @@ from isplit.stages.recipe import (
     TAUGHT,
     Recipe,
 )
-from isplit.stages.runner import Workbench, autoencoder, baseline, finetune, tested
+from isplit.stages.runner import Workbench, autoencoder, baseline, coded, finetune, tested
 from isplit.stages.seeds import derived_seed, seeded
+from isplit.stages.sending import Sending
 from isplit.stages.source import source_hash
 from isplit.stages.store import Made, Store, Stored, fingerprint
 from isplit.stages.team import Team, teamed
@@ -27,12 +28,14 @@ __all__ = [
     "Made",
     "Preempted",
     "Recipe",
+    "Sending",
     "Store",
     "Stored",
     "Team",
     "Workbench",
     "autoencoder",
     "baseline",
+    "coded",
     "derived_seed",
     "finetune",
     "fingerprint",

@@ -1,36 +1,42 @@
-"""The three stages, each read from the store or trained (I-SPLIT, section III-C).
+"""The stages, each read from the store or trained (I-SPLIT, section III-C).
 
 ::
 
     baseline      images -> net                          cross-entropy      all of the net
     autoencoder   features -> bottleneck -> features     Eq. 3              the bottleneck alone
     finetune      images -> split model -> logits        Eq. 4              end to end
+    codec         the split model, its code as bytes     nothing is trained
 """
 
 from __future__ import annotations
 
 import copy
 import logging
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
 from isplit.bottleneck import make_bottleneck
+from isplit.codec import Codec, calibrate, from_config
 from isplit.data import ImageData
 from isplit.data.augment import augment
 from isplit.evaluate import Evaluation, evaluate
 from isplit.model import SplitModel
-from isplit.point import SplitPoint
+from isplit.point import FLOAT32_BYTES, SplitPoint
 from isplit.stages.autoencoder import DIVERGENCE, NMSE, Autoencoder
 from isplit.stages.classifier import Classifier
 from isplit.stages.features import compute_features
 from isplit.stages.fit import Batches, Engine, History, fit
 from isplit.stages.memory import say_if_too_large
 from isplit.stages.recipe import LOSSES, TAUGHT, Recipe
+from isplit.stages.sending import Sending, Wire
 from isplit.stages.source import source_hash
 from isplit.stages.store import Made, Store, Stored
 
@@ -38,6 +44,7 @@ log = logging.getLogger(__name__)
 
 EVALUATION_BATCH = 250  # images of up to USUAL_SIZE pixels a side
 USUAL_SIZE = 64
+SENT_BY = (Sending, Wire, from_config)
 
 
 @dataclass(frozen=True)
@@ -76,9 +83,16 @@ class Workbench:
             part=(team.rank, team.size),
         )
 
-    def images(self, split: str) -> Batches:
-        """A split in its order, as it is."""
-        return self.data.loader(split, self.at_once(self.evaluation_batch, EVALUATION_BATCH))
+    def affordable(self, sending: Sending, code_shape: Sequence[int]) -> Sending:
+        """The same, with as many calibration images as there are and memory has room for."""
+        room = self.feature_memory_bytes // (math.prod(code_shape) * FLOAT32_BYTES) or 1
+        images = min(sending.calibration_images or 0, self.data.size("train"), room)
+        return replace(sending, calibration_images=images or None)
+
+    def images(self, split: str, images: int | None = None) -> Batches:
+        """A split in its order, as it is; or a balanced choice of so many images."""
+        at_once = self.at_once(self.evaluation_batch, EVALUATION_BATCH)
+        return self.data.loader(split, at_once, images=images, seed=self.seed)
 
     def test(self, net: nn.Module, split: str = "test") -> dict[str, Any]:
         """Evaluation on a split, as JSON values."""
@@ -86,18 +100,19 @@ class Workbench:
         return asdict(evaluate(net, self.images(split), classes, device))
 
     def recipe(
-        self, stage: str, recipe: Recipe, code: Sequence[Callable[..., Any]], **inputs: Any
+        self, stage: str, recipe: Recipe | None, code: Sequence[Callable[..., Any]], **inputs: Any
     ) -> dict[str, Any]:
         """Everything that can change the result of a stage.
 
         Args:
+            recipe: ``None``: it trains nothing.
             code: what it computes with, besides evaluation and augmentation.
         """
         common = (evaluate, augment) if self.data.augmented else (evaluate,)
         return {
             "stage": stage,
             "code": source_hash([*code, *common]),
-            "training": asdict(recipe),
+            "training": recipe and asdict(recipe),
             "data": self.data.fingerprint,
             "augmented": self.data.augmented,
             "seed": self.seed,
@@ -158,21 +173,67 @@ def autoencoder(
     return stored
 
 
-def finetune(bench: Workbench, split: SplitModel, autoencoder: Stored, recipe: Recipe) -> Stored:
-    """The split model trained end to end; Eq. 4 or cross-entropy, as the recipe says."""
+def finetune(
+    bench: Workbench, split: SplitModel, encoded: Stored, recipe: Recipe, via: Sending | None = None
+) -> Stored:
+    """The split model trained end to end; Eq. 4 or cross-entropy, as the recipe says.
+
+    Args:
+        encoded: the stage that ``split`` has its bottleneck from.
+        via: what the code is sent through while it trains, its gradient as if it were not; a
+            profile is that of the encoder as it begins. The test at the end is without it.
+    """
 
     def make(folder: Path) -> Made:
         unsplit = nn.Sequential(split.head, split.tail)
         teacher = copy.deepcopy(unsplit).requires_grad_(False) if recipe.loss in TAUGHT else None
         stage = Classifier("finetune", split, bench.data.num_classes, recipe, teacher)
-        history = _fit(bench, stage, folder)
+        wire = via and Wire(_calibrated(bench, split, via))
+        with split.bottleneck.encoder.register_forward_hook(wire) if wire else nullcontext():
+            history = _fit(bench, stage, folder)
         return Made(split.state_dict(), {"history": history, "test": bench.test(split)})
 
     code = (Classifier, LOSSES[recipe.loss], SplitModel)
-    what = bench.recipe("finetune", recipe, code, autoencoder=autoencoder.fingerprint)
+    what = bench.recipe("finetune", recipe, code, autoencoder=encoded.fingerprint)
+    if via:
+        what |= {"through_codec": asdict(via), "codec_code": source_hash(SENT_BY)}
     stored = bench.store.get_or_make("finetune", what, make)
     split.load_state_dict(stored.made.weights)
     return stored
+
+
+def coded(
+    bench: Workbench, split: SplitModel, point: SplitPoint, before: Stored, sending: Sending
+) -> Stored:
+    """What the finished split model answers when the code of every test image is sent for real.
+
+    Args:
+        before: the stage that the weights of ``split`` are of.
+    """
+
+    def make(folder: Path) -> Made:
+        wire = Wire(_calibrated(bench, split, sending))
+        with split.bottleneck.encoder.register_forward_hook(wire):
+            test = bench.test(split)
+        elements = math.prod(split.bottleneck.code_shape)
+        about = asdict(wire.measured(elements, sending.calibration_images))
+        profile = wire.codec.profile and wire.codec.profile.to_json()
+        return Made({}, {"history": [], "test": test, "codec": about, "profile": profile})
+
+    inputs = {"before": before.fingerprint, "node": point.node, "sent": asdict(sending)}
+    what = bench.recipe("codec", None, SENT_BY, **inputs)
+    return bench.store.get_or_make("codec", what, make)
+
+
+@torch.no_grad()
+def _calibrated(bench: Workbench, split: SplitModel, sending: Sending) -> Codec:
+    """The codec, bound to a profile of the codes of training images where it is to have one."""
+    if sending.calibration_images is None:
+        return sending.codec
+    images, device = bench.images("train", sending.calibration_images), bench.engine.device
+    encode = split.eval().to(device).encode
+    codes = torch.cat([encode(batch.to(device)).cpu() for batch, _ in images])
+    return sending.codec.bound(calibrate(sending.codec, codes))
 
 
 def tested(stage: Stored) -> Evaluation:
@@ -209,12 +270,7 @@ def _kept_features(
 ) -> tuple[Batches, Batches] | None:
     """Batches of features in the very order in which the images would come; None: no room."""
     images = {
-        "train": bench.data.loader(
-            "train",
-            bench.at_once(bench.evaluation_batch, EVALUATION_BATCH),
-            images=recipe.images,
-            seed=bench.seed,
-        ),
+        "train": bench.images("train", recipe.images),
         "validation": bench.images("validation"),
     }
     features = {

@@ -13,7 +13,7 @@ def answer(result: SplitResult, accuracy: float | None = None) -> str:
         accuracy: mean over several trainings; ``None``: that of the result.
     """
     cost, accuracies = result.cost, result.accuracy
-    after = accuracies.after_finetune if accuracy is None else accuracy
+    after = accuracies.final if accuracy is None else accuracy
     return (
         f"Cut after {result.split.label}: accuracy {accuracies.baseline:.3f} -> {after:.3f}, "
         f"{cost.feature_bytes:,} -> {cost.payload_bytes:,} bytes a frame, "

@@ -79,12 +79,13 @@ def facts(run: Run) -> dict[str, str | int | float]:
         "data": result.data,
         "classes": result.num_classes,
         **size,
+        **({"codec": result.codec.name} if result.codec else {}),
         "seed": result.seed,
     }
 
 
 def correct_answers(run: Run) -> list[bool] | None:
-    """Whether each test image was answered rightly after fine-tuning; ``None``: not known."""
+    """Whether each test image was answered rightly at the end; ``None``: not known."""
     return None if run.correct is None else list(run.correct)
 
 
@@ -120,13 +121,15 @@ def _is_unfinished_job(folder: Path) -> bool:
 
 def _trainings(run: Run) -> tuple[str, ...]:
     """What makes two results the same; a training may belong to two conditions by its code."""
-    return (_key(run), *(stage.fingerprint for stage in run.result.stages.values()))
+    at = str(run.result.split.index)
+    return (_key(run), at, *(stage.fingerprint for stage in run.result.stages.values()))
 
 
 def _key(run: Run) -> str:
     """Everything that two runs of one condition have in common."""
     stage = {name: run.config["stage"][name] for name in ("autoencoder", "finetune")}
-    common = [run.result.stages["baseline"].fingerprint, run.config["bottleneck"], stage]
+    trained = [run.config["bottleneck"], stage] if run.result.bottleneck else None
+    common = [run.result.stages["baseline"].fingerprint, trained, run.config["codec"]]
     return json.dumps([*common, [point.node for point in run.curve.points]], sort_keys=True)
 
 
@@ -141,7 +144,7 @@ def _names(examples: Sequence[Run]) -> list[str]:
                 key
                 for key in flat[number]
                 if len({json.dumps(flat[twin].get(key)) for twin in twins}) > 1
-                and key.split(".")[0] in ("data", "model", "stage", "split", "bottleneck")
+                and key.split(".")[0] in ("data", "model", "stage", "split", "bottleneck", "codec")
             ]
             shown[number] = ", ".join([name, *(f"{k}={flat[number][k]}" for k in differing[:4])])
     return [name if shown.count(name) == 1 else f"{name} #{n}" for n, name in enumerate(shown, 1)]
@@ -149,6 +152,8 @@ def _names(examples: Sequence[Run]) -> list[str]:
 
 def _in_words(known: Mapping[str, str | int | float]) -> str:
     size = f"rate {known['rate']}" if "rate" in known else f"code of {known['code_elements']}"
+    size = "no bottleneck" if known.get("rate") == 0 else size
+    size += f", {known['codec']}" if "codec" in known else ""
     data = f"{known['data']} ({known['classes']} classes)"
     return f"{known['model']} on {data}, {size}, seed {known['seed']}"
 

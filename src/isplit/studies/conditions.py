@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any
@@ -38,26 +38,20 @@ class Retrained:
 
     @property
     def accuracy(self) -> float:
-        """Test accuracy after fine-tuning, 0..1, mean over the trainings; equal means do tie."""
-        mean = fmean(result.accuracy.after_finetune for result in self.results)
+        """Test accuracy at the end, 0..1, mean over the trainings; equal means do tie."""
+        mean = fmean(result.accuracy.final for result in self.results)
         return round(mean, MEAN_DIGITS)
 
     @property
-    def after_autoencoder(self) -> float:
-        """Test accuracy before fine-tuning, 0..1, mean over the trainings."""
-        return fmean(result.accuracy.after_autoencoder for result in self.results)
-
-    @property
-    def reconstruction_nmse(self) -> float:
-        """Squared error of the trained bottleneck over the features' variance, likewise."""
-        return fmean(result.bottleneck.reconstruction_nmse for result in self.results)
+    def measured(self) -> dict[str, float]:
+        """Each of ``MEASURED``, mean over the trainings; none where no bottleneck was trained."""
+        each = [_measured(result) for result in self.results]
+        return {name: fmean(one[name] for one in each) for name in each[0]}
 
 
-MEASURED: dict[str, Callable[[Retrained], float]] = {
-    "minus_nmse": lambda retrained: -retrained.reconstruction_nmse,
-    "after_autoencoder": lambda retrained: retrained.after_autoencoder,
-}
-"""Predictors read off the training of the bottlenecks itself, known where a point was trained."""
+MEASURED = ("minus_nmse", "after_autoencoder")
+"""Predictors read off the training of the bottlenecks itself: minus the squared error of the
+reconstruction over the features' variance, and test accuracy before fine-tuning, 0..1."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +171,13 @@ def _retrained(runs: Sequence[Run]) -> list[Retrained]:
         Retrained(position, tuple(run.result for run in same), _subsets(same[0]))
         for position, same in sorted(by_position.items())
     ]
+
+
+def _measured(result: SplitResult) -> dict[str, float]:
+    before = result.accuracy.after_autoencoder
+    if result.bottleneck is None or before is None:
+        return {}
+    return {"minus_nmse": -result.bottleneck.reconstruction_nmse, "after_autoencoder": before}
 
 
 def _subsets(run: Run) -> tuple[float, ...]:

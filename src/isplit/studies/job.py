@@ -14,7 +14,7 @@ from isplit.studies.answer import answer, auto_and_highest, device_macs, server_
 from isplit.studies.conditions import highest_peak
 from isplit.studies.figures.curve import curve_figure
 
-SECTIONS = ("split", "curve", "bottleneck", "accuracy", "cost")
+SECTIONS = ("split", "curve", "bottleneck", "codec", "accuracy", "cost")
 CAPTION = "The curve that ranks the split points, and what was measured after the split."
 SPLITS = (
     Column("label", "split after", screen=1),
@@ -22,6 +22,7 @@ SPLITS = (
     Column("baseline", "unsplit", form=".3f", screen=2),
     Column("after_autoencoder", "after autoencoder", form=".3f", screen=6),
     Column("after_finetune", "fine-tuned", form=".3f", screen=2),
+    Column("with_codec", "with codec", form=".3f", screen=2),
     Column("feature_bytes", "bytes before", form=",d", screen=5),
     Column("payload_bytes", "bytes after", form=",d", screen=3),
     Column("device", "M device", form=",.1f", scale=1e-6, screen=4),
@@ -47,9 +48,9 @@ def curve_findings(curve: Curve, chosen: Sequence[SplitPoint]) -> Findings:
 
 def job_findings(curve: Curve, results: Sequence[SplitResult]) -> Findings:
     """The answer, why this point, the table of all splits, and the curve with what was measured."""
-    best = max(results, key=lambda r: (r.accuracy.after_finetune, r.split.index))
+    best = max(results, key=lambda r: (r.accuracy.final, r.split.index))
     said = answer(best)
-    measured = {result.split.index: result.accuracy.after_finetune for result in results}
+    measured = {result.split.index: result.accuracy.final for result in results}
     figure = curve_figure(curve, list(measured), said, measured, best.accuracy.baseline)
     return Findings(
         name=f"{best.model} on {best.data}",
@@ -69,13 +70,14 @@ def flat_numbers(result: SplitResult, prefix: str = "") -> Findings:
     kind = f"curve/{result.curve.kind}"
     flat: dict[str, Value] = {"model": result.model, "data": result.data, "seed": result.seed}
     flat |= dict(_flat(result))
+    flat |= {"accuracy/final": result.accuracy.final}
     flat |= {kind: result.curve.value, f"{kind}_rank": result.curve.rank}
     return Findings(result.split.label, numbers={prefix + k: v for k, v in flat.items()})
 
 
 def _flat(result: SplitResult) -> Iterator[tuple[str, Value]]:
     for section in SECTIONS:
-        for name, value in asdict(getattr(result, section)).items():
+        for name, value in (asdict(result)[section] or {}).items():
             if isinstance(value, Value):
                 yield f"{section}/{name}", value
 
@@ -103,7 +105,7 @@ def _table(curve: Curve, results: Sequence[SplitResult]) -> Table:
     ]
     note = (
         f"On {first.accuracy.test_images} test images, of the unsplit model and after each stage; "
-        f"rank by {curve.kind}. Bytes of one image as float32, before and after the encoder. "
+        f"rank by {curve.kind}. Bytes of one image: of its features as float32, and as sent. "
         "M: 10⁶ multiply-accumulates of one image, encoder and decoder included."
     )
     title = f"{first.model} on {first.data}, {first.num_classes} classes"

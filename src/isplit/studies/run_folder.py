@@ -22,8 +22,8 @@ from isplit.importance.curve import Curve
 from isplit.point import SplitPoint
 from isplit.result import SplitResult
 
-RESULT_SCHEMA = 1
-STAGES = ("baseline", "autoencoder", "finetune")
+SCHEMAS = (1, 2)
+STAGES = ("baseline", "autoencoder", "finetune")  # of a config
 MOST_ELEMENTS = 2**40  # of the features of one image
 ANSWERS_BYTES = 2**28  # of predictions.csv
 FINGERPRINT = re.compile(r"[0-9a-f]{16}")
@@ -75,8 +75,8 @@ def read_run(folder: Path) -> Run:
         OSError: a file cannot be read.
     """
     about = _mapping(read_json(folder / "result.json"), "result.json")
-    if about.get("schema") != RESULT_SCHEMA:
-        raise ValueError(f"result.json has schema {about.get('schema')!r}, not {RESULT_SCHEMA}")
+    if about.get("schema") not in SCHEMAS:
+        raise ValueError(f"result.json has schema {about.get('schema')!r}, not 1 or 2")
     job = job_folder(folder)
     config = read_config(job)
     try:
@@ -96,14 +96,16 @@ def read_config(job: Path) -> dict[str, Any]:
         ValueError: it is not the config of a job.
     """
     config = _mapping(read_yaml(job / "config.yaml"), "config.yaml")
-    filled = OLDER | config
+    filled = OLDER | {"codec": {"name": "none"}} | config
     for group, older in OLDER.items():
         if isinstance(older, dict):
             if older and group not in config:
                 raise ValueError(f"config.yaml lacks {group}")
             filled[group] = older | _mapping(filled[group], f"config.yaml: {group}")
+    _mapping(filled["codec"], "config.yaml: codec")
     for stage in STAGES:
         _mapping(filled["stage"].get(stage), f"config.yaml: stage.{stage}")
+    filled["stage"]["finetune"] = {"through_codec": False} | filled["stage"]["finetune"]
     if type(filled["repeat"]) is not int or type(filled.get("seed")) is not int:
         raise ValueError("config.yaml: seed and repeat must be whole numbers")
     return filled
@@ -141,10 +143,8 @@ def _curve(about: dict[str, Any]) -> Curve:
 def _refuse_contradictions(result: SplitResult, curve: Curve) -> None:
     """Numbers that no job comes to, and files that are not of one job."""
     points, split, classes = curve.points, result.split, result.per_class
-    shares = (
-        *(result.accuracy.baseline, result.accuracy.after_autoencoder),
-        *(result.accuracy.after_finetune, *classes.baseline_f1, *classes.split_f1),
-    )
+    reached, bottleneck = result.accuracy.reached, result.bottleneck
+    shares = (*reached.values(), *classes.baseline_f1, *classes.split_f1)
     names = classes.class_names
     of_classes = {len(names), len(classes.baseline_f1), len(classes.split_f1)}
     fingerprints = [stage.fingerprint for stage in result.stages.values()]
@@ -153,8 +153,10 @@ def _refuse_contradictions(result: SplitResult, curve: Curve) -> None:
         "accuracy.test_images: there are none": result.accuracy.test_images > 0,
         "per_class: not as many as classes": of_classes == {result.num_classes}
         and len(set(names)) == len(names),
-        "stages: not the fingerprints of all three": set(result.stages) == set(STAGES)
-        and all(map(FINGERPRINT.fullmatch, fingerprints)),
+        "stages: not those that have an accuracy": set(reached) == set(result.stages)
+        and ("codec" in reached, "finetune" in reached) == (bool(result.codec), bool(bottleneck))
+        and len(reached) == 1 + 2 * bool(bottleneck) + bool(result.codec),
+        "stages: one has no fingerprint": all(map(FINGERPRINT.fullmatch, fingerprints)),
         "curve.json: its points are not in order": points != ()
         and all(point.index == place for place, point in enumerate(points)),
         "curve.json: a point has no size or no cost": all(map(_is_whole, points)),
@@ -179,11 +181,12 @@ def _correct(path: Path, result: SplitResult) -> tuple[bool, ...] | None:
     if not os.path.lexists(path):
         return None
     rows = csv.DictReader(io.StringIO(read_text(path, ANSWERS_BYTES), newline=""))
+    last = [*result.accuracy.reached][-1]
     try:
-        correct = tuple(row["label"] == row["finetune"] for row in rows)
+        correct = tuple(row["label"] == row[last] for row in rows)
     except (csv.Error, KeyError) as error:
         raise ValueError(f"predictions.csv is not the table of a job: {error}") from error
-    right = round(result.accuracy.after_finetune * result.accuracy.test_images)
+    right = round(result.accuracy.final * result.accuracy.test_images)
     if (len(correct), sum(correct)) != (result.accuracy.test_images, right):
         raise ValueError("predictions.csv is not of this result: other images or other accuracy")
     return correct

@@ -20,10 +20,11 @@ COLUMNS = (
     Column("accuracy/baseline", "unsplit", form=".3f", screen=2),
     Column("accuracy/after_autoencoder", "after autoencoder", form=".3f", screen=5),
     Column("accuracy/after_finetune", "fine-tuned", form=".3f", screen=2),
+    Column("accuracy/with_codec", "with codec", form=".3f", screen=2),
     Column("cost/payload_bytes", "bytes", form=",d", screen=3),
     Column("state", screen=1),
 )
-SECTIONS = ("split", "curve", "bottleneck", "accuracy", "cost")
+SECTIONS = ("split", "curve", "bottleneck", "codec", "accuracy", "cost")
 
 State = Literal["done", "done before", "failed", "not finished"]
 
@@ -84,7 +85,7 @@ def _flat(folder: Path) -> dict[str, Any]:
     result = read_result(folder)
     flat = {name: result[name] for name in ("model", "data", "seed")}
     for section in SECTIONS:
-        values = result[section].items()
+        values = (result.get(section) or {}).items()
         flat |= {f"{section}/{k}": v for k, v in values if not isinstance(v, list | dict)}
     return flat | {"folder": str(folder)}
 
@@ -107,7 +108,7 @@ def _document(outcomes: Sequence[Outcome], folder: Path) -> dict[str, Any]:
 def _table(outcomes: Sequence[Outcome]) -> Table:
     keys = [k for k in _varied_keys(outcomes) if k != "split.layer"]
     columns = [Column("#", screen=1), *(Column(key, screen=4) for key in keys), *COLUMNS]
-    note = "accuracy on the test images; bytes of one image's code as float32"
+    note = "accuracy on the test images; bytes of one image, as sent"
     rows = [
         row | {"#": outcome.job.name.partition("-")[0]} | _shown(row, outcome)
         for outcome in outcomes

@@ -14,7 +14,7 @@ from isplit import config
 from isplit.sweeps.jobs import Compose, Job, jobs_of
 
 METHODS = ("grid", "random", "bayes")
-OUTCOME = "accuracy/after_finetune"  # of a run that came to its end
+OUTCOME = "accuracy/final"  # of a run that came to its end
 PROGRESS = "finetune/val_accuracy"  # after each epoch, for who stops the hopeless
 PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")  # what W&B's schema takes for a name
 FOLDER = "hydra.run.dir=${paths.root}/sweeps/${oc.env:WANDB_SWEEP_ID}/${oc.env:WANDB_RUN_ID}"

@@ -1,5 +1,6 @@
 """The door by which folders of runs come in: whatever lies in them, nothing runs, nothing hangs."""
 
+import json
 import resource
 import time
 from dataclasses import asdict, replace
@@ -8,7 +9,8 @@ import pytest
 from run_folders import CONFIG, CURVE, RESULT, changed, make_run, malformed
 
 from isplit.documents import read_json, read_yaml
-from isplit.studies.collect import collect, correct_answers
+from isplit.result import Accuracy, CodecResult
+from isplit.studies.collect import by_condition, collect, correct_answers
 from isplit.studies.run_folder import read_run
 
 SECONDS, BYTES = 10, 2**30  # of this process: others may keep the machine busy
@@ -26,6 +28,75 @@ def test_a_good_run_comes_in_with_what_older_versions_did_not_write(tmp_path):
     assert correct_answers(run) == [True, True, True, False]
     assert (run.config["repeat"], run.config["split"]["granularity"]) == (0, "layer")
     assert run.config["data"] == CONFIG["data"] | {"classes": None, "groups": None}
+
+
+def without(document, *paths):
+    """The document without what stands at some paths of keys."""
+    document = json.loads(json.dumps(document))
+    for path in paths:
+        *above, last = path.split(".")
+        place = document
+        for key in above:
+            place = place[key]
+        del place[last]
+    return document
+
+
+def test_a_result_of_schema_1_comes_in_without_a_codec(tmp_path):
+    older = without(asdict(RESULT), "codec", "accuracy.with_codec")
+    run = read_run(make_run(tmp_path / "run", result=json.dumps(older)))
+    assert (run.result, run.result.schema) == (RESULT, 1)
+    assert run.result.accuracy.final == run.result.accuracy.after_finetune == 0.75
+    assert run.config["codec"] == {"name": "none"}
+    assert run.config["stage"]["finetune"]["through_codec"] is False
+
+
+SENT = CodecResult("rle", {"name": "rle", "bits": 4}, None, 30.5, 40, 41, 1.9, 0.1, 0.1)
+
+
+def raw_run(folder, **result):
+    """A run without a bottleneck, through a codec; or as ``result`` has it otherwise."""
+    stage = RESULT.stages["baseline"]
+    whole = replace(
+        RESULT,
+        schema=2,
+        bottleneck=None,
+        codec=SENT,
+        accuracy=Accuracy(1.0, None, None, 4, 0.75),
+        stages={"baseline": stage, "codec": stage},
+    )
+    return make_run(
+        folder,
+        result=json.dumps(asdict(whole) | result),
+        predictions="label,baseline,codec\nA,A,A\nB,B,B\nA,A,A\nB,B,A\n",
+        config=changed(CONFIG, "bottleneck", {"compression_rate": 0}),
+    )
+
+
+def test_a_run_without_a_bottleneck_is_known_by_its_codec(tmp_path):
+    run = read_run(raw_run(tmp_path / "run"))
+    assert (run.result.bottleneck, run.result.accuracy.final) == (None, 0.75)
+    assert correct_answers(run) == [True, True, True, False]
+    other = replace(run, config={**run.config, "codec": {"name": "rle", "bits": 2}})
+    names = [*by_condition([run, other])]
+    common = "vgg16 on letters (2 classes), no bottleneck, rle, seed 0, codec.name="
+    assert len(names) == 2
+    assert all(name.startswith(common[:48]) for name in names)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"codec": None},
+        {"bottleneck": asdict(RESULT.bottleneck)},
+        {"accuracy": asdict(Accuracy(1.0, None, None, 4, None))},
+        {"accuracy": asdict(Accuracy(1.0, None, 0.5, 4, 0.75))},
+        {"stages": {"baseline": asdict(RESULT.stages["baseline"])}},
+    ],
+)
+def test_stages_bottleneck_and_codec_must_agree(tmp_path, result):
+    with pytest.raises(ValueError, match="stages: not those that have an accuracy"):
+        read_run(raw_run(tmp_path / "run", **result))
 
 
 def test_each_malformed_folder_is_left_out_by_name_with_a_reason(folders, monkeypatch, tmp_path):

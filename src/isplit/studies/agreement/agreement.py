@@ -37,15 +37,16 @@ def predictor_values(condition: Condition) -> dict[str, dict[int, float]]:
 
     First the curves, in their order, then the two that the training itself gives: ``minus_nmse``
     (of the trained bottleneck's reconstruction) and ``after_autoencoder`` (test accuracy before
-    fine-tuning).
+    fine-tuning), where there was one.
     """
     values = {
         name: {r.position: curve.values[r.position] for r in condition.retrained}
         for name, curve in condition.curves.items()
     }
     measured = {
-        name: {r.position: value_of(r) for r in condition.retrained}
-        for name, value_of in MEASURED.items()
+        name: {r.position: r.measured[name] for r in condition.retrained}
+        for name in MEASURED
+        if all(name in r.measured for r in condition.retrained)
     }
     return values | measured
 

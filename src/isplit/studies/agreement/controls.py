@@ -22,7 +22,7 @@ def one_training(known: Sequence[Retrained], values: Floats) -> float:
     """Mean rank correlation with each training by itself, of those that all points had."""
     trainings = min(len(r.results) for r in known)
     each = [
-        spearman(values, np.array([r.results[t].accuracy.after_finetune for r in known]))
+        spearman(values, np.array([r.results[t].accuracy.final for r in known]))
         for t in range(trainings)
     ]
     return float(np.mean(each))

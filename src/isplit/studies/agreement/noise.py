@@ -114,7 +114,7 @@ def _same_subsets(retrained: Sequence[Retrained]) -> bool:
 
 def _trainings(retrained: Retrained) -> list[float]:
     """Test accuracy of each training of a point."""
-    return [result.accuracy.after_finetune for result in retrained.results]
+    return [result.accuracy.final for result in retrained.results]
 
 
 def _training_error(retrained: Sequence[Retrained]) -> float | None:

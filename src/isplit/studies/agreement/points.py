@@ -44,13 +44,13 @@ def points_table(condition: Condition) -> Table:
         error = position in trained and accuracy_error(trained[position], condition.test_images)
         shape = condition.points[position].shape
         rows.append({**row, **ranks} | {"shape": shape, "accuracy_error": error or None})
-    known = {key for row in rows for key in row}
+    known = {key for row in rows for key, value in row.items() if value is not None}
     return Table(
         "Split points",
         [column for column in POINTS if column.key in known],
         rows,
         "Rank 1: where the predictor expects most, of all points. Accuracy: on the test images "
-        "after fine-tuning, the mean where there were several trainings; ±: their standard "
+        "at the end, the mean where there were several trainings; ±: their standard "
         "deviation, of a single one the binomial standard error. NMSE: squared error of the "
         "reconstructed features over their variance. No accuracy: not trained.",
     )
@@ -59,7 +59,7 @@ def points_table(condition: Condition) -> Table:
 def curve_rows(condition: Condition) -> Table:
     """``curve.csv``: a row per split point, from the input on; empty where nothing was measured.
 
-    Columns: the point and its costs (bytes of one image's features and of its code as float32,
+    Columns: the point and its costs (bytes of one image's features as float32 and of what is sent,
     multiply-accumulates, parameters), every predictor's value under its name, then test accuracy:
     the mean over the point's trainings, their lowest and highest where there are several, their
     number, and that of the unsplit model. Floats are written in full, so that the agreement can be
@@ -97,7 +97,7 @@ def charts(rows: Table) -> dict[str, Chart]:
 def _row(condition: Condition, position: int, trained: Retrained | None) -> Row:
     point = condition.points[position]
     first = trained and trained.results[0]
-    each = [result.accuracy.after_finetune for result in trained.results] if trained else []
+    each = [result.accuracy.final for result in trained.results] if trained else []
     several = len(each) > 1
     return {
         "index": point.index,
@@ -110,9 +110,9 @@ def _row(condition: Condition, position: int, trained: Retrained | None) -> Row:
         "tail_macs": point.tail_macs,
         "head_params": point.head_params,
         "payload_bytes": first and first.cost.payload_bytes,
-        "code_shape": first and _sizes(first.bottleneck.code_shape),
+        "code_shape": first and first.bottleneck and _sizes(first.bottleneck.code_shape),
         **{name: curve.values[position] for name, curve in condition.curves.items()},
-        **{name: trained and of(trained) for name, of in MEASURED.items()},
+        **{name: trained and trained.measured.get(name) for name in MEASURED},
         "accuracy": trained and trained.accuracy,
         "accuracy_min": min(each) if several else None,
         "accuracy_max": max(each) if several else None,

@@ -15,7 +15,7 @@ from isplit.studies.classes.proposal import Proposal, Subset
 from isplit.studies.classes.splits import Trained
 from isplit.studies.collect import Run, correct_answers, job_folder
 
-RECIPE = ("model", "bottleneck", "stage", "seed")  # with the data, what a training is
+RECIPE = ("model", "bottleneck", "codec", "stage", "seed")  # with the data, what a training is
 PLACES = ("cache_dir", "root", "memory_gb", "num_workers", "download")  # of the data: not what
 OVERRIDES = Path(".hydra", "overrides.yaml")  # what the user typed, as Hydra leaves it
 

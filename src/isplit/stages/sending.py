@@ -1,0 +1,83 @@
+"""What crosses the split as bytes: encoded and decoded for real, one image at a time."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from isplit.codec import Codec, calibrate
+from isplit.codec.levels import Levels
+from isplit.result import CodecResult
+
+MS = 1e3  # in a second
+
+
+@dataclass(frozen=True)
+class Sending:
+    """How the encoder's output is sent.
+
+    Attributes:
+        codec: without a profile.
+        calibration_images: training images that its profile is made from; ``None``: no profile.
+    """
+
+    codec: Codec
+    calibration_images: int | None = None
+
+    def largest_bytes(self, shape: tuple[int, ...]) -> int:
+        """The most that a payload of this shape takes: the levels packed, and what is around them.
+
+        Raises:
+            ValueError: the codec refuses the shape or a setting, or its library is missing.
+        """
+        codec, zeros = self.codec, np.zeros((1, *shape), np.float32)
+        try:
+            codec.encode(zeros)
+            packed = replace(codec, name="quantize") if isinstance(codec, Levels) else codec
+            bound = packed.bound(calibrate(packed, zeros)) if self.calibration_images else packed
+            return len(bound.encode(zeros)[0])
+        except Exception as error:  # what libraries raise is not listed anywhere
+            raise ValueError(f"codec={codec.name} cannot be used here: {error}") from error
+
+
+@dataclass(frozen=True)
+class Wire:
+    """Stands behind an encoder as a hook: what it gives is encoded and decoded for real.
+
+    Attributes:
+        notes: of each payload its bytes, and the seconds of encoding and decoding.
+    """
+
+    codec: Codec
+    notes: list[tuple[int, float, float]] = field(default_factory=list)
+
+    def __call__(self, encoder: nn.Module, inputs: Any, code: Tensor) -> Tensor:
+        """The code as it arrives; to a gradient as if it had arrived unchanged."""
+        samples = code.detach().float().cpu().numpy()
+        arrived = np.concatenate([self._sent(sample) for sample in samples[:, None]])
+        decoded = torch.from_numpy(arrived).to(code)
+        return code + (decoded - code).detach() if code.requires_grad else decoded
+
+    def measured(self, elements: int, calibration_images: int | None) -> CodecResult:
+        """What the payloads of codes of so many elements came to."""
+        sizes, *seconds = np.array(self.notes).T
+        p95, largest = (int(np.percentile(sizes, of, method="higher")) for of in (95, 100))
+        encode_ms, decode_ms = (MS * float(np.median(times)) for times in seconds)
+        how = (self.codec.name, self.codec.get_config(), calibration_images)
+        mean = float(sizes.mean())
+        return CodecResult(*how, mean, p95, largest, 8 * mean / elements, encode_ms, decode_ms)
+
+    def _sent(self, sample: NDArray[Any]) -> NDArray[Any]:
+        begin = time.perf_counter()
+        payloads = self.codec.encode(sample)
+        encoded = time.perf_counter()
+        decoded = self.codec.decode(payloads)
+        decode_s = time.perf_counter() - encoded
+        self.notes.append((len(payloads[0]), encoded - begin, decode_s))
+        return decoded
