@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from isplit.point import Work
+from isplit.presets import FINITE, check, load_preset
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,10 @@ class Device:
 
     def __post_init__(self) -> None:
         times = ("seconds_per_dense_mac", "seconds_per_depthwise_mac", "seconds_per_layer")
-        for key in (*times, "error", "power_W", "memory_bytes"):
-            value = getattr(self, key)
-            if value is None and key not in ("seconds_per_dense_mac", "seconds_per_layer"):
-                continue
-            is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not is_number or not math.isfinite(value) or value < 0:
-                raise ValueError(f"device.{key}={value!r} is no number from 0 on")
+        given = [
+            key for key in times if key != times[1] or self.seconds_per_depthwise_mac is not None
+        ]
+        check(self, "device", **dict.fromkeys((*given, "error", "power_W", "memory_bytes"), FINITE))
         if not any(getattr(self, key) for key in times):
             raise ValueError(f"device.{times[0]}=0: {self.name} would take no time for anything")
         if self.power_W is not None and not self.power_kind:
@@ -109,3 +107,18 @@ class Device:
     def joules(self, seconds: float) -> float | None:
         """Energy of computing for so long; ``None`` where no power was measured."""
         return None if self.power_W is None else self.power_W * seconds
+
+
+def load_device(name: str, key: str = "device") -> Device:
+    """The device of a preset of ``conf/device``, or of a YAML file.
+
+    Args:
+        key: that the user typed.
+
+    Raises:
+        ValueError: see :func:`isplit.presets.load_preset`.
+
+    >>> load_device("pi4").power_kind
+    'wall, SPEC PTDaemon, mean of a ResNet-50 run'
+    """
+    return load_preset(Device, name, "device", key)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
-from isplit.network.limits import FROM_0, FROM_1, check
+from isplit.presets import FROM_0, FROM_1, check, load_preset
 
 MOST_LOSS = 0.99
 LEAST_QUEUE_BYTES = 30_000
@@ -56,3 +57,15 @@ class Channel:
         if self.queue_bytes is not None:
             return self.queue_bytes
         return max(self.up_bit_s * self.round_trip_s / 8, LEAST_QUEUE_BYTES)
+
+
+def load_channel(name: str, **figures: Any) -> Channel:
+    """The channel of a preset of ``conf/channel``, or of a YAML file, with some figures changed.
+
+    Raises:
+        ValueError: see :func:`isplit.presets.load_preset`.
+
+    >>> load_channel("geo_satellite", loss=0.01).round_trip_s
+    0.6
+    """
+    return load_preset(Channel, name, "channel", **figures)

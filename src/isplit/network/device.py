@@ -10,8 +10,7 @@ import numpy as np
 from isplit.network.link import links
 from isplit.network.setting import Setting
 from isplit.network.tcp import Ready, Sent, Transfers, connect, stream
-from isplit.network.transport import Tcp, Udp
-from isplit.network.udp import send_datagrams
+from isplit.network.transport import Tcp, Udp, send_datagrams
 
 WHOLE = Udp(partial="drop")  # an answer is of no use in parts
 

@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 import simpy
 
-from isplit.network.arrivals import arrival_times
 from isplit.network.device import Device, make_devices
-from isplit.network.setting import Setting
+from isplit.network.setting import Setting, arrival_times
 from isplit.network.summary import Fate, Frame, Summary, Tally, table
 from isplit.network.tcp import Sent
 
