@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isplit.importance.curve import Curve, PredictorCost
-from isplit.point import SplitPoint
+from isplit.point import SplitPoint, Work
 from isplit.studies.collect import Run
 
 
@@ -30,6 +30,61 @@ class Pictures:
 
 
 @dataclass(frozen=True)
+class Sent:
+    """What travels a frame, and what it does to accuracy; times as measured on this machine.
+
+    Attributes:
+        name: how it is coded.
+        accuracy: on all test images, 0..1.
+    """
+
+    name: str
+    accuracy: float
+    payload_bytes: float
+    encode_s: float = 0.0
+    decode_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class UnderLoss:
+    """Accuracy of one way to send a tensor, measured where a share of the packets is lost.
+
+    Attributes:
+        payload: what is sent, and how it is coded.
+        layout: which coefficients share a packet; ``one payload``: lost whole with any packet.
+        fill: what stands in for coefficients that are gone.
+        payload_bytes: mean over the images, of all packets without their headers.
+    """
+
+    payload: str
+    layout: str
+    fill: str
+    loss: float
+    accuracy: float
+    packets: int
+    payload_bytes: float
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What the unsplit net costs in two parts, and its image where that travels.
+
+    Attributes:
+        parts: work of head and tail, by position of the split point.
+        held_bytes: features of the largest step of the head, likewise; last that of the whole net.
+        encoder_params: of a run's bottleneck.
+        under_loss: measures a run's split over UDP.
+    """
+
+    whole: Work
+    parts: Sequence[tuple[Work, Work]]
+    held_bytes: Sequence[int]
+    image: Sent
+    encoder_params: Callable[[Run], int]
+    under_loss: Callable[[Run], list[UnderLoss]]
+
+
+@dataclass(frozen=True)
 class Seen:
     """What the net and the images of a condition show today.
 
@@ -43,6 +98,7 @@ class Seen:
     costs: Mapping[str, PredictorCost] = field(default_factory=dict)
     left_out: Sequence[str] = ()
     pictures: Pictures | None = None
+    sides: Sides | None = None
 
 
 Look = Callable[[Run], Seen]
