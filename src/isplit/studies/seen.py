@@ -71,14 +71,12 @@ class Sides:
 
     Attributes:
         parts: work of head and tail, by position of the split point.
-        held_bytes: features of the largest step of the head, likewise; last that of the whole net.
         encoder_params: of a run's bottleneck.
         under_loss: measures a run's split over UDP.
     """
 
     whole: Work
     parts: Sequence[tuple[Work, Work]]
-    held_bytes: Sequence[int]
     image: Sent
     encoder_params: Callable[[Run], int]
     under_loss: Callable[[Run], list[UnderLoss]]
