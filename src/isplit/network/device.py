@@ -37,9 +37,7 @@ class Device:
         self.sent_s = 0.0  # when the network has taken all that was handed to it
         self.computed_s = 0.0
         self.busy_s = 0.0
-        self.dropped: list[
-            tuple[int, float]
-        ] = []  # numbers and arrivals, until somebody takes them
+        self.dropped: list[tuple[int, float]] = []  # number and arrival, until somebody takes them
         channel, tcp = setting.channel, setting.transport
         if channel and isinstance(tcp, Tcp):
             self.there, self.back = connect(channel, tcp), connect(channel, tcp, upwards=False)
@@ -59,10 +57,8 @@ class Device:
 
     def answer(self, now_s: float) -> float | None:
         """When the answer that the server sends now arrives; ``None``: it is lost."""
-        if self.known and self.reply_s is not None:
-            return now_s + self.reply_s
         if self.known:
-            return now_s + self.known[1].draw(self.back, 0.0).delivered_s
+            return now_s + (self.reply_s or self.known[1].draw(self.back, 0.0).delivered_s)
         return send_datagrams(self.down, WHOLE, now_s, self.setting.work.answer_bytes).delivered_s
 
     def energy_j(self, one: Sent) -> float:

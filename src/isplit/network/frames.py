@@ -61,12 +61,8 @@ class _Run:
         alone = self.setting.work.payload_bytes is None
         for one in sent:
             if alone or one.delivered_s is None:
-                self.record(
-                    device,
-                    one,
-                    Fate.ANSWERED if alone else Fate.WAY_UP,
-                    one.delivered_s if alone else None,
-                )
+                fate = Fate.ANSWERED if alone else Fate.WAY_UP
+                self.record(device, one, fate, one.delivered_s)
                 continue
             yield environment.timeout(max(0.0, one.delivered_s - environment.now))
             if self.serving and len(queue) >= limit:
@@ -95,9 +91,8 @@ class _Run:
         """Answer a batch, and take the next."""
         for device, one in batch:
             answered_s = device.answer(self.environment.now)
-            self.record(
-                device, one, Fate.WAY_DOWN if answered_s is None else Fate.ANSWERED, answered_s
-            )
+            fate = Fate.WAY_DOWN if answered_s is None else Fate.ANSWERED
+            self.record(device, one, fate, answered_s)
         self.serving = False
         if self.queue:
             self.serve()
@@ -131,9 +126,7 @@ def _summary(run: _Run) -> Summary:
         partial=tally.partial,
         missed=None if setting.deadline_s is None else tally.late + taken - answered,
         mean_s=tally.total_s / answered if answered else math.nan,
-        p50_s=tally.percentile(0.5),
-        p95_s=tally.percentile(0.95),
-        p99_s=tally.percentile(0.99),
+        **{f"p{part}_s": tally.percentile(part / 100) for part in (50, 95, 99)},
         duration_s=duration_s,
         device_busy=sum(device.busy_s for device in devices) / shared_s,
         link_busy=air_s / shared_s,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
@@ -26,71 +25,61 @@ from isplit.network.loss import LAYOUTS
 from isplit.network.transport import HEADERS_BYTES
 from isplit.runs.reopened import Reopened
 from isplit.studies.run_folder import Run
-from isplit.studies.seen import UnderLoss
+from isplit.studies.seen import Lost
 
 WHOLE = "one payload"
-
-
-@dataclass(frozen=True)
-class _Way:
-    """A tensor (N, ...) to send, what usually stands there (1, ...), what answers from it."""
-
-    name: str
-    codec: Codec
-    values: Tensor
-    usual: Tensor
-    answers: Callable[[Tensor], Tensor]
+CODERS = ("plain", "quantize", "rle", "ans")
+Answers = Callable[[Tensor], Tensor]
 
 
 @torch.no_grad()
-def under_loss(cfg: DictConfig, ready: Reopened, run: Run) -> list[UnderLoss]:
-    """Accuracy on test images at each loss, of features and code, however they are sent."""
-    data, most, point = (
-        ready.bench.data,
-        cfg.study.images,
-        ready.base.points[run.result.split.index],
-    )
-    net = ready.base.traced if "net" in ready.base.keys else None
-    split = load_split_model(run.folder, copy.deepcopy(net))
-    head, tail = split_at(copy.deepcopy(ready.base.traced).eval(), point)
-    batches = [
+def under_loss(cfg: DictConfig, ready: Reopened, run: Run) -> list[Lost]:
+    """Accuracy at each loss of features and code, however they are sent.
+
+    A row has payload, layout (which coefficients share a packet), fill (what stands in for those
+    that are gone), loss, accuracy (0..1), packets, and the mean bytes of them all.
+    """
+    data, most, base = ready.bench.data, cfg.study.images, ready.base
+    point = base.points[run.result.split.index]
+    split = load_split_model(run.folder, base.traced if "net" in base.keys else None)
+    head, tail = split_at(copy.deepcopy(base.traced).eval(), point)
+    parts = [
         data.loader(part, most, images=most, seed=ready.job.seed) for part in ("test", "validation")
     ]
-    (images, labels), (others, _) = (next(iter(batch)) for batch in batches)
+    (images, labels), (others, _) = (next(iter(part)) for part in parts)
     axes = [axis for axis in range(len(point.shape) + 1) if axis != point.channel_axis + 1]
-    coders = {f"{name}, {cfg.study.bits} bits": name for name in ("quantize", "rle", "ans")}
-    settings = {name: {"name": coder, "bits": cfg.study.bits} for name, coder in coders.items()}
-    features = {"float32": {"name": "plain"}} | settings
-    tensors = [
-        ("features", features, head, tail),
-        ("code", {"float32": {"name": "plain"}}, split.encode, split.decode),
-    ]
-    found: list[UnderLoss] = []
-    for tensor, ways, first, rest in tensors:
+    found: list[Lost] = []
+    for coder in (*CODERS, "code"):
+        first, rest = (split.encode, split.decode) if coder == "code" else (head, tail)
+        bits = {} if coder in ("plain", "code") else {"bits": cfg.study.bits}
+        codec = from_config({"name": coder.replace("code", "plain"), **bits})
+        name = f"features, {coder} {cfg.study.bits} bits" if bits else f"{coder}, float32"
         values, usual = first(images), first(others).mean(axes, keepdim=True)
-        for name, config in ways.items():
-            way = _Way(f"{tensor}, {name}", from_config(config), values, usual, rest)
-            found += _measured(cfg, way, labels)
+        for row, filled in _received(codec, values, usual, cfg):
+            right = (rest(filled).argmax(1) == labels).double().mean()
+            found.append(
+                {"payload": name.replace("plain", "features"), **row, "accuracy": float(right)}
+            )
     return found
 
 
-def _measured(cfg: DictConfig, way: _Way, labels: Tensor) -> Iterator[UnderLoss]:
-    flat = way.values.flatten(1).numpy()
-    usual = way.usual.expand(1, *way.values.shape[1:]).flatten(1).numpy()
-    room = (cfg.channel.mtu_bytes or 1500) - HEADERS_BYTES
+def _received(
+    codec: Codec, values: Tensor, usual: Tensor, cfg: DictConfig
+) -> Iterator[tuple[Lost, Tensor]]:
+    """What arrives of a tensor (N, ...) whose gaps are filled by zero or by ``usual``."""
+    flat = values.flatten(1).numpy()
+    typical = usual.expand(1, *values.shape[1:]).flatten(1).numpy()
     for layout in (*LAYOUTS, WHOLE):
-        carrier, decoded, size = _sent(way.codec, flat, layout, room)
+        carrier, decoded, size = _sent(codec, flat, layout, cfg.channel.mtu_bytes - HEADERS_BYTES)
         packets = int(carrier.max()) + 1
         for loss in cfg.study.loss:
-            way_up = Channel(1.0, 1.0, 0.0, loss=loss, burst_packets=cfg.channel.burst_packets)
-            lost = lost_packets(way_up, len(flat), packets, np.random.default_rng(0))
-            lost = lost | lost.any(1, keepdims=True) if layout == WHOLE else lost
-            gone = erased(lost, carrier)
-            for fill, stand_in in (("zero", 0.0), ("channel mean", usual)):
-                filled = torch.from_numpy(np.where(gone, stand_in, decoded).astype(np.float32))
-                answers = way.answers(filled.reshape(way.values.shape)).argmax(1)
-                accuracy = float((answers == labels).double().mean())
-                yield UnderLoss(way.name, layout, fill, loss, accuracy, packets, size)
+            way = Channel(1.0, 1.0, 0.0, loss=loss, burst_packets=cfg.channel.burst_packets)
+            lost = lost_packets(way, len(flat), packets, np.random.default_rng(0))
+            gone = erased(lost | (layout == WHOLE) & lost.any(1, keepdims=True), carrier)
+            row = {"layout": layout, "loss": loss, "packets": packets, "payload_bytes": size}
+            for fill, stand_in in (("zero", np.float32(0)), ("channel mean", typical)):
+                filled = torch.from_numpy(np.where(gone, stand_in, decoded))
+                yield row | {"fill": fill}, filled.reshape(values.shape)
 
 
 def _sent(
@@ -100,8 +89,8 @@ def _sent(
     whole = codec.encode(flat)
     size = sum(map(len, whole)) / len(whole)
     if layout == WHOLE:
-        packets = max(-(-max(map(len, whole)) // room), 1)
-        return carriers(flat.shape[1], packets, LAYOUTS[0]), codec.decode(whole), size
+        carrier = carriers(flat.shape[1], -(-max(map(len, whole)) // room), LAYOUTS[0])
+        return carrier, codec.decode(whole), size
     for packets in count(max(int(size / room), 1)):
         carrier = carriers(flat.shape[1], packets, layout)
         sent = [codec.encode(flat[:, carrier == packet]) for packet in range(packets)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,24 +46,8 @@ class Sent:
     decode_s: float = 0.0
 
 
-@dataclass(frozen=True)
-class UnderLoss:
-    """Accuracy of one way to send a tensor, measured where a share of the packets is lost.
-
-    Attributes:
-        payload: what is sent, and how it is coded.
-        layout: which coefficients share a packet; ``one payload``: lost whole with any packet.
-        fill: what stands in for coefficients that are gone.
-        payload_bytes: mean over the images, of all packets without their headers.
-    """
-
-    payload: str
-    layout: str
-    fill: str
-    loss: float
-    accuracy: float
-    packets: int
-    payload_bytes: float
+Lost = Mapping[str, Any]
+"""A row of accuracy where packets are lost."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +64,7 @@ class Sides:
     parts: Sequence[tuple[Work, Work]]
     image: Sent
     encoder_params: Callable[[Run], int]
-    under_loss: Callable[[Run], list[UnderLoss]]
+    under_loss: Callable[[Run], list[Lost]]
 
 
 @dataclass(frozen=True)

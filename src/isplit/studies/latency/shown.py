@@ -14,7 +14,7 @@ from isplit.report.findings import Drawing
 from isplit.report.table import Column, Table
 from isplit.requirements import Requirement
 from isplit.studies.latency.designs import Timed
-from isplit.studies.seen import UnderLoss
+from isplit.studies.seen import Lost
 
 COLUMNS = (
     Column("rank", form="d", screen=9),
@@ -30,13 +30,6 @@ COLUMNS = (
     Column("energy_J", "energy", "J", ".3g", screen=8),
     Column("front", screen=7),
     Column("misses", fold=44, screen=6),
-)
-LOSS = (
-    *(Column(key) for key in ("payload", "layout", "fill")),
-    Column("loss", unit="%", form="g", scale=100),
-    Column("accuracy", form=".3f"),
-    Column("packets"),
-    Column("payload_bytes", "bytes", form=",.0f"),
 )
 PARTS = {"device": DARK, "encode": "#6b9bd1", "send": ACCENT, "server": PALE, "answer": "#d9d9d9"}
 SHADES = (DARK, "#6b9bd1", ACCENT, PALE, INK)
@@ -56,15 +49,15 @@ def rows_of(made: Sequence[Timed], answer: Match) -> list[dict[str, Any]]:
     ]
 
 
-def tables(rows: Sequence[Mapping[str, Any]], lost: Sequence[UnderLoss]) -> list[Table]:
+def tables(rows: Sequence[Mapping[str, Any]], lost: Sequence[Lost]) -> list[Table]:
     """The designs and, where it was measured, accuracy under loss."""
     note = "front: no other design is as good in accuracy, latency, energy and bytes together."
     found = [Table("Designs, those that fit first", COLUMNS, rows, note, on_screen=True)]
     title = "Accuracy of the first split where UDP packets are lost"
-    return found + ([Table(title, LOSS, list(map(asdict, lost)))] if lost else [])
+    return found + ([Table.of_rows(title, lost)] if lost else [])
 
 
-def drawings(made: Sequence[Timed], asked: Requirement, lost: Sequence[UnderLoss]) -> list[Drawing]:
+def drawings(made: Sequence[Timed], asked: Requirement, lost: Sequence[Lost]) -> list[Drawing]:
     """The same as bars and as lines."""
     caption = "Where the mean time of a frame goes in each design, the best first."
     found = [Drawing("latency", caption, _bars(made[:BARS_AT_MOST], asked))]
@@ -93,21 +86,20 @@ def _bars(made: Sequence[Timed], asked: Requirement) -> Figure:
     return figure
 
 
-def _lines(lost: Sequence[UnderLoss]) -> Figure:
+def _lines(lost: Sequence[Lost]) -> Figure:
     figure = Figure(figsize=(9.0, 5.4), layout="constrained")
     axes = figure.add_subplot()
-    shades = dict(zip(dict.fromkeys(one.payload for one in lost), SHADES, strict=True))
-    lines: dict[str, list[UnderLoss]] = {}
-    for one in lost:
-        if one.fill != "zero":
-            name = f"{one.payload}, {one.layout} ({one.payload_bytes:,.0f} bytes)"
-            lines.setdefault(name, []).append(one)
+    shades = dict(zip(dict.fromkeys(row["payload"] for row in lost), SHADES, strict=True))
+    lines: dict[str, list[Lost]] = {}
+    for row in lost:
+        if row["fill"] != "zero":
+            name = f"{row['payload']}, {row['layout']} ({row['payload_bytes']:,.0f} bytes)"
+            lines.setdefault(name, []).append(row)
     for name, line in lines.items():
-        x, y = [100 * one.loss for one in line], [one.accuracy for one in line]
-        style, shade = STYLES[line[0].layout], shades[line[0].payload]
-        axes.plot(x, y, style, color=shade, markersize=5, label=name)
-    axes.set_xlabel("packets lost (%)")
-    axes.set_ylabel("accuracy on the test images (0 to 1)")
+        x, y = [100 * row["loss"] for row in line], [row["accuracy"] for row in line]
+        look: dict[str, Any] = {"color": shades[line[0]["payload"]], "markersize": 5}
+        axes.plot(x, y, STYLES[line[0]["layout"]], label=name, **look)
+    axes.set(xlabel="packets lost (%)", ylabel="accuracy on the test images (0 to 1)")
     plain(axes, "both")
     legend_below(figure, columns=2)
     return figure
