@@ -20,9 +20,8 @@ import numpy as np
 
 from isplit.devices.evaluation import hold_out, hold_out_families, summary
 from isplit.devices.fitting import CALIBRATION_NETS, Net, fit
-from isplit.devices.measure import NETS, measure, runtimes
+from isplit.devices.measure import NETS, measure, runtimes, works_of
 from isplit.devices.measurements import Systems, read_measurements, write_measurements
-from isplit.devices.nets import works_of
 from isplit.files import write_json
 from isplit.presets import save_preset
 

@@ -2,7 +2,7 @@
 
 from isplit.network.channel import Channel, load_channel
 from isplit.network.frames import simulate
-from isplit.network.loss import carriers, erased, lost_packets
+from isplit.network.link import carriers, erased, lost_packets
 from isplit.network.setting import Arrival, Power, Setting, Work
 from isplit.network.tcp import connect, transfer
 from isplit.network.transport import Tcp, Udp

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from isplit.network.channel import Channel
-from isplit.network.clock import NEVER
 from isplit.network.connection import Connection
+from isplit.network.ends import NEVER
 from isplit.network.link import links
 from isplit.network.transport import Tcp
 

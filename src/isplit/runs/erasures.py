@@ -21,7 +21,7 @@ from isplit.artifact import load_split_model
 from isplit.codec import Codec, from_config
 from isplit.graph import split_at
 from isplit.network import Channel, carriers, erased, lost_packets
-from isplit.network.loss import LAYOUTS
+from isplit.network.link import LAYOUTS
 from isplit.network.transport import HEADERS_BYTES
 from isplit.runs.reopened import Reopened
 from isplit.studies.run_folder import Run

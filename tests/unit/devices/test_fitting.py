@@ -15,9 +15,8 @@ from torch import nn
 from isplit.devices import Device, Work, fit, load_device
 from isplit.devices.__main__ import main
 from isplit.devices.fitting import Net, calibration
-from isplit.devices.measure import measure
+from isplit.devices.measure import build, measure, works_of
 from isplit.devices.measurements import read_measurements
-from isplit.devices.nets import build, works_of
 from isplit.graph import split_at, split_points, trace
 from isplit.graph.work import split_work, total_work
 from isplit.presets import preset_names, preset_of, save_preset

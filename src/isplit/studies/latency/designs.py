@@ -10,7 +10,7 @@ from typing import Any
 
 from isplit.devices import Device, load_device
 from isplit.devices.fitting import Net
-from isplit.devices.nets import works_of
+from isplit.devices.measure import works_of
 from isplit.network import Arrival, Channel, Power, Setting, Tcp, connect, simulate, transfer
 from isplit.network import Work as FrameWork
 from isplit.point import FLOAT32_BYTES, Work
