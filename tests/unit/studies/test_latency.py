@@ -142,7 +142,7 @@ def test_an_impossible_requirement_names_the_nearest():
     found = latency_study(
         Collection((run(),), ()), lambda _: Seen({}, sides=SIDES), OPTIONS | {"requirement": asked}
     )
-    assert found.answer.startswith("No design fits; the nearest would have to change: all on the")
+    assert found.answer.startswith("No design fits; the nearest would have to change: feat")
     assert all(row["misses"] and row["rank"] is None for row in found.tables[0].rows)
 
 
