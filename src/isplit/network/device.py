@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 import numpy as np
 
 from isplit.network.link import links
-from isplit.network.setting import Setting
-from isplit.network.tcp import Ready, Sent, Transfers, connect, stream
+from isplit.network.setting import Ready, Sent, Setting
+from isplit.network.tcp import Transfers, connect, stream
 from isplit.network.transport import Tcp, Udp, send_datagrams
 
 WHOLE = Udp(partial="drop")  # an answer is of no use in parts
@@ -52,7 +53,7 @@ class Device:
         if self.setting.work.payload_bytes is None:
             return (Sent(frame, frame.ready_s, 0) for frame in frames)
         if self.known:
-            return stream(self.known[0], self.there, frames, self._note_sent)
+            return stream(self.known[0], self.there, frames, partial(setattr, self, "sent_s"))
         return self._datagrams(frames)
 
     def answer(self, now_s: float) -> float | None:
@@ -88,9 +89,6 @@ class Device:
             self.busy_s += spent_s
             starts.append(start_s)
             yield Ready(number, arrival_s, start_s, self.computed_s)
-
-    def _note_sent(self, time_s: float) -> None:
-        self.sent_s = time_s
 
     def _datagrams(self, frames: Iterable[Ready]) -> Iterator[Sent]:
         udp, payload_bytes = self.setting.transport, self.setting.work.payload_bytes

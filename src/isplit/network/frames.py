@@ -12,9 +12,8 @@ import numpy as np
 import simpy
 
 from isplit.network.device import Device, make_devices
-from isplit.network.setting import Setting, arrival_times
+from isplit.network.setting import Sent, Setting, arrival_times
 from isplit.network.summary import Fate, Frame, Summary, Tally, table
-from isplit.network.tcp import Sent
 
 
 def simulate(setting: Setting, frames: int, *, seed: int = 0, path: Path | None = None) -> Summary:
@@ -33,7 +32,8 @@ def simulate(setting: Setting, frames: int, *, seed: int = 0, path: Path | None 
     with table(path) as write:
         run = _Run(setting, Tally(write, setting.deadline_s), np.random.default_rng(seed))
         for device in run.devices:
-            times_s = arrival_times(setting.arrival, device.rng, run.phase())
+            phase = run.rng.random() if setting.devices > 1 else 0.0  # they are not in step
+            times_s = arrival_times(setting.arrival, device.rng, phase)
             run.environment.process(run.deliver(device, device.sent(islice(times_s, frames))))
         run.environment.run()
         run.tally.flush()
@@ -50,10 +50,6 @@ class _Run:
         self.queue: deque[tuple[Device, Sent]] = deque()
         self.serving = False
         self.busy_s = 0.0
-
-    def phase(self) -> float:
-        """Devices that share a server are not in step."""
-        return self.rng.random() if self.setting.devices > 1 else 0.0
 
     def deliver(self, device: Device, sent: Iterator[Sent]) -> Generator[simpy.Event, None, None]:
         """One device's frames, to the server or to its own answer."""

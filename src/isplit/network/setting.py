@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
+from typing import NamedTuple
 
 import numpy as np
 
@@ -113,6 +114,24 @@ class Setting:
             raise ValueError("setting.channel is missing: work.payload_bytes travels over one")
         check(self, "setting", devices=FROM_1, batch=FROM_1, device_queue=FROM_0)
         check(self, "setting", server_queue=FROM_0, deadline_s=FROM_0)
+
+
+class Ready(NamedTuple):
+    """A frame at the device that waits to be sent."""
+
+    number: int
+    arrival_s: float
+    start_s: float
+    ready_s: float
+
+
+class Sent(NamedTuple):
+    """What became of it; ``delivered_s`` is ``None`` when it is lost."""
+
+    frame: Ready
+    delivered_s: float | None
+    wire_bytes: int
+    missing: int = 0
 
 
 def arrival_times(

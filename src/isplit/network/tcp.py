@@ -10,7 +10,6 @@ import copy
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from isplit.network.channel import Channel
 from isplit.network.connection import Connection
 from isplit.network.ends import NEVER
 from isplit.network.link import links
+from isplit.network.setting import Ready, Sent
 from isplit.network.transport import Tcp
 
 VARIANTS = 1024  # transfers made from one state before they are drawn from, where chance plays
@@ -50,24 +50,6 @@ class Transfer:
     write_s: float
     after: Connection
     seed: int
-
-
-class Ready(NamedTuple):
-    """A frame at the device that waits to be sent."""
-
-    number: int
-    arrival_s: float
-    start_s: float
-    ready_s: float
-
-
-class Sent(NamedTuple):
-    """What became of it; ``delivered_s`` is ``None`` when it is lost."""
-
-    frame: Ready
-    delivered_s: float | None
-    wire_bytes: int
-    missing: int = 0
 
 
 def connect(channel: Channel, tcp: Tcp, *, upwards: bool = True) -> Connection:
