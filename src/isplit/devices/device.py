@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from isplit.point import Work
 from isplit.presets import FINITE, check, load_preset
 
+TIMES = ("seconds_per_dense_mac", "seconds_per_depthwise_mac", "seconds_per_layer")
+
 
 @dataclass(frozen=True)
 class Device:
@@ -53,13 +55,12 @@ class Device:
     measured: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        times = ("seconds_per_dense_mac", "seconds_per_depthwise_mac", "seconds_per_layer")
         given = [
-            key for key in times if key != times[1] or self.seconds_per_depthwise_mac is not None
+            key for key in TIMES if key != TIMES[1] or self.seconds_per_depthwise_mac is not None
         ]
         check(self, "device", **dict.fromkeys((*given, "error", "power_W", "memory_bytes"), FINITE))
-        if not any(getattr(self, key) for key in times):
-            raise ValueError(f"device.{times[0]}=0: {self.name} would take no time for anything")
+        if not any(getattr(self, key) for key in TIMES):
+            raise ValueError(f"device.{TIMES[0]}=0: {self.name} would take no time for anything")
         if self.power_W is not None and not self.power_kind:
             raise ValueError(f"device.power_kind of {self.name} must say how power_W was measured")
 
@@ -95,14 +96,9 @@ class Device:
         """
         if not seconds > 0 or not math.isfinite(seconds) or not self.seconds(work) > 0:
             raise ValueError(f"device={self.name} cannot be anchored to a net of {seconds!r} s")
+        known = {key: getattr(self, key) for key in TIMES if getattr(self, key) is not None}
         factor = seconds / self.seconds(work)
-        depthwise = self.seconds_per_depthwise_mac
-        return replace(
-            self,
-            seconds_per_dense_mac=self.seconds_per_dense_mac * factor,
-            seconds_per_depthwise_mac=None if depthwise is None else depthwise * factor,
-            seconds_per_layer=self.seconds_per_layer * factor,
-        )
+        return replace(self, **{key: value * factor for key, value in known.items()})
 
     def joules(self, seconds: float) -> float | None:
         """Energy of computing for so long; ``None`` where no power was measured."""

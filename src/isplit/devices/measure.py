@@ -121,11 +121,7 @@ def timed(run: Callable[[], object], repeats: int) -> list[float]:
 def _in_torch(model: nn.Module, image: Tensor, threads: int) -> Callable[[], object]:
     import torch
 
-    def run() -> object:
-        with torch.inference_mode():
-            return model(image)
-
-    return run
+    return torch.inference_mode()(lambda: model(image))
 
 
 def _in_onnxruntime(model: nn.Module, image: Tensor, threads: int) -> Callable[[], object]:

@@ -41,7 +41,10 @@ def under_loss(cfg: DictConfig, ready: Reopened, run: Run) -> list[Lost]:
     """
     data, most, base = ready.bench.data, cfg.study.images, ready.base
     point = base.points[run.result.split.index]
-    split = load_split_model(run.folder, base.traced if "net" in base.keys else None)
+    ways: dict[str, tuple[Answers, Answers]] = {}
+    if run.result.bottleneck:
+        split = load_split_model(run.folder, base.traced if "net" in base.keys else None)
+        ways["code"] = split.encode, split.decode
     head, tail = split_at(copy.deepcopy(base.traced).eval(), point)
     parts = [
         data.loader(part, most, images=most, seed=ready.job.seed) for part in ("test", "validation")
@@ -49,8 +52,7 @@ def under_loss(cfg: DictConfig, ready: Reopened, run: Run) -> list[Lost]:
     (images, labels), (others, _) = (next(iter(part)) for part in parts)
     axes = [axis for axis in range(len(point.shape) + 1) if axis != point.channel_axis + 1]
     found: list[Lost] = []
-    for coder in (*CODERS, "code"):
-        first, rest = (split.encode, split.decode) if coder == "code" else (head, tail)
+    for coder, (first, rest) in (dict.fromkeys(CODERS, (head, tail)) | ways).items():
         bits = {} if coder in ("plain", "code") else {"bits": cfg.study.bits}
         codec = from_config({"name": coder.replace("code", "plain"), **bits})
         name = f"features, {coder} {cfg.study.bits} bits" if bits else f"{coder}, float32"

@@ -94,12 +94,14 @@ def designs(runs: Sequence[Sequence[Run]], sides: Sides, places: Places) -> Iter
         for index in sorted({run.result.split.index for run in same}):
             trained = [run for run in same if run.result.split.index == index]
             result, sent = trained[0].result, [sent_of(run) for run in trained]
-            label, rate = result.split.label, result.bottleneck.compression_rate
-            name = f"{label}, rate {rate:.4g}, {sent[0].name}"
+            label, trained_code = result.split.label, result.bottleneck
+            rate = trained_code.compression_rate if trained_code else None
+            name = ", ".join([label, *([f"rate {rate:.4g}"] if rate else []), sent[0].name])
             taken.append(name)
             twin = f" #{taken.count(name)}" if taken.count(name) > 1 else ""
             head, tail = sides.parts[index]
-            params = head.parameters + sides.encoder_params(trained[0])
+            params = head.parameters
+            params += sides.encoder_params(trained[0]) if trained_code else 0
             design = Design(
                 name + twin,
                 "SC",
@@ -108,8 +110,9 @@ def designs(runs: Sequence[Sequence[Run]], sides: Sides, places: Places) -> Iter
                 layer=label,
                 rate=rate,
             )
-            head += Work(result.cost.encoder_macs, layers=BOTTLENECK_LAYERS)
-            tail += Work(result.cost.decoder_macs, layers=BOTTLENECK_LAYERS)
+            if trained_code:
+                head += Work(result.cost.encoder_macs, layers=BOTTLENECK_LAYERS)
+                tail += Work(result.cost.decoder_macs, layers=BOTTLENECK_LAYERS)
             yield replace(_timed(design, head, tail, sent[0], places), run=trained[0])
 
 
