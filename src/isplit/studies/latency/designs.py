@@ -143,7 +143,8 @@ def _timed(design: Design, head: Work, tail: Work, sent: Sent | None, places: Pl
     deadline_s = asked_ms and asked_ms / 1000
     setting = Setting(work, Arrival(rate_hz=rate_hz), channel, deadline_s=deadline_s, power=power)
     seen = simulate(setting, frames)
-    full = simulate(replace(setting, arrival=Arrival(rate_hz=SATURATED_HZ)), SATURATED_FRAMES)
+    full = replace(setting, arrival=Arrival(rate_hz=SATURATED_HZ))
+    one_s, all_s = (simulate(full, count).duration_s for count in (1, SATURATED_FRAMES))
     server_s = work.decode_s + (tail_s if sent else 0.0)
     parts = {"device": device.seconds(head), "encode": work.encode_s, "server": server_s}
     parts["answer"] = answer_s
@@ -153,7 +154,7 @@ def _timed(design: Design, head: Work, tail: Work, sent: Sent | None, places: Pl
         design,
         codec=sent.name if sent else None,
         p95_ms=1000 * seen.p95_s,
-        frames_per_s=SATURATED_FRAMES / full.duration_s,
+        frames_per_s=(SATURATED_FRAMES - 1) / (all_s - one_s),
         device_macs=head.dense_macs + head.depthwise_macs,
         energy_J=None if seen.energy_j is None else seen.energy_j / frames,
         payload_bytes=work.payload_bytes or 0,
