@@ -18,8 +18,7 @@ import torch
 
 from isplit.devices import Device, Work, fit
 from isplit.devices.fitting import Net
-from isplit.devices.measure import NETS
-from isplit.devices.nets import build
+from isplit.devices.measure import NETS, build
 from isplit.files import write_json
 from isplit.graph import split_at, split_points, trace
 from isplit.graph.work import split_work, total_work

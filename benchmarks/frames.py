@@ -18,7 +18,8 @@ from pathlib import Path
 
 import simpy
 
-from isplit.network import Arrival, Channel, Setting, Work, load_channel, preset_names, simulate
+from isplit.network import Arrival, Channel, Setting, Work, load_channel, simulate
+from isplit.presets import preset_names
 
 FRAMES, EVENTS, DESIGNS, DESIGN_FRAMES = 100_000, 300_000, 200, 300
 
@@ -71,7 +72,7 @@ def events() -> None:
 def designs() -> None:
     """What a search over designs asks for."""
     channels = []
-    for name in preset_names():
+    for name in preset_names("channel"):
         try:
             channels.append(load_channel(name))
         except ValueError:

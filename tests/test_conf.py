@@ -349,8 +349,33 @@ REFUSED = [  # the overrides, and the line that is all that is printed
     ),
     ("analyze study.heat_maps=-1", "study.heat_maps=-1 is no whole number from 0 up"),
     ("analyze runs=[]", "runs=[] is none of path, list of paths"),
-    ("analyze study=classs", "study=classs is none of agreement, classes; did you mean classes?"),
+    (
+        "analyze study=classs",
+        "study=classs is none of agreement, classes, latency; did you mean classes?",
+    ),
     ("analyze study=classes study.repeats=0", "study.repeats=0 is no whole number from 1 up"),
+    ("analyze channel=lte channel.loss=1.5", "channel.loss=1.5 is no number from 0 to 0.99"),
+    ("analyze channel=lte channel.up_bit_s=-1", "channel.up_bit_s=-1 is no number from 1 up"),
+    ("analyze channel=lte channel.los=0", "channel.los is no key; did you mean channel.loss?"),
+    (
+        "analyze channel=nbiot",
+        "channel.down_bit_s is not given: number from 1 up: rate from the server to the device in "
+        "bit/s",
+    ),
+    ("analyze device=pi4 device.power_W=x", "device.power_W=x is none of null, number from 0 up"),
+    (
+        "analyze device=pie",
+        "device=pie is none of jetson_nano, l4, laptop, orin_nano, phone, pi3, pi4, pi4_int8, pi5, "
+        "t4, t4_int8, xavier_cpu, xeon_core; did you mean pi5?",
+    ),
+    (
+        "analyze requirement.accuracy=90",
+        "requirement.accuracy=90 is none of null, number above 0 to 1",
+    ),
+    (
+        "analyze study=latency study.loss=[2]",
+        "study.loss=[2] is none of [], list of numbers from 0 to 0.99; did you mean []?",
+    ),
     ("analyze seed=1", "seed is no key; did you mean data.seed?"),
 ]
 

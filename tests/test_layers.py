@@ -16,11 +16,10 @@ LEVELS = [
         "overrides",
         "keys",
         "codec",
-        "network",
-        "requirements",
     },
-    {"graph", "bottleneck", "data", "matching"},
-    {"backbones", "model", "importance", "evaluate", "devices"},
+    {"presets"},
+    {"graph", "bottleneck", "data", "network", "requirements"},
+    {"backbones", "model", "importance", "evaluate", "devices", "matching"},
     {"stages", "artifact", "report"},
     {"studies", "tracking"},
     {"config"},
@@ -45,6 +44,8 @@ MAY_IMPORT = {  # packages of others, by room; a room that is not here may impor
     "model": {"torch"},
     "evaluate": {"torch", "torchmetrics"},
     "files": set(),
+    "presets": {"yaml"},
+    "requirements": set(),
     "overrides": set(),
 }
 SHARED = {

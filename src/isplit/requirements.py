@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, fields
+
+from isplit.presets import ABOVE_0, FINITE, check, check_choice
 
 SCENARIOS = {"LC": "local computing", "RC": "remote computing", "SC": "split computing"}
 AT_LEAST = ("accuracy", "frames_per_s")
-FIGURES = (
-    *("accuracy", "p95_ms", "frames_per_s", "device_memory_bytes", "device_macs", "energy_J"),
-    "payload_bytes",
-)
 
 
-@dataclass(frozen=True)
-class Requirement:
-    """What is asked of a design; ``None``: nothing.
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """What a design gives or is asked for, a frame; ``None``: not known, or nothing.
 
     Attributes:
-        accuracy: at least, 0..1.
+        accuracy: 0..1.
         p95_ms: latency that 95 % of the frames keep.
-        frames_per_s: at least.
-        device_memory_bytes: at most, for weights and features on the device.
-        device_macs: at most, a frame.
-        energy_J: at most, of the device a frame.
-        payload_bytes: at most, a frame.
-        prefer: the figure by which designs that fit are ranked; ``None``: latency where an accuracy
-            is asked for, else accuracy.
+        frames_per_s: that device, channel and server carry.
+        device_memory_bytes: weights and features on the device.
+        device_macs: multiply-accumulates of the device.
+        energy_J: of the device.
+        payload_bytes: sent to the server.
     """
 
     accuracy: float | None = None
@@ -36,17 +31,28 @@ class Requirement:
     device_macs: float | None = None
     energy_J: float | None = None  # noqa: N815
     payload_bytes: float | None = None
+
+
+FIGURES = tuple(field.name for field in fields(Figures))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requirement(Figures):
+    """What is asked of a design: accuracy and frames at least, all else at most.
+
+    Attributes:
+        prefer: the figure by which designs that fit are ranked; ``None``: latency where an accuracy
+            is asked for, else accuracy.
+    """
+
     prefer: str | None = None
 
     def __post_init__(self) -> None:
-        for key in FIGURES:
-            value = getattr(self, key)
-            if value is not None and not (_is_number(value) and value > 0):
-                raise ValueError(f"requirement.{key}={value!r} is no number above 0")
+        check(self, "requirement", **dict.fromkeys(FIGURES, (ABOVE_0[0], FINITE[1])))
         if self.accuracy is not None and self.accuracy > 1:
             raise ValueError(f"requirement.accuracy={self.accuracy!r} is above 1 (0.9 means 90 %)")
-        if self.prefer not in (None, *FIGURES):
-            raise ValueError(f"requirement.prefer={self.prefer!r} is none of: {', '.join(FIGURES)}")
+        if self.prefer is not None:
+            check_choice(self.prefer, "requirement.prefer", FIGURES)
 
     @property
     def ranked_by(self) -> str:
@@ -55,32 +61,19 @@ class Requirement:
 
 
 @dataclass(frozen=True)
-class Design:
-    """One way to run the net, and what it comes to; ``None``: not known.
+class Design(Figures):
+    """One way to run the net, and what it comes to.
 
     Attributes:
         name: for people, such as ``layer3.2, rate 0.9, rle``; no two designs share one.
         scenario: ``LC`` (all on the device), ``RC`` (all on the server) or ``SC`` (split).
-        accuracy: 0..1; ``accuracy_low`` and ``accuracy_high`` are its interval where it was
-            predicted, and ``None`` where it was measured.
-        p95_ms: latency that 95 % of the frames keep.
-        frames_per_s: that device, channel and server carry.
-        device_memory_bytes: weights and features on the device.
-        device_macs: multiply-accumulates of the device for a frame.
-        energy_J: of the device for a frame.
-        payload_bytes: sent for a frame.
+        accuracy_low, accuracy_high: its interval where it was predicted; ``None``: measured.
         layer, rate, codec: of the split, where there is one.
     """
 
     name: str
     scenario: str
-    accuracy: float | None = None
-    p95_ms: float | None = None
-    frames_per_s: float | None = None
-    device_memory_bytes: float | None = None
-    device_macs: float | None = None
-    energy_J: float | None = None  # noqa: N815
-    payload_bytes: float | None = None
+    _: KW_ONLY
     accuracy_low: float | None = None
     accuracy_high: float | None = None
     layer: str | None = None
@@ -88,12 +81,9 @@ class Design:
     codec: str | None = None
 
     def __post_init__(self) -> None:
-        if self.scenario not in SCENARIOS:
-            raise ValueError(f"scenario={self.scenario!r} is none of: {', '.join(SCENARIOS)}")
-        for key in (*FIGURES, "accuracy_low", "accuracy_high"):
-            value = getattr(self, key)
-            if value is not None and not (_is_number(value) and value >= 0):
-                raise ValueError(f"{key}={value!r} of design {self.name} is no number from 0 on")
+        check_choice(self.scenario, "scenario", tuple(SCENARIOS))
+        bounded = (*FIGURES, "accuracy_low", "accuracy_high")
+        check(self, f"design {self.name}", **dict.fromkeys(bounded, FINITE))
         bounds = (self.accuracy_low, self.accuracy, self.accuracy_high)
         given = [bound for bound in bounds if bound is not None]
         if given != sorted(given) or given[-1:] > [1] or len(given) == len(bounds) - 1:
@@ -141,11 +131,6 @@ def misses(design: Design, requirement: Requirement) -> tuple[Miss, ...]:
         if by is None or by > 0:
             found.append(Miss(key, wanted, got, by))
     return tuple(found)
-
-
-def _is_number(value: object) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(float(value))  # type: ignore[arg-type]
 
 
 def as_text(value: float) -> str:

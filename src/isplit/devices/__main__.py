@@ -20,11 +20,10 @@ import numpy as np
 
 from isplit.devices.evaluation import hold_out, hold_out_families, summary
 from isplit.devices.fitting import CALIBRATION_NETS, Net, fit
-from isplit.devices.measure import NETS, measure, runtimes
+from isplit.devices.measure import NETS, measure, runtimes, works_of
 from isplit.devices.measurements import Systems, read_measurements, write_measurements
-from isplit.devices.nets import works_of
-from isplit.devices.presets import save_device
 from isplit.files import write_json
+from isplit.presets import save_preset
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -116,7 +115,7 @@ def _write(systems: Systems, path: Path, statistic: str, out: Path) -> None:
         confidence="measured" if can_hold_out else "weak: too few nets to hold any out",
         measured={str(net): ms for net, ms in nets.items()},
     )
-    save_device(device, out)
+    save_preset(device, out)
     trust = "unknown: too few nets" if device.error is None else f"{device.error:.1%}, median"
     print(f"written: {out} ({device.nets} nets; error for nets held out {trust})")
 

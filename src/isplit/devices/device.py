@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from isplit.point import Work
+from isplit.presets import FINITE, check, load_preset
+
+TIMES = ("seconds_per_dense_mac", "seconds_per_depthwise_mac", "seconds_per_layer")
 
 
 @dataclass(frozen=True)
@@ -52,16 +55,12 @@ class Device:
     measured: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        times = ("seconds_per_dense_mac", "seconds_per_depthwise_mac", "seconds_per_layer")
-        for key in (*times, "error", "power_W", "memory_bytes"):
-            value = getattr(self, key)
-            if value is None and key not in ("seconds_per_dense_mac", "seconds_per_layer"):
-                continue
-            is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not is_number or not math.isfinite(value) or value < 0:
-                raise ValueError(f"device.{key}={value!r} is no number from 0 on")
-        if not any(getattr(self, key) for key in times):
-            raise ValueError(f"device.{times[0]}=0: {self.name} would take no time for anything")
+        given = [
+            key for key in TIMES if key != TIMES[1] or self.seconds_per_depthwise_mac is not None
+        ]
+        check(self, "device", **dict.fromkeys((*given, "error", "power_W", "memory_bytes"), FINITE))
+        if not any(getattr(self, key) for key in TIMES):
+            raise ValueError(f"device.{TIMES[0]}=0: {self.name} would take no time for anything")
         if self.power_W is not None and not self.power_kind:
             raise ValueError(f"device.power_kind of {self.name} must say how power_W was measured")
 
@@ -97,15 +96,25 @@ class Device:
         """
         if not seconds > 0 or not math.isfinite(seconds) or not self.seconds(work) > 0:
             raise ValueError(f"device={self.name} cannot be anchored to a net of {seconds!r} s")
+        known = {key: getattr(self, key) for key in TIMES if getattr(self, key) is not None}
         factor = seconds / self.seconds(work)
-        depthwise = self.seconds_per_depthwise_mac
-        return replace(
-            self,
-            seconds_per_dense_mac=self.seconds_per_dense_mac * factor,
-            seconds_per_depthwise_mac=None if depthwise is None else depthwise * factor,
-            seconds_per_layer=self.seconds_per_layer * factor,
-        )
+        return replace(self, **{key: value * factor for key, value in known.items()})
 
     def joules(self, seconds: float) -> float | None:
         """Energy of computing for so long; ``None`` where no power was measured."""
         return None if self.power_W is None else self.power_W * seconds
+
+
+def load_device(name: str, key: str = "device") -> Device:
+    """The device of a preset of ``conf/device``, or of a YAML file.
+
+    Args:
+        key: that the user typed.
+
+    Raises:
+        ValueError: see :func:`isplit.presets.load_preset`.
+
+    >>> load_device("pi4").power_kind
+    'wall, SPEC PTDaemon, mean of a ResNet-50 run'
+    """
+    return load_preset(Device, name, "device", key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -35,9 +35,7 @@ class HeldOut:
             asdict(net) | {"measured_ms": measured, "predicted_ms": predicted}
             for net, (measured, predicted) in self.nets.items()
         ]
-        chosen = [asdict(net) for net in self.calibration]
-        first = {"system": self.system, "precision": self.precision}
-        return first | {"calibration": chosen, "nets": nets}
+        return asdict(replace(self, nets={})) | {"nets": nets}
 
 
 def hold_out(systems: Systems, works: Mapping[Net, Work]) -> list[HeldOut]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import math
 import warnings
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, median
@@ -39,19 +38,18 @@ def read_measurements(path: Path, statistic: str = "mean_ms") -> Systems:
             needed = (*NEEDED, statistic)
             if missing := [name for name in needed if name not in (reader.fieldnames or ())]:
                 raise ValueError(f"column {missing[0]} is missing; needed are {', '.join(needed)}")
-            rows = [(reader.line_num, row) for row in reader]
-        filled = [(line, row) for line, row in rows if (row[statistic] or "").strip()]
-        if len(filled) < len(rows):
-            warnings.warn(
-                f"{path}: {len(rows) - len(filled)} rows without {statistic}", stacklevel=2
-            )
-        found: defaultdict[tuple[str, str], defaultdict[Net, list[float]]]
-        found = defaultdict(lambda: defaultdict(list))
-        for line, row in filled:
-            key, net, ms = _measurement(line, row, statistic)
-            found[key][net].append(ms)
+            found: dict[tuple[str, str], dict[Net, list[float]]] = {}
+            empty = 0
+            for row in reader:
+                if not (row[statistic] or "").strip():
+                    empty += 1
+                    continue
+                key, net, ms = _measurement(reader.line_num, row, statistic)
+                found.setdefault(key, {}).setdefault(net, []).append(ms)
     except (ValueError, csv.Error) as error:
         raise ValueError(f"--measurements {path}: {error}") from error
+    if empty:
+        warnings.warn(f"{path}: {empty} rows without {statistic}", stacklevel=2)
     return {key: {net: median(ms) for net, ms in nets.items()} for key, nets in found.items()}
 
 

@@ -15,7 +15,6 @@ import yaml
 
 COMMENT = re.compile(r"\s#\s+(.*)$")
 NO_KEYS = ("defaults", "hydra")  # of isplit
-PRESETS = ("channel", "device", "requirement")  # figures, checked where they are read
 OTHERS_KEYS = "# @package _global_\n"  # begins a file that changes keys of other groups
 
 
@@ -56,7 +55,6 @@ def options(group: str) -> dict[str, Option]:
 def groups() -> list[str]:
     """The names of the groups whose options have keys of their own."""
     folders = sorted(path.name for path in conf_folder().iterdir() if path.is_dir())
-    folders = [name for name in folders if name not in PRESETS]
     return [name for name in folders if any(one.keys for one in options(name).values())]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from isplit.network.measure import measure
 from isplit.network.peer import PORT, peer
-from isplit.network.presets import save_channel
+from isplit.presets import save_preset
 
 
 def main(words: list[str] | None = None) -> int:
@@ -31,7 +31,7 @@ def main(words: list[str] | None = None) -> int:
             _serve(asked.host, asked.port)
         else:
             channel = measure(asked.host, asked.port, asked.seconds, asked.packets)
-            save_channel(channel, asked.out)
+            save_preset(channel, asked.out)
             print(f"written: {asked.out}")
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)

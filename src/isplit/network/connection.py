@@ -8,9 +8,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from isplit.network.clock import NEVER, Clock
+from isplit.network.ends import NEVER, QUICK_ACKS, Clock, Receiver
 from isplit.network.link import Link
-from isplit.network.receiver import QUICK_ACKS, Receiver
 from isplit.network.segments import Ack, Segment
 from isplit.network.sender import Sender
 from isplit.network.transport import IP_TCP_BYTES, Tcp

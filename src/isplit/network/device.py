@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 import numpy as np
 
 from isplit.network.link import links
-from isplit.network.setting import Setting
-from isplit.network.tcp import Ready, Sent, Transfers, connect, stream
-from isplit.network.transport import Tcp, Udp
-from isplit.network.udp import send_datagrams
+from isplit.network.setting import Ready, Sent, Setting
+from isplit.network.tcp import Transfers, connect, stream
+from isplit.network.transport import Tcp, Udp, send_datagrams
 
 WHOLE = Udp(partial="drop")  # an answer is of no use in parts
 
@@ -38,9 +38,7 @@ class Device:
         self.sent_s = 0.0  # when the network has taken all that was handed to it
         self.computed_s = 0.0
         self.busy_s = 0.0
-        self.dropped: list[
-            tuple[int, float]
-        ] = []  # numbers and arrivals, until somebody takes them
+        self.dropped: list[tuple[int, float]] = []  # number and arrival, until somebody takes them
         channel, tcp = setting.channel, setting.transport
         if channel and isinstance(tcp, Tcp):
             self.there, self.back = connect(channel, tcp), connect(channel, tcp, upwards=False)
@@ -55,15 +53,13 @@ class Device:
         if self.setting.work.payload_bytes is None:
             return (Sent(frame, frame.ready_s, 0) for frame in frames)
         if self.known:
-            return stream(self.known[0], self.there, frames, self._note_sent)
+            return stream(self.known[0], self.there, frames, partial(setattr, self, "sent_s"))
         return self._datagrams(frames)
 
     def answer(self, now_s: float) -> float | None:
         """When the answer that the server sends now arrives; ``None``: it is lost."""
-        if self.known and self.reply_s is not None:
-            return now_s + self.reply_s
         if self.known:
-            return now_s + self.known[1].draw(self.back, 0.0).delivered_s
+            return now_s + (self.reply_s or self.known[1].draw(self.back, 0.0).delivered_s)
         return send_datagrams(self.down, WHOLE, now_s, self.setting.work.answer_bytes).delivered_s
 
     def energy_j(self, one: Sent) -> float:
@@ -93,9 +89,6 @@ class Device:
             self.busy_s += spent_s
             starts.append(start_s)
             yield Ready(number, arrival_s, start_s, self.computed_s)
-
-    def _note_sent(self, time_s: float) -> None:
-        self.sent_s = time_s
 
     def _datagrams(self, frames: Iterable[Ready]) -> Iterator[Sent]:
         udp, payload_bytes = self.setting.transport, self.setting.work.payload_bytes

@@ -11,11 +11,9 @@ from pathlib import Path
 import numpy as np
 import simpy
 
-from isplit.network.arrivals import arrival_times
 from isplit.network.device import Device, make_devices
-from isplit.network.setting import Setting
+from isplit.network.setting import Sent, Setting, arrival_times
 from isplit.network.summary import Fate, Frame, Summary, Tally, table
-from isplit.network.tcp import Sent
 
 
 def simulate(setting: Setting, frames: int, *, seed: int = 0, path: Path | None = None) -> Summary:
@@ -34,7 +32,8 @@ def simulate(setting: Setting, frames: int, *, seed: int = 0, path: Path | None 
     with table(path) as write:
         run = _Run(setting, Tally(write, setting.deadline_s), np.random.default_rng(seed))
         for device in run.devices:
-            times_s = arrival_times(setting.arrival, device.rng, run.phase())
+            phase = run.rng.random() if setting.devices > 1 else 0.0  # they are not in step
+            times_s = arrival_times(setting.arrival, device.rng, phase)
             run.environment.process(run.deliver(device, device.sent(islice(times_s, frames))))
         run.environment.run()
         run.tally.flush()
@@ -52,22 +51,14 @@ class _Run:
         self.serving = False
         self.busy_s = 0.0
 
-    def phase(self) -> float:
-        """Devices that share a server are not in step."""
-        return self.rng.random() if self.setting.devices > 1 else 0.0
-
     def deliver(self, device: Device, sent: Iterator[Sent]) -> Generator[simpy.Event, None, None]:
         """One device's frames, to the server or to its own answer."""
         environment, queue, limit = self.environment, self.queue, self.setting.server_queue
         alone = self.setting.work.payload_bytes is None
         for one in sent:
             if alone or one.delivered_s is None:
-                self.record(
-                    device,
-                    one,
-                    Fate.ANSWERED if alone else Fate.WAY_UP,
-                    one.delivered_s if alone else None,
-                )
+                fate = Fate.ANSWERED if alone else Fate.WAY_UP
+                self.record(device, one, fate, one.delivered_s)
                 continue
             yield environment.timeout(max(0.0, one.delivered_s - environment.now))
             if self.serving and len(queue) >= limit:
@@ -96,9 +87,8 @@ class _Run:
         """Answer a batch, and take the next."""
         for device, one in batch:
             answered_s = device.answer(self.environment.now)
-            self.record(
-                device, one, Fate.WAY_DOWN if answered_s is None else Fate.ANSWERED, answered_s
-            )
+            fate = Fate.WAY_DOWN if answered_s is None else Fate.ANSWERED
+            self.record(device, one, fate, answered_s)
         self.serving = False
         if self.queue:
             self.serve()
@@ -132,9 +122,7 @@ def _summary(run: _Run) -> Summary:
         partial=tally.partial,
         missed=None if setting.deadline_s is None else tally.late + taken - answered,
         mean_s=tally.total_s / answered if answered else math.nan,
-        p50_s=tally.percentile(0.5),
-        p95_s=tally.percentile(0.95),
-        p99_s=tally.percentile(0.99),
+        **{f"p{part}_s": tally.percentile(part / 100) for part in (50, 95, 99)},
         duration_s=duration_s,
         device_busy=sum(device.busy_s for device in devices) / shared_s,
         link_busy=air_s / shared_s,

@@ -35,18 +35,16 @@ def measure(host: str, port: int, seconds: float, packets: int) -> Channel:
             f"seconds={seconds} is not within 0 and {LONGEST_S:g}, or packets={packets} is below 1"
         )
     try:
-        up_bit_s = _up(host, port, seconds)
-        down_bit_s = _down(host, port, seconds)
+        up_bit_s, down_bit_s = (_rate(host, port, seconds, way) for way in ("up", "down"))
     except (OSError, ValueError) as error:
         raise ValueError(f"no peer answers at {host} port {port}: {error}") from error
     trips_s = _echoes(host, port, packets)
     came = [trip_s for trip_s in trips_s if trip_s is not None]
     if not came:
         raise ValueError(f"no UDP packet came back from {host} port {port}: is it let through?")
-    headers = MTU_BYTES / (MTU_BYTES - IP_TCP_BYTES)
     return Channel(
-        up_bit_s=round(up_bit_s * headers),
-        down_bit_s=round(down_bit_s * headers),
+        up_bit_s=up_bit_s,
+        down_bit_s=down_bit_s,
         round_trip_s=round(min(came), 6),
         jitter_s=round((statistics.fmean(came) - min(came)) / 2, 6),
         loss=round(1 - (len(came) / len(trips_s)) ** 0.5, 6),
@@ -58,17 +56,14 @@ def measure(host: str, port: int, seconds: float, packets: int) -> Channel:
     )
 
 
-def _up(host: str, port: int, seconds: float) -> float:
+def _rate(host: str, port: int, seconds: float, way: str) -> int:
+    """In bit/s with headers, ``up`` or ``down``."""
     with socket.create_connection((host, port), timeout=SILENCE_S) as connection:
-        connection.sendall(b"up\n")
-        send_for(connection, seconds)
-        return float(connection.recv(64))
-
-
-def _down(host: str, port: int, seconds: float) -> float:
-    with socket.create_connection((host, port), timeout=SILENCE_S) as connection:
-        connection.sendall(f"down {seconds}\n".encode())
-        return received_rate(connection)
+        connection.sendall(f"{way} {seconds}\n".encode())
+        if way == "up":
+            send_for(connection, seconds)
+        rate = float(connection.recv(64)) if way == "up" else received_rate(connection)
+    return round(rate * MTU_BYTES / (MTU_BYTES - IP_TCP_BYTES))
 
 
 def _echoes(host: str, port: int, packets: int) -> list[float | None]:

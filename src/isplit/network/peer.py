@@ -26,7 +26,7 @@ def peer(host: str, port: int) -> Iterator[int]:
     """Answer measurements in threads while the block runs; the port (one of its own for 0)."""
     with (
         _Tcp((host, port), _Stream) as tcp,
-        _Udp((host, tcp.server_address[1]), _Echo) as udp,
+        socketserver.UDPServer((host, tcp.server_address[1]), _Echo) as udp,
     ):
         for server in (tcp, udp):
             threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -61,23 +61,16 @@ class _Tcp(socketserver.ThreadingTCPServer):
     daemon_threads = True
 
 
-class _Udp(socketserver.UDPServer):
-    max_packet_size = 2048
+class _Stream(socketserver.StreamRequestHandler):
+    timeout, rbufsize = SILENCE_S, 0
 
-
-class _Stream(socketserver.BaseRequestHandler):
     def handle(self) -> None:
-        connection: socket.socket = self.request
-        connection.settimeout(SILENCE_S)
         with contextlib.suppress(OSError, ValueError):  # whoever asks wrongly gets nothing
-            line = b""
-            while not line.endswith(b"\n") and len(line) < 32:
-                line += connection.recv(1) or b"\n"
-            task, *seconds = line.decode("ascii").split()
+            task, *seconds = self.rfile.readline(32).decode("ascii").split()
             if task == "up":
-                connection.sendall(f"{received_rate(connection)}\n".encode())
+                self.request.sendall(f"{received_rate(self.request)}\n".encode())
             elif task == "down" and 0 < (wanted_s := float(seconds[0])) <= LONGEST_S:
-                send_for(connection, wanted_s)
+                send_for(self.request, wanted_s)
 
 
 class _Echo(socketserver.BaseRequestHandler):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from isplit.network.clock import MOST_DOUBLINGS, NEVER, Clock
+from isplit.network.ends import MOST_DOUBLINGS, NEVER, Clock
 from isplit.network.segments import Ack, Segment, Segments
 from isplit.network.transport import Tcp
 from isplit.network.window import Window

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
+from typing import NamedTuple
 
 import numpy as np
 
-from isplit.network.arrivals import Arrival
 from isplit.network.channel import Channel
-from isplit.network.limits import FROM_0, FROM_1, check
 from isplit.network.transport import Tcp, Udp
+from isplit.presets import ABOVE_0, FROM_0, FROM_1, check, check_choice
 
+KINDS = ("periodic", "poisson", "trace")
 Seconds = float | Callable[[np.random.Generator], float]
 
 
@@ -55,6 +57,29 @@ class Power:
 
 
 @dataclass(frozen=True)
+class Arrival:
+    """The frames of one device.
+
+    Attributes:
+        kind: ``periodic``, ``poisson`` or ``trace``.
+        rate_hz: frames a second, on average.
+        times_s: of the frames of a trace, which repeats after its last.
+    """
+
+    kind: str = "periodic"
+    rate_hz: float = 30.0
+    times_s: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_choice(self.kind, "arrival.kind", KINDS)
+        check(self, "arrival", rate_hz=ABOVE_0)
+        if self.kind == "trace" and not (
+            self.times_s and np.diff((0.0, *self.times_s)).min() >= 0 < self.times_s[-1]
+        ):
+            raise ValueError("arrival.times_s must not go back, and the last must be above 0")
+
+
+@dataclass(frozen=True)
 class Setting:
     """Who computes for whom.
 
@@ -89,3 +114,41 @@ class Setting:
             raise ValueError("setting.channel is missing: work.payload_bytes travels over one")
         check(self, "setting", devices=FROM_1, batch=FROM_1, device_queue=FROM_0)
         check(self, "setting", server_queue=FROM_0, deadline_s=FROM_0)
+
+
+class Ready(NamedTuple):
+    """A frame at the device that waits to be sent."""
+
+    number: int
+    arrival_s: float
+    start_s: float
+    ready_s: float
+
+
+class Sent(NamedTuple):
+    """What became of it; ``delivered_s`` is ``None`` when it is lost."""
+
+    frame: Ready
+    delivered_s: float | None
+    wire_bytes: int
+    missing: int = 0
+
+
+def arrival_times(
+    arrival: Arrival, rng: np.random.Generator, phase: float = 0.0
+) -> Iterator[float]:
+    """Seconds at which frames are taken, without end; ``phase`` (0..1) delays the period."""
+    if arrival.kind == "periodic":
+        return ((number + phase) / arrival.rate_hz for number in count())
+    if arrival.kind == "trace":
+        times_s = arrival.times_s
+        return (round_ * times_s[-1] + time_s for round_ in count() for time_s in times_s)
+    return _poisson(arrival.rate_hz, rng)
+
+
+def _poisson(rate_hz: float, rng: np.random.Generator) -> Iterator[float]:
+    now_s = 0.0
+    while True:
+        for gap_s in rng.exponential(1 / rate_hz, 1024).tolist():
+            now_s += gap_s
+            yield now_s

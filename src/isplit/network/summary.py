@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from isplit.files import replacing
+
 STEPS = 1000  # of a percentile, per factor of e: 0.1 % wide
 LEAST_S = 1e-9
 AT_ONCE = 4096
@@ -136,12 +138,7 @@ def table(path: Path | None) -> Iterator[Callable[[Iterable[Frame]], Any]]:
     if path is None:
         yield lambda frames: None
         return
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(Frame._fields)
-            yield writer.writerows
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(Frame._fields)
+        yield writer.writerows

@@ -10,19 +10,22 @@ import copy
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 
 from isplit.network.channel import Channel
-from isplit.network.clock import NEVER
 from isplit.network.connection import Connection
+from isplit.network.ends import NEVER
 from isplit.network.link import links
+from isplit.network.setting import Ready, Sent
 from isplit.network.transport import Tcp
 
 VARIANTS = 1024  # transfers made from one state before they are drawn from, where chance plays
 MOST_MADE = 50_000  # transfers kept
 MOST_TIMEOUTS = 8  # after which a window is at its least anyway
+
+
+Told = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -49,24 +52,6 @@ class Transfer:
     seed: int
 
 
-class Ready(NamedTuple):
-    """A frame at the device that waits to be sent."""
-
-    number: int
-    arrival_s: float
-    start_s: float
-    ready_s: float
-
-
-class Sent(NamedTuple):
-    """What became of it; ``delivered_s`` is ``None`` when it is lost."""
-
-    frame: Ready
-    delivered_s: float | None
-    wire_bytes: int
-    missing: int = 0
-
-
 def connect(channel: Channel, tcp: Tcp, *, upwards: bool = True) -> Connection:
     """A fresh connection on an idle channel; its data goes up (device to server) or down."""
     up, down = links(channel, np.random.default_rng(0))
@@ -85,19 +70,9 @@ def transfer(
     0.005084
     """
     after = _begun(connection, write_s, payload_bytes, seed)
-    delivered_s = next(after.run(NEVER))
-    deque(after.run(NEVER), maxlen=0)
-    last_sent_s, quiet_s = after.sender.last_sent_s, after.now_s
-    return Transfer(
-        delivered_s - write_s,
-        last_sent_s - write_s,
-        quiet_s - write_s,
-        after.wire_bytes,
-        connection,
-        write_s,
-        after,
-        seed,
-    )
+    delivered_s, *_ = after.run(NEVER)
+    times_s = (delivered_s - write_s, after.sender.last_sent_s - write_s, after.now_s - write_s)
+    return Transfer(*times_s, after.wire_bytes, connection, write_s, after, seed)
 
 
 class Transfers:
@@ -136,10 +111,7 @@ class Transfers:
 
 
 def stream(
-    transfers: Transfers,
-    connection: Connection,
-    frames: Iterable[Ready],
-    sent: Callable[[float], None],
+    transfers: Transfers, connection: Connection, frames: Iterable[Ready], sent: Told
 ) -> Iterator[Sent]:
     """Frames in the order in which they are delivered over one connection that persists.
 
@@ -173,12 +145,12 @@ def stream(
 def _together(
     live: Connection,
     clock_s: float,
-    frame: Ready,
+    first: Ready,
     following: Ready | None,
     waiting: Iterator[Ready],
 ) -> Generator[Sent, None, Ready | None]:
     """Frames until none is under way; the first one after that."""
-    under_way, told_bytes, payload_bytes = deque([frame]), 0, live.payload_bytes
+    under_way, told_bytes, payload_bytes = deque([first]), 0, live.payload_bytes
     while True:
         until_s = following.ready_s - clock_s if following else NEVER
         for delivered_s in live.run(until_s):

@@ -17,11 +17,8 @@ class Window:
     """
 
     def __init__(self, tcp: Tcp, undisturbed: Callable[[], float]) -> None:
-        self.size, self.initial, self.threshold = (
-            tcp.initial_window,
-            tcp.initial_window,
-            NO_THRESHOLD,
-        )
+        self.size = self.initial = tcp.initial_window
+        self.threshold = NO_THRESHOLD
         self.idle_restart = tcp.idle_restart
         cubic = tcp.congestion_control == "cubic"
         self.growth: Cubic | Reno = Cubic() if cubic else Reno()
@@ -33,14 +30,8 @@ class Window:
     def state(self, now_s: float) -> tuple[object, ...]:
         """What growth depends on."""
         found = self.hystart is not None and self.hystart.found
-        return (
-            self.size,
-            self.threshold,
-            self.acks,
-            self.limited,
-            found,
-            *self.growth.state(now_s),
-        )
+        own = self.size, self.threshold, self.acks, self.limited, found
+        return (*own, *self.growth.state(now_s))
 
     def grow(self, delivered: int, now_s: float, rtt_s: float) -> None:
         """After an acknowledgement of new data, outside of recovery."""

@@ -30,6 +30,7 @@ from isplit.runs.curves import seen_of
 from isplit.studies.agreement.study import agreement_study
 from isplit.studies.classes.study import classes_study
 from isplit.studies.collect import Collection, collect
+from isplit.studies.latency.study import latency_study
 from isplit.studies.seen import Look
 from isplit.tracking import log_findings
 
@@ -38,9 +39,14 @@ log = logging.getLogger(__name__)
 Study = Callable[[Collection, Look, Mapping[str, Any]], Findings]
 """Findings from the runs, from what their nets show, and from the keys of ``study``."""
 
-STUDIES: dict[str, Study] = {"agreement": agreement_study, "classes": classes_study}
+STUDIES: dict[str, Study] = {
+    "agreement": agreement_study,
+    "classes": classes_study,
+    "latency": latency_study,
+}
 """What ``study=`` can ask for: a new one is a function and a line here."""
 
+PLACES = ("device", "server", "channel", "requirement")
 PROGRAMS = ("isplit", "torch", "torchvision", "lightning", "scipy", "grad-cam")
 
 
@@ -65,7 +71,8 @@ def analyze(cfg: DictConfig) -> None:
     with config.loggers(cfg, folder, "analyze") as loggers:
         text = OmegaConf.to_yaml(cfg, resolve=True)
         write_text(folder / "config.yaml", text)
-        options = config.plain(cfg.study)
+        places = {key: config.plain(cfg.get(key)) for key in PLACES}
+        options = config.plain(cfg.study) | places
         findings = STUDIES[cfg.study.name](found, partial(seen_of, cfg), options)
         write_findings(findings, folder)
         versions = {name: version(name) for name in PROGRAMS}

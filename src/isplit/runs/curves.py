@@ -15,6 +15,7 @@ from isplit.importance.curve import Curve, PredictorCost
 from isplit.importance.heatmaps import has_map, heat_maps, overlays
 from isplit.runs.base import curves_of, reopen_baseline
 from isplit.runs.reopened import Reopened, merged, reopened_or_why_not, why
+from isplit.runs.sides import sides_of
 from isplit.studies.run_folder import Run
 from isplit.studies.seen import Pictures, Seen
 
@@ -28,8 +29,10 @@ def seen_of(cfg: DictConfig, run: Run) -> Seen:
     """The study's curves for the condition of ``run``, and pictures where they can be made."""
     ready = reopened_or_why_not(cfg, run)
     curves, costs, missing = curves_and_costs(cfg, run, ready)
-    pictures = pictures_of(cfg, ready) if isinstance(ready, Reopened) else None
-    return Seen(curves, costs, missing, pictures)
+    if isinstance(ready, str):
+        return Seen(curves, costs, missing)
+    sides = sides_of(cfg, ready) if cfg.study.get("image") else None
+    return Seen(curves, costs, missing, pictures_of(cfg, ready), sides)
 
 
 def curves_and_costs(cfg: DictConfig, run: Run, ready: Reopened | str) -> Found:
@@ -41,6 +44,8 @@ def curves_and_costs(cfg: DictConfig, run: Run, ready: Reopened | str) -> Found:
     """
     kinds = list(cfg.study.predictors)
     curves, missing = {}, []
+    if isinstance(ready, Reopened) and not (kinds or cfg.study.reductions or cfg.study.untrained):
+        return {}, {}, []
     if isinstance(ready, Reopened):
         try:
             curves = dict(_computed(cfg, ready))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isplit.importance.curve import Curve, PredictorCost
-from isplit.point import SplitPoint
+from isplit.point import SplitPoint, Work
 from isplit.studies.collect import Run
 
 
@@ -30,6 +31,43 @@ class Pictures:
 
 
 @dataclass(frozen=True)
+class Sent:
+    """What travels a frame, and what it does to accuracy; times as measured on this machine.
+
+    Attributes:
+        name: how it is coded.
+        accuracy: on all test images, 0..1.
+    """
+
+    name: str
+    accuracy: float
+    payload_bytes: float
+    encode_s: float = 0.0
+    decode_s: float = 0.0
+
+
+Lost = Mapping[str, Any]
+"""A row of accuracy where packets are lost."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What the unsplit net costs in two parts, and its image where that travels.
+
+    Attributes:
+        parts: work of head and tail, by position of the split point.
+        encoder_params: of a run's bottleneck.
+        under_loss: measures a run's split over UDP.
+    """
+
+    whole: Work
+    parts: Sequence[tuple[Work, Work]]
+    image: Sent
+    encoder_params: Callable[[Run], int]
+    under_loss: Callable[[Run], list[Lost]]
+
+
+@dataclass(frozen=True)
 class Seen:
     """What the net and the images of a condition show today.
 
@@ -43,6 +81,7 @@ class Seen:
     costs: Mapping[str, PredictorCost] = field(default_factory=dict)
     left_out: Sequence[str] = ()
     pictures: Pictures | None = None
+    sides: Sides | None = None
 
 
 Look = Callable[[Run], Seen]

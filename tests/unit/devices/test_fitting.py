@@ -12,15 +12,14 @@ import pytest
 import torch
 from torch import nn
 
-from isplit.devices import Device, Work, fit, load_device, preset_names, save_device
+from isplit.devices import Device, Work, fit, load_device
 from isplit.devices.__main__ import main
 from isplit.devices.fitting import Net, calibration
-from isplit.devices.measure import measure
+from isplit.devices.measure import build, measure, works_of
 from isplit.devices.measurements import read_measurements
-from isplit.devices.nets import build, works_of
-from isplit.devices.presets import device_from
 from isplit.graph import split_at, split_points, trace
 from isplit.graph.work import split_work, total_work
+from isplit.presets import preset_names, preset_of, save_preset
 
 PUBLIC = Path(__file__).parents[4] / "shared" / "presets" / "mlperf_cpu_latency.csv"
 HEADER = "system,model,width_mult,image_size,precision,mean_ms"
@@ -107,7 +106,7 @@ def test_energy_only_where_power_was_measured():
 
 @pytest.mark.parametrize("value", [-1e-9, float("nan"), float("inf"), "fast", True, None])
 def test_times_that_cannot_be(value):
-    with pytest.raises(ValueError, match=r"device.seconds_per_layer=.* is no number from 0 on"):
+    with pytest.raises(ValueError, match=r"device.seconds_per_layer=.* is not within 0 and"):
         Device("x", 1e-9, 1e-9, value)
     with pytest.raises(ValueError, match="x would take no time"):
         Device("x", 0, 0, 0)
@@ -125,9 +124,9 @@ def test_anchored_to_a_net_it_is_exact_there_and_the_same_elsewhere_but_for_a_fa
 
 def test_files_of_devices(tmp_path):
     path = tmp_path / "mine.yaml"
-    save_device(TRUE, path)
+    save_preset(TRUE, path)
     assert load_device(str(path)) == TRUE
-    with pytest.raises(ValueError, match="device='pie' is neither a file nor one of: jetson_nano"):
+    with pytest.raises(ValueError, match="device='pie' is neither a file nor one of jetson_nano"):
         load_device("pie")
     path.write_text("a: [")
     with pytest.raises(ValueError, match=r"device=.*mine.yaml"):
@@ -136,12 +135,16 @@ def test_files_of_devices(tmp_path):
     with pytest.raises(ValueError, match="does not hold keys and values"):
         load_device(str(path))
     with pytest.raises(ValueError, match=r"device.speed is unknown; known are name"):
-        device_from({"speed": 3})
+        preset_of(Device, {"speed": 3}, "device")
     with pytest.raises(ValueError, match=r"device.seconds_per_layer must be given"):
-        device_from({"name": "x", "seconds_per_dense_mac": 1.0, "seconds_per_depthwise_mac": None})
+        preset_of(
+            Device,
+            {"name": "x", "seconds_per_dense_mac": 1.0, "seconds_per_depthwise_mac": None},
+            "device",
+        )
 
 
-@pytest.mark.parametrize("name", preset_names())
+@pytest.mark.parametrize("name", preset_names("device"))
 def test_presets_say_where_they_are_from_and_come_near_what_was_measured(name):
     device = load_device(name)
     assert device.name == name

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from isplit.network import Channel, Udp, carriers, erased, lost_packets
-from isplit.network.link import links
-from isplit.network.loss import Losses
-from isplit.network.trace import Opportunities, read_trace
-from isplit.network.udp import packet_sizes, send_datagrams
+from isplit.network.channel import Opportunities, read_trace
+from isplit.network.link import Losses, links
+from isplit.network.transport import packet_sizes, send_datagrams
 
 
 def runs(fates):

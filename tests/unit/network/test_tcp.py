@@ -10,7 +10,8 @@ import pytest
 
 from isplit.network import Channel, Tcp, connect, transfer
 from isplit.network.congestion import Cubic, Reno
-from isplit.network.tcp import Ready, Transfers, stream
+from isplit.network.setting import Ready
+from isplit.network.tcp import Transfers, stream
 
 SEGMENT, HEADERS = 1448, 52
 MEASURED = Path(__file__).parents[4] / "shared" / "data" / "tcp_transfers.csv"

@@ -1,0 +1,67 @@
+"""What the two sides of a reopened net cost, and what sending its images as they are does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import partial
+
+import torch
+from omegaconf import DictConfig
+from torch import Tensor
+
+from isplit.bottleneck import make_bottleneck
+from isplit.codec import from_config
+from isplit.evaluate import evaluate
+from isplit.graph.work import split_work, total_work
+from isplit.runs.erasures import under_loss
+from isplit.runs.reopened import Reopened
+from isplit.stages import tested
+from isplit.studies.run_folder import Run
+from isplit.studies.seen import Sent, Sides
+
+BATCH = 100
+
+
+def sides_of(cfg: DictConfig, ready: Reopened) -> Sides:
+    """Work of head and tail at every point, and the bytes and accuracy of the image itself."""
+    traced, points = ready.base.traced, ready.base.points
+    size = ready.bench.data.image_size
+    image = Sent("raw pixels", tested(ready.base.stored).accuracy, 3 * size * size)
+    return Sides(
+        whole=total_work(traced),
+        parts=split_work(traced, points),
+        image=_jpeg(ready, cfg.study.quality) if cfg.study.image == "jpeg" else image,
+        encoder_params=partial(_encoder_params, ready),
+        under_loss=partial(under_loss, cfg, ready),
+    )
+
+
+def _encoder_params(ready: Reopened, run: Run) -> int:
+    point, rate = ready.base.points[run.result.split.index], run.result.bottleneck.compression_rate
+    with torch.device("meta"):
+        return sum(p.numel() for p in make_bottleneck(point, rate).encoder.parameters())
+
+
+def _jpeg(ready: Reopened, quality: int) -> Sent:
+    """All test images as JPEG: what the unsplit net answers from them, mean bytes and seconds."""
+    data, codec = ready.bench.data, from_config({"name": "jpeg", "quality": quality})
+    preparation = data.preparation
+    black, white = (preparation.normalised(torch.full((3, 1, 1), v)) for v in (0, 255))
+    sums = [0.0, 0.0, 0.0]
+
+    def decoded() -> Iterator[tuple[Tensor, Tensor]]:
+        for images, labels in data.loader("test", BATCH):
+            pixels = (255 * (images - black) / (white - black)).round().to(torch.uint8).numpy()
+            start_s = time.process_time()
+            payloads = codec.encode(pixels)
+            middle_s = time.process_time()
+            seen = torch.from_numpy(codec.decode(payloads))
+            times_s = middle_s - start_s, time.process_time() - middle_s
+            more = sum(map(len, payloads)), *times_s
+            sums[:] = (total + one for total, one in zip(sums, more, strict=True))
+            yield preparation.normalised(seen), labels
+
+    found = evaluate(ready.base.traced, decoded(), data.num_classes)
+    means = (total / len(found.predictions) for total in sums)
+    return Sent(f"JPEG of quality {quality}", found.accuracy, *means)

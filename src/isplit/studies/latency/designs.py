@@ -1,0 +1,163 @@
+"""The ways to run a net, and what a frame costs in each: simulated on two devices and a channel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import Any
+
+from isplit.devices import Device, load_device
+from isplit.devices.fitting import Net
+from isplit.devices.measure import works_of
+from isplit.network import Arrival, Channel, Power, Setting, Tcp, connect, simulate, transfer
+from isplit.network import Work as FrameWork
+from isplit.point import FLOAT32_BYTES, Work
+from isplit.presets import preset_names, preset_of
+from isplit.requirements import Design, Requirement
+from isplit.studies.collect import Run
+from isplit.studies.seen import Sent, Sides
+
+BOTTLENECK_LAYERS = 2  # on each side
+SATURATED_HZ, SATURATED_FRAMES = 1e4, 40
+SAME_NET = 0.02  # of the multiply-accumulates: by how much the last layer may differ
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a frame is computed, what lies between, what is asked, and the keys of the study."""
+
+    device: Device
+    server: Device
+    channel: Channel
+    requirement: Requirement
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A design with milliseconds of its parts and percentiles.
+
+    ``late``: share of the frames; ``None``: there is no deadline. ``run`` trained its split.
+    """
+
+    design: Design
+    ms: Mapping[str, float]
+    late: float | None
+    run: Run | None
+
+
+def places_of(options: Mapping[str, Any]) -> Places:
+    """From the keys that the user typed.
+
+    Raises:
+        ValueError: device, server or channel is missing, unknown, or cannot be.
+    """
+    for key, group in (("device", "device"), ("server", "device"), ("channel", "channel")):
+        if options[key] is None:
+            known = ", ".join(preset_names(group))
+            raise ValueError(f"{key}=null: study=latency needs one of {known}")
+    server = load_device(options["server"], "server")
+    kinds = {"device": Device, "channel": Channel, "requirement": Requirement}
+    given: dict[str, Any] = {key: preset_of(kinds[key], options[key], key) for key in kinds}
+    return Places(**given, server=server, options=options)
+
+
+def anchored(places: Places, net: str, whole: Work) -> Places:
+    """Device and server scaled to the whole net's measured time, where the user has one.
+
+    A preset that measured this very net is scaled to that.
+    """
+    found = {}
+    for key in ("device", "server"):
+        device, ms = getattr(places, key), places.options[f"{key}_ms"]
+        if ms is None and net in device.measured:
+            macs = works_of([Net.parse(net)])[Net.parse(net)].dense_macs
+            same = abs(macs / max(whole.dense_macs, 1) - 1) < SAME_NET
+            ms = device.measured[net] if same else None
+        found[key] = device if ms is None else device.anchored(whole, ms / 1000)
+    return replace(places, **found)
+
+
+def designs(runs: Sequence[Sequence[Run]], sides: Sides, places: Places) -> Iterator[Timed]:
+    """All on the device, all on the server, and every split; runs of one condition are together."""
+    whole, image, none, first = sides.whole, sides.image, Work(0), runs[0][0]
+    features = [point.feature_bytes for point in first.curve.points]
+    memory = FLOAT32_BYTES * whole.parameters + max(features)
+    local = Design("all on the device", "LC", accuracy=first.result.accuracy.baseline)
+    yield _timed(replace(local, device_memory_bytes=memory), whole, none, None, places)
+    remote = Design(f"all on the server, {image.name}", "RC", accuracy=image.accuracy)
+    yield _timed(replace(remote, device_memory_bytes=0), none, whole, image, places)
+    taken: list[str] = []
+    for same in runs:
+        for index in sorted({run.result.split.index for run in same}):
+            trained = [run for run in same if run.result.split.index == index]
+            result, sent = trained[0].result, [sent_of(run) for run in trained]
+            label, trained_code = result.split.label, result.bottleneck
+            rate = trained_code.compression_rate if trained_code else None
+            name = ", ".join([label, *([f"rate {rate:.4g}"] if rate else []), sent[0].name])
+            taken.append(name)
+            twin = f" #{taken.count(name)}" if taken.count(name) > 1 else ""
+            head, tail = sides.parts[index]
+            params = head.parameters
+            params += sides.encoder_params(trained[0]) if trained_code else 0
+            design = Design(
+                name + twin,
+                "SC",
+                accuracy=fmean(one.accuracy for one in sent),
+                device_memory_bytes=FLOAT32_BYTES * params + max(features[: index + 1]),
+                layer=label,
+                rate=rate,
+            )
+            if trained_code:
+                head += Work(result.cost.encoder_macs, layers=BOTTLENECK_LAYERS)
+                tail += Work(result.cost.decoder_macs, layers=BOTTLENECK_LAYERS)
+            yield replace(_timed(design, head, tail, sent[0], places), run=trained[0])
+
+
+def sent_of(run: Run) -> Sent:
+    """What travels of a finished split: by its codec where it has one, else the code as float32."""
+    result, coded = run.result, getattr(run.result, "codec", None)
+    if coded is None:
+        return Sent("float32", result.accuracy.after_finetune, result.cost.payload_bytes)
+    accuracy: float = vars(result.accuracy)["with_codec"]
+    times_s = coded.encode_ms / 1000, coded.decode_ms / 1000
+    return Sent(coded.name, accuracy, coded.payload_mean_bytes, *times_s)
+
+
+def _timed(design: Design, head: Work, tail: Work, sent: Sent | None, places: Places) -> Timed:
+    """Latency, capacity and energy of simulated frames; ``sent`` is ``None``: nothing travels."""
+    device, channel, options = places.device, places.channel, places.options
+    work, answer_s = FrameWork(device.seconds(head)), 0.0
+    if sent:
+        tail_s, size = places.server.seconds(tail), math.ceil(sent.payload_bytes)
+        work = FrameWork(work.device_s, sent.encode_s, size, sent.decode_s, tail_s)
+        way_down = connect(channel, Tcp(), upwards=False)
+        answer_s = transfer(way_down, work.answer_bytes).delivered_s
+    send_w: float | None = options["send_W"] if sent else 0.0
+    known = device.power_W is not None and send_w is not None
+    power = Power(0.0, device.power_W or 0.0, send_w or 0.0) if known else None
+    frames, asked_ms = options["frames"], places.requirement.p95_ms
+    rate_hz = options["rate_hz"] or places.requirement.frames_per_s or 1.0
+    deadline_s = asked_ms and asked_ms / 1000
+    setting = Setting(work, Arrival(rate_hz=rate_hz), channel, deadline_s=deadline_s, power=power)
+    seen = simulate(setting, frames)
+    full = replace(setting, arrival=Arrival(rate_hz=SATURATED_HZ))
+    one_s, all_s = (simulate(full, count).duration_s for count in (1, SATURATED_FRAMES))
+    server_s = work.decode_s + (tail_s if sent else 0.0)
+    parts = {"device": device.seconds(head), "encode": work.encode_s, "server": server_s}
+    parts["answer"] = answer_s
+    parts["send"] = max(0.0, seen.mean_s - sum(parts.values()))
+    times = parts | {"mean": seen.mean_s, "p50": seen.p50_s, "p99": seen.p99_s}
+    design = replace(
+        design,
+        codec=sent.name if sent else None,
+        p95_ms=1000 * seen.p95_s,
+        frames_per_s=(SATURATED_FRAMES - 1) / (all_s - one_s),
+        device_macs=head.dense_macs + head.depthwise_macs,
+        energy_J=None if seen.energy_j is None else seen.energy_j / frames,
+        payload_bytes=work.payload_bytes or 0,
+    )
+    late = None if seen.missed is None else seen.missed / frames
+    return Timed(design, {f"{key}_ms": 1000 * s for key, s in times.items()}, late, None)
