@@ -21,7 +21,7 @@ LEVELS = [
     },
     {"graph", "bottleneck", "data", "matching"},
     {"backbones", "model", "importance", "evaluate", "devices"},
-    {"stages", "artifact", "report"},
+    {"stages", "artifact", "report", "cut_net"},
     {"studies", "tracking"},
     {"config"},
     {"runs"},

@@ -8,14 +8,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from isplit.data.album import Album
 from isplit.data.choice import class_labels
+from isplit.data.decode import decode
 from isplit.data.images import Batch, Images, Preparation, Split
 from isplit.data.sampler import EpochSampler
 
@@ -120,6 +123,11 @@ class ImageData(lightning.LightningDataModule):
             persistent_workers=self._num_workers > 0,
             generator=torch.Generator().manual_seed(seed),  # else it draws from the global one
         )
+
+    def read(self, files: Sequence[Path]) -> Tensor:
+        """Other images as the network takes them (N, 3, S, S), decoded like those of the set."""
+        pixels = [decode(file.read_bytes(), *self._album.how) for file in files]
+        return self.preparation.normalised(torch.stack(pixels))
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Shuffled and augmented batches of ``train``."""

@@ -30,6 +30,7 @@ from isplit.runs.curves import seen_of
 from isplit.studies.agreement.study import agreement_study
 from isplit.studies.classes.study import classes_study
 from isplit.studies.collect import Collection, collect
+from isplit.studies.payload.study import payload_study
 from isplit.studies.seen import Look
 from isplit.tracking import log_findings
 
@@ -38,7 +39,11 @@ log = logging.getLogger(__name__)
 Study = Callable[[Collection, Look, Mapping[str, Any]], Findings]
 """Findings from the runs, from what their nets show, and from the keys of ``study``."""
 
-STUDIES: dict[str, Study] = {"agreement": agreement_study, "classes": classes_study}
+STUDIES: dict[str, Study] = {
+    "agreement": agreement_study,
+    "classes": classes_study,
+    "payload": payload_study,
+}
 """What ``study=`` can ask for: a new one is a function and a line here."""
 
 PROGRAMS = ("isplit", "torch", "torchvision", "lightning", "scipy", "grad-cam")

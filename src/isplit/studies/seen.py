@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from isplit.cut_net import CutNet
 from isplit.importance.curve import Curve, PredictorCost
 from isplit.point import SplitPoint
 from isplit.studies.collect import Run
@@ -37,12 +38,14 @@ class Seen:
         curves: every predictor's values, by name.
         costs: what each of these took.
         left_out: what could not be computed, and why, in words.
+        net: the net itself with its images, for a study without curves.
     """
 
     curves: Mapping[str, Curve]
     costs: Mapping[str, PredictorCost] = field(default_factory=dict)
     left_out: Sequence[str] = ()
     pictures: Pictures | None = None
+    net: CutNet | None = None
 
 
 Look = Callable[[Run], Seen]
