@@ -306,7 +306,10 @@ REFUSED = [  # the overrides, and the line that is all that is printed
     ),
     ("analyze study.heat_maps=-1", "study.heat_maps=-1 is no whole number from 0 up"),
     ("analyze runs=[]", "runs=[] is none of path, list of paths"),
-    ("analyze study=classs", "study=classs is none of agreement, classes; did you mean classes?"),
+    (
+        "analyze study=classs",
+        "study=classs is none of agreement, classes, payload; did you mean classes?",
+    ),
     ("analyze study=classes study.repeats=0", "study.repeats=0 is no whole number from 1 up"),
     ("analyze seed=1", "seed is no key; did you mean data.seed?"),
 ]

@@ -21,7 +21,7 @@ LEVELS = [
     },
     {"graph", "bottleneck", "data", "matching"},
     {"backbones", "model", "importance", "evaluate", "devices"},
-    {"stages", "artifact", "report", "cut_net"},
+    {"stages", "artifact", "report"},
     {"studies", "tracking"},
     {"config"},
     {"runs"},

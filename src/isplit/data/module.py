@@ -13,7 +13,6 @@ from typing import Any
 
 import lightning
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader
 
 from isplit.data.album import Album
@@ -124,9 +123,18 @@ class ImageData(lightning.LightningDataModule):
             generator=torch.Generator().manual_seed(seed),  # else it draws from the global one
         )
 
-    def read(self, files: Sequence[Path]) -> Tensor:
-        """Other images as the network takes them (N, 3, S, S), decoded like those of the set."""
-        pixels = [decode(file.read_bytes(), *self._album.how) for file in files]
+    def read(self, files: Sequence[Path]) -> torch.Tensor:
+        """Other images as the network takes them (N, 3, S, S), decoded like those of the set.
+
+        Raises:
+            ValueError: a file is no image.
+        """
+        pixels = []
+        for file in files:
+            try:
+                pixels.append(decode(file.read_bytes(), *self._album.how))
+            except Exception as error:  # Pillow raises nearly anything
+                raise ValueError(f"{file} is no image: {error}") from error
         return self.preparation.normalised(torch.stack(pixels))
 
     def train_dataloader(self) -> DataLoader[Batch]:

@@ -56,10 +56,9 @@ def grad_cams(
     maps_P: dict[int, Tensor] = {}
 
     def visit(position: int, features: Tensor, gradients: Tensor) -> None:
-        both = (by_channel(t, points[position]) for t in (features, gradients))
-        features_NCX, gradients_NCX = both
-        alpha_NC = gradients_NCX.mean(2, keepdim=True)  # Eq. 1
-        maps_P[position] = F.relu((alpha_NC * features_NCX).sum(1)).cpu()  # Eq. 2
+        values_NCX, slopes_NCX = (by_channel(t, points[position]) for t in (features, gradients))
+        alpha_NC = slopes_NCX.mean(2, keepdim=True)  # Eq. 1
+        maps_P[position] = F.relu((alpha_NC * values_NCX).sum(1)).cpu()  # Eq. 2
 
     with tapped(traced, points, visit) as model:
         model(images).gather(1, labels[:, None]).sum().backward()

@@ -81,7 +81,7 @@ def select(
         chosen = {point for one in layer for point in select(curve, one, limits, rate_of, key)}
         return sorted(chosen, key=lambda point: point.index)
     if layer not in RULES:
-        return [_named(curve, layer, limits, rate_of, key)]
+        return [_one(curve, layer, limits, rate_of, key)]
     admissible = _admissible(curve, limits, rate_of)
     return [curve.points[p] for p in RULES[str(layer)](curve, admissible)]
 
@@ -133,7 +133,7 @@ def _admissible(curve: Curve, limits: Limits, rate_of: RateOf) -> list[int]:
     return admissible
 
 
-def _named(curve: Curve, layer: str | int, limits: Limits, rate_of: RateOf, key: str) -> SplitPoint:
+def _one(curve: Curve, layer: str | int, limits: Limits, rate_of: RateOf, key: str) -> SplitPoint:
     """The admissible point with this name, alias or index (``"5"`` is an index if not a name)."""
     by_name = {name: point for point in curve.points for name in (point.name, *point.aliases)}
     by_index = {str(point.index): point for point in curve.points}

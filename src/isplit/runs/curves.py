@@ -8,12 +8,12 @@ from typing import Any
 from omegaconf import DictConfig
 
 from isplit import config
-from isplit.cut_net import CutNet
 from isplit.importance import PREDICTORS, architecture_curves, predictor_cost
 from isplit.importance.curve import Curve, PredictorCost
 from isplit.importance.heatmaps import has_map, heat_maps, overlays
 from isplit.runs.base import CURVE_BATCH, curves_of, reopen_baseline
 from isplit.runs.reopened import Reopened, merged, reopened_or_why_not, why
+from isplit.stages.cut_net import CutNet
 from isplit.studies.run_folder import Run
 from isplit.studies.seen import Pictures, Seen
 
@@ -27,7 +27,11 @@ def seen_of(cfg: DictConfig, run: Run) -> Seen:
     """The study's curves for the condition of ``run``, and pictures; or, of no curves, the net."""
     ready = reopened_or_why_not(cfg, run)
     if "predictors" not in cfg.study:
-        return Seen({}, left_out=[ready]) if isinstance(ready, str) else _uncurved(cfg, ready)
+        if isinstance(ready, str):
+            return Seen({}, left_out=[ready])
+        bench, traced, points = ready.bench, ready.base.traced, ready.base.points
+        at_once = bench.at_once(cfg.study.batch_size, CURVE_BATCH)
+        return Seen({}, net=CutNet(traced, points, bench.data, at_once, bench.engine.device))
     curves, costs, missing = curves_and_costs(cfg, run, ready)
     pictures = pictures_of(cfg, ready) if isinstance(ready, Reopened) else None
     return Seen(curves, costs, missing, pictures)
@@ -71,13 +75,6 @@ def pictures_of(cfg: DictConfig, ready: Reopened) -> Pictures | None:
     seen_NHW3 = data.preparation.pixels(images).permute(0, 2, 3, 1).numpy()
     names = [data.class_names[label] for label in labels.tolist()]
     return Pictures(overlays((seen_NHW3 / 255).astype("float32"), maps), points, seen_NHW3, names)
-
-
-def _uncurved(cfg: DictConfig, ready: Reopened) -> Seen:
-    bench, base = ready.bench, ready.base
-    at_once = bench.at_once(cfg.study.batch_size, CURVE_BATCH)
-    net = CutNet(base.traced, base.points, bench.data, at_once, bench.engine.device)
-    return Seen({}, net=net)
 
 
 def _computed(cfg: DictConfig, ready: Reopened) -> Iterator[tuple[str, Curve]]:

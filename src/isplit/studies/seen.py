@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from isplit.cut_net import CutNet
 from isplit.importance.curve import Curve, PredictorCost
 from isplit.point import SplitPoint
+from isplit.stages.cut_net import CutNet
 from isplit.studies.collect import Run
 
 

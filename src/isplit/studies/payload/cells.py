@@ -43,13 +43,12 @@ def cells(
         codecs = codecs_of(options["codecs"], ranges, bits, calibration)
         decoded = codecs["quantize"].decode(codecs["quantize"].encode(features))
         measured = changes(tail(decoded).argmax(1) == labels, unsplit)
-        about = {"point": point.label, "index": point.index, "ranges": ranges, "bits": bits}
         sent = {name: _sent(codecs[name], few, decoded) for name in options["codecs"]}
         units = {"bits_per_element": point.numel / 8, "of_float32": point.feature_bytes}
         units |= {"of_jpeg": jpeg_bytes, "of_rle": sent.get("rle", {}).get("payload_bytes", np.nan)}
         for name, weighed in sent.items():
             parts = {key: weighed["payload_bytes"] / unit for key, unit in units.items()}
-            yield {**about, "codec": name, **weighed, **parts, **measured}
+            yield {"ranges": ranges, "bits": bits, "codec": name, **weighed, **parts, **measured}
 
 
 def codecs_of(names: Sequence[str], ranges: str, bits: int, known: Floats) -> dict[str, Codec]:

@@ -52,10 +52,9 @@ def rivals(runs: Sequence[Run], cells: Sequence[Row]) -> Iterator[Row]:
 
 def answer(bests: Sequence[Row]) -> str:
     """The point with the smallest payload that loses no more than is allowed."""
-    good = [row for row in bests if "codec" in row]
-    if not good:
+    best = min(bests, key=lambda row: row.get("payload_bytes", float("inf")))
+    if "codec" not in best:
         return str(TEXTS["none"])
-    best = min(good, key=lambda row: float(row["payload_bytes"]))
     rle = TEXTS["rle"].format(1 / best["of_rle"]) if best["of_rle"] < 1 else ""
     points = {key: 100 * best[key] for key in ("told", "told_error")}
     return str(TEXTS["answer"].format(**best | points, rle=rle))
@@ -71,5 +70,5 @@ def verdict(cells: Sequence[Row]) -> str:
     for cell in (same[0] for same in groups if same[0]["ranges"] == ranges):
         losing[cell["bits"]] += cell["change"] < -STANDARD_ERRORS * cell["change_error"]
     lost = ", ".join(f"{count} at {bits}" for bits, count in losing.items())
-    counts = {"groups": len(groups), "smallest": smallest, "errors": STANDARD_ERRORS}
-    return str(TEXTS["verdict"].format(**counts, ranges=ranges, losing=lost))
+    counts = {"groups": len(groups), "smallest": smallest, "ranges": ranges, "losing": lost}
+    return str(TEXTS["verdict"].format(**counts))

@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-AXES = {"channels": 1, "rows": -2, "columns": -1}
+AXES = {"channels": (1, 2), "rows": (-2, 4), "columns": (-1, 3)}  # which, of at least so many
 MOST_RELEVANT = 0.1  # of the coefficients, Section IV
 LOWEST = 0.25  # of the frequencies
-TINY = 1e-30
 SHARES = np.linspace(0, 1, 51)  # of a distribution function
 
 
@@ -24,8 +23,8 @@ def changes(right: NDArray[Any], unsplit: NDArray[Any]) -> dict[str, float]:
     """Accuracy minus that of the unsplit net on the same images, each with its standard error.
 
     ``change`` is of all images, ``chosen`` of the first half, by which settings are chosen, and
-    ``told`` of the second. With d in -1, 0, 1 for each image (right before and wrong now: -1) the error
-    is sqrt((mean d^2 - (mean d)^2) / N), as in McNemar's test.
+    ``told`` of the second. With d in -1, 0, 1 for each image (right before and wrong now: -1) the
+    error is sqrt((mean d^2 - (mean d)^2) / N), as in McNemar's test.
 
     >>> changes(np.array([1, 1, 1, 0]), np.array([1, 0, 1, 0]))["change"]
     0.25
@@ -50,9 +49,7 @@ def samples(features: Floats, frames: Sequence[Floats], maps: Floats) -> dict[st
     best_N1X = np.argsort(-maps, axis=1, kind="stable")[:, None, :count]
     flat_NCX = features.reshape(*features.shape[:2], -1)
     found = {"coefficients": features, "relevant": np.take_along_axis(flat_NCX, best_N1X, 2)}
-    for name, axis in AXES.items():
-        if axis == 1 or features.ndim + axis > 1:
-            found[name] = np.diff(features, axis=axis)
+    found |= {of: np.diff(features, axis=a) for of, (a, d) in AXES.items() if features.ndim >= d}
     found["frames"] = np.diff(np.stack(frames), axis=1)
     return {name: values for name, values in found.items() if values.size}
 
@@ -70,9 +67,9 @@ def statistics(sampled: Mapping[str, Floats]) -> dict[str, float]:
     energy = np.abs(np.fft.rfft(vectors - vectors.mean(1, keepdims=True))[:, 1:]) ** 2
     lowest = energy[:, : round(energy.shape[1] * LOWEST)].sum()
     found = {f"zeros_{of}": float((values == 0).mean()) for of, values in sampled.items()}
-    spread = max(features.std(), TINY)
+    spread = features.std() or 1
     found |= {f"spread_{of}": float(values.std() / spread) for of, values in sampled.items()}
-    return found | {"low": float(lowest / max(energy.sum(), TINY))}
+    return found | {"low": float(lowest / (energy.sum() or 1))}
 
 
 def distributions(sampled: Mapping[str, Floats]) -> Iterator[dict[str, Any]]:

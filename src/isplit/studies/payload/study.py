@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from isplit.codec import from_config
-from isplit.cut_net import CutNet
 from isplit.importance import select
 from isplit.report.findings import Findings
 from isplit.report.table import Column, Table
+from isplit.stages.cut_net import CutNet
 from isplit.studies.collect import Collection, Run
 from isplit.studies.conditions import slug
 from isplit.studies.payload.cells import Row, cells
-from isplit.studies.payload.figures import TEXTS, drawing
+from isplit.studies.payload.figures import TEXTS, drawings
 from isplit.studies.payload.judgement import answer, best_of, rivals, verdict
 from isplit.studies.payload.statistics import distributions, samples, statistics
 from isplit.studies.seen import Look
 
 log = logging.getLogger(__name__)
 
-MOVING = 4  # images, where no frames are given
-SHOWN = 3  # points that have panels of their own
-FIGURES = ("accuracy", "sizes", "times", "distributions")
+MOVING, SHOWN = 4, 3  # images that move, where no frames are given; points with panels
+COLUMNS, NOTE = [Column(**keys) for keys in TEXTS["columns"]], TEXTS["note"]
 
 
 def payload_study(found: Collection, look: Look, options: Mapping[str, Any]) -> Findings:
@@ -33,26 +31,28 @@ def payload_study(found: Collection, look: Look, options: Mapping[str, Any]) -> 
     Raises:
         ValueError: no net can be studied, no such point, or no frames where they should be.
     """
-    nets: dict[str, list[Run]] = {}
+    listed = {k: [v] for k, v in options.items() if k in ("ranges", "codecs") and type(v) is str}
+    nets: dict[tuple[str, ...], list[Run]] = {}
     for run in found.runs:
-        nets.setdefault(run.result.stages["baseline"].fingerprint, []).append(run)
+        points = (point.node for point in run.curve.points)
+        nets.setdefault((run.result.stages["baseline"].fingerprint, *points), []).append(run)
     parts, left_out = [], list(found.left_out)
     for number, runs in enumerate(nets.values(), 1):
         about, seen = runs[0].result, look(runs[0])
         name = f"{about.model} on {about.data}, seed {about.seed}, net {number}"
         left_out += [f"{name}: {why}" for why in seen.left_out]
         if seen.net is not None:
-            parts.append(of_net(name, runs, seen.net, options))
+            parts.append(of_net(name, runs, seen.net, {**options, **listed}))
     if not parts:
         raise ValueError("no net to study:\n  " + "\n  ".join(left_out))
-    coded = [row | {"net": p.name} for p in parts for row in p.files["payload.csv"].rows]
-    trained = [row | {"net": p.name} for p in parts for row in p.files["bottlenecks.csv"].rows]
-    figures = [drawing("retraining", trained)] if trained else []
-    figures.append(drawing("nets", coded))
-    if len(parts) == 1:
-        return replace(parts[0], slug="", figures=[*figures, *parts[0].figures], left_out=left_out)
+    coded = [row for part in parts for row in part.files["payload.csv"].rows]
+    trained = [row for part in parts for row in part.files["bottlenecks.csv"].rows]
     answers = " ".join(f"{part.name}: {part.answer}" for part in parts)
-    return Findings(TEXTS["title"], answers, figures=figures, left_out=left_out, parts=parts)
+    tables = [Table(p.name, COLUMNS, p.files["points.csv"].rows, NOTE, True) for p in parts]
+    figures = drawings({"nets": coded, "trained": trained})
+    return Findings(
+        TEXTS["title"], answers, tables=tables, figures=figures, left_out=left_out, parts=parts
+    )
 
 
 def of_net(name: str, runs: Sequence[Run], net: CutNet, options: Mapping[str, Any]) -> Findings:
@@ -63,21 +63,20 @@ def of_net(name: str, runs: Sequence[Run], net: CutNet, options: Mapping[str, An
     few = images[: options["encoded_images"]]
     jpeg = from_config({"name": "jpeg", "quality": options["jpeg_quality"]})
     jpeg_bytes = sum(map(len, jpeg.encode(net.pixels(few)))) / len(few)
-    moving = net.sequences(options["frames"], images[:MOVING])
-    maps = net.relevance(few)
+    moving, maps = net.sequences(options["frames"], images[:MOVING]), net.relevance(few)
     rows: dict[str, list[Row]] = {"payload": [], "points": [], "distributions": []}
     for point in points:
         log.info("%s: %s", name, point.label)
         head, tail = net.sides(point)
         features, frames = head(images), [head(sequence) for sequence in moving]
-        own = list(cells(point, features, head(calibration), tail, labels, options, jpeg_bytes))
+        coded = cells(point, features, head(calibration), tail, labels, options, jpeg_bytes)
+        about = {"net": name, "point": point.label, "index": point.index, "elements": point.numel}
+        own = [about | cell for cell in coded]
         sampled = samples(features[: len(few)], frames, maps[point.index])
-        about = {"point": point.label, "index": point.index, "elements": point.numel}
         rows["points"].append(about | best_of(own, options["max_loss"]) | statistics(sampled))
         rows["payload"] += own
         rows["distributions"] += [about | row for row in distributions(sampled)]
     rows["bottlenecks"] = list(rivals(runs, rows["payload"]))
-    columns = [Column(**keys) for keys in TEXTS["columns"]]
     shown = [row["point"] for row in rows["points"]][:: -(-len(points) // SHOWN)]
     some = {of: [row for row in those if row["point"] in shown] for of, those in rows.items()}
     jpeg_too = {"codec": "JPEG", "payload_bytes": jpeg_bytes}
@@ -87,7 +86,6 @@ def of_net(name: str, runs: Sequence[Run], net: CutNet, options: Mapping[str, An
         slug=slug(name),
         answer=answer(rows["points"]),
         verdict=verdict(rows["payload"]),
-        tables=[Table(name, columns, rows["points"], TEXTS["note"], on_screen=True)],
-        figures=[drawing(figure, some[TEXTS["figures"][figure][-1]]) for figure in FIGURES],
+        figures=drawings(some),
         files={f"{file}.csv": Table.of_rows(file, those) for file, those in rows.items()},
     )

@@ -87,7 +87,5 @@ class CutNet:
 
     @torch.inference_mode()
     def _through(self, net: nn.Module, values: Tensor) -> Tensor:
-        net = net.eval().to(self.device)
-        return torch.cat(
-            [net(b.to(self.device)).cpu() for b in torch.split(values, self.batch_size)]
-        )
+        net, batches = net.eval().to(self.device), torch.split(values, self.batch_size)
+        return torch.cat([net(batch.to(self.device)).cpu() for batch in batches])
