@@ -68,7 +68,7 @@ def _photographs(options: argparse.Namespace) -> Any:
 
 def _imagenet_numbers(photographs: Path) -> Any:
     """Of each class of Tiny-ImageNet the number among ImageNet's, which go by WordNet id."""
-    info = importlib.import_module("timm.data").ImageNetInfo("imagenet")
+    info = importlib.import_module("timm.data").ImageNetInfo("imagenet1k")
     numbers = {wnid: number for number, wnid in enumerate(info.label_names())}
     files = open_files(photographs)
     listed = next(name for name in files.names if name.endswith("wnids.txt"))

@@ -81,7 +81,7 @@ def test_the_answer_is_the_smallest_of_all_points(studied):
     points = table(studied, "points")
     best = min(points, key=lambda row: float(row["payload_bytes"]))
     said = (studied / "results.txt").read_text("utf-8").splitlines()[-1]
-    assert f"{best['point']}: {best['codec']} at {best['bits']} bits" in said
+    assert f"{best['point']}: {best['codec']} at {best['bits']} bit" in said
     assert f"sends {float(best['payload_bytes']):,.0f} bytes a frame" in said
     page = (studied / "report.html").read_text("utf-8")
     assert said in page.replace("&#39;", "'")

@@ -176,7 +176,7 @@ def test_the_best_is_chosen_on_one_half_and_told_by_the_other():
     assert best["sparse"] == 0.01  # 50 bytes of 0.5 bit an element
     assert best_of([cell(500, -0.5)], 0.01) == {"sparse": None, "sparse_error": None}
     assert answer([best]) == (
-        "a: ans at 4 bits (ranges: image) sends 70 bytes a frame for -3.0 ± 0.4 points; "
+        "a: ans at 4 bit (ranges: image) sends 70 bytes a frame for -3.0 ± 0.4 points; "
         "RLE needs 2.0 times that."
     )
     assert "At no point does a codec keep" in answer([best_of([cell(500, -0.5)], 0.01)])
