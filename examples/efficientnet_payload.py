@@ -72,7 +72,7 @@ def _imagenet_numbers(photographs: Path) -> Any:
     numbers = {wnid: number for number, wnid in enumerate(info.label_names())}
     files = open_files(photographs)
     listed = next(name for name in files.names if name.endswith("wnids.txt"))
-    return np.array([numbers.get(wnid, -1) for wnid in files.read(listed).decode().split()])
+    return np.array([numbers[wnid] for wnid in files.read(listed).decode().split()])
 
 
 def _jpeg_bytes(pixels: Any) -> float:
