@@ -43,7 +43,8 @@ def _drawing(name: str, keys: Sequence[Any], rows: Sequence[Row]) -> Drawing:
             errors = [scale * row.get(f"{y}_error", 0) for row in same]
             look = {"color": shade, "markersize": 4, "lw": 1, "capsize": 2, "label": of}
             axes.errorbar([r[x] for r in same], heights, errors, fmt=FORMS[number % 5], **look)
-        axes.set(title=", ".join(title), xlabel=across, ylabel=up)
+        axes.set(xlabel=across, ylabel=up)
+        axes.set_title(", ".join(title), loc="left", fontsize=9)
         axes.legend(fontsize="x-small", frameon=False, ncols=1 + len(names) // 8)
         plain(axes, "both")
     return Drawing(name, caption, figure)

@@ -67,8 +67,7 @@ def statistics(sampled: Mapping[str, Floats]) -> dict[str, float]:
     energy = np.abs(np.fft.rfft(vectors - vectors.mean(1, keepdims=True))[:, 1:]) ** 2
     lowest = energy[:, : round(energy.shape[1] * LOWEST)].sum()
     found = {f"zeros_{of}": float((values == 0).mean()) for of, values in sampled.items()}
-    spread = features.std() or 1
-    found |= {f"spread_{of}": float(values.std() / spread) for of, values in sampled.items()}
+    found |= {f"spread_{of}": float(v.std() / (features.std() or 1)) for of, v in sampled.items()}
     return found | {"low": float(lowest / (energy.sum() or 1))}
 
 
