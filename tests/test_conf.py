@@ -351,7 +351,7 @@ REFUSED = [  # the overrides, and the line that is all that is printed
     ("analyze runs=[]", "runs=[] is none of path, list of paths"),
     (
         "analyze study=classs",
-        "study=classs is none of agreement, classes, latency; did you mean classes?",
+        "study=classs is none of agreement, classes, latency, payload; did you mean classes?",
     ),
     ("analyze study=classes study.repeats=0", "study.repeats=0 is no whole number from 1 up"),
     ("analyze channel=lte channel.loss=1.5", "channel.loss=1.5 is no number from 0 to 0.99"),

@@ -255,7 +255,10 @@ def test_repeats_are_counted(root, tried, undrawn):
 @pytest.mark.parametrize(
     ("mistake", "message"),
     [
-        ("study.among=[conv9,3]", r"study\.among='conv9' is no split point: block1_conv1"),
+        (
+            "study.among=[conv9,3]",
+            r"study\.among='conv9' is neither auto, peaks, all nor",
+        ),
         ("study.among=[block3_pool,9]", r"study\.among=.* must name at least two split points"),
     ],
 )

@@ -39,6 +39,11 @@ class Preparation:
         mean, std = (torch.tensor(c).view(3, 1, 1) for c in (self.mean, self.std))
         return (images.float() / 255 - mean) / std
 
+    def pixels(self, images: Tensor) -> Tensor:
+        """The uint8 images that were normalised."""
+        mean, std = (torch.tensor(c).view(3, 1, 1) for c in (self.mean, self.std))
+        return ((images * std + mean) * 255).round().clamp(0, 255).byte()
+
 
 @dataclass(frozen=True)
 class Images(Dataset[Batch]):

@@ -6,12 +6,14 @@ Legend: N images, S pixels a side.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
 
 from isplit.data.choice import class_labels
+from isplit.data.decode import decode
 from isplit.data.decoded import DecodedImages
 from isplit.data.images import Batch, EpochSampler, Images, Preparation
 from isplit.data.listing import Labelled, balanced
@@ -110,6 +112,20 @@ class ImageData:
             persistent_workers=self._num_workers > 0,
             generator=torch.Generator().manual_seed(seed),  # else it draws from the global one
         )
+
+    def read(self, files: Sequence[Path]) -> torch.Tensor:
+        """Other images as the network takes them (N, 3, S, S), decoded like those of the set.
+
+        Raises:
+            ValueError: a file is no image.
+        """
+        pixels = []
+        for file in files:
+            try:
+                pixels.append(decode(file.read_bytes(), *self._decoded.how))
+            except Exception as error:  # Pillow raises nearly anything
+                raise ValueError(f"{file} is no image: {error}") from error
+        return self.preparation.normalised(torch.stack(pixels))
 
     def _split(self, name: str) -> Sequence[Labelled]:
         if name not in self._splits:

@@ -1,6 +1,6 @@
 """Heat maps of single images at the split points, for people to look at.
 
-Shape suffixes: P points, N images, C channels, H W pixels.
+Shape suffixes: P points, N images, C channels, H W pixels, X positions.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, fx
 from torch.nn import functional as F
 
+from isplit.importance.channels import by_channel, grid_of
 from isplit.importance.taps import tapped
 from isplit.point import SplitPoint
 
@@ -41,18 +42,25 @@ def heat_maps(
                 f"no heat map at {point.label}: its features have shape {point.shape}, "
                 "a map has three dimensions"
             )
+    flat_PNX = grad_cams(traced, points, images, labels)
+    maps_PNHW = [m.view(-1, *grid_of(p)) for m, p in zip(flat_PNX, points, strict=True)]
+    return torch.stack([_stretched(map_NHW, images.shape[-2:]) for map_NHW in maps_PNHW])
+
+
+def grad_cams(
+    traced: fx.GraphModule, points: Sequence[SplitPoint], images: Tensor, labels: Tensor
+) -> list[Tensor]:
+    """Grad-CAM's map at each point, as it is: (N, X), on the host, of any shape of features."""
     maps_P: dict[int, Tensor] = {}
 
     def visit(position: int, features: Tensor, gradients: Tensor) -> None:
-        axis = 1 + points[position].channel_axis
-        features_NCHW, gradients_NCHW = (t.movedim(axis, 1) for t in (features, gradients))
-        alpha_NC = gradients_NCHW.mean((2, 3), keepdim=True)  # Eq. 1
-        map_NHW = F.relu((alpha_NC * features_NCHW).sum(1))  # Eq. 2
-        maps_P[position] = _stretched(map_NHW, images.shape[-2:]).cpu()
+        values_NCX, slopes_NCX = (by_channel(t, points[position]) for t in (features, gradients))
+        alpha_NC = slopes_NCX.mean(2, keepdim=True)  # Eq. 1
+        maps_P[position] = F.relu((alpha_NC * values_NCX).sum(1)).cpu()  # Eq. 2
 
     with tapped(traced, points, visit) as model:
         torch.autograd.backward(model(images).gather(1, labels[:, None]).sum())
-    return torch.stack([maps_P[position] for position in range(len(points))])
+    return [maps_P[position] for position in range(len(points))]
 
 
 def has_map(point: SplitPoint) -> bool:

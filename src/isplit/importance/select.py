@@ -61,6 +61,7 @@ def select(
     layer: str | int | Sequence[str | int],
     limits: Limits | None = None,
     rate_of: RateOf = DEFAULT_RATE,
+    key: str = "split.layer",
 ) -> list[SplitPoint]:
     """The points that ``layer`` asks for and ``limits`` admit, from the input on.
 
@@ -76,16 +77,19 @@ def select(
     Limits take points off the list of candidates, never out of the curve: a peak stays a peak when
     its neighbour is excluded.
 
+    Args:
+        key: what the user typed ``layer`` behind, for messages.
+
     Raises:
         ValueError: no such point; the point named is excluded, or all are (the message says by
             which limit, with the numbers).
     """
     limits = limits or Limits()
     if not isinstance(layer, str | int):
-        chosen = {point for one in layer for point in select(curve, one, limits, rate_of)}
+        chosen = {point for one in layer for point in select(curve, one, limits, rate_of, key)}
         return sorted(chosen, key=lambda point: point.index)
     if layer not in RULES:
-        return [_named(curve, layer, limits, rate_of)]
+        return [_one(curve, layer, limits, rate_of, key)]
     admissible = _admissible(curve, limits, rate_of)
     return [curve.points[p] for p in RULES[str(layer)](curve, admissible)]
 
@@ -132,7 +136,7 @@ def _admissible(curve: Curve, limits: Limits, rate_of: RateOf) -> list[int]:
     return admissible
 
 
-def _named(curve: Curve, layer: str | int, limits: Limits, rate_of: RateOf) -> SplitPoint:
+def _one(curve: Curve, layer: str | int, limits: Limits, rate_of: RateOf, key: str) -> SplitPoint:
     """The admissible point with this name, alias or index (``"5"`` is an index if not a name)."""
     by_name = {name: point for point in curve.points for name in (point.name, *point.aliases)}
     by_index = {str(point.index): point for point in curve.points}
@@ -141,12 +145,12 @@ def _named(curve: Curve, layer: str | int, limits: Limits, rate_of: RateOf) -> S
     if point is None:
         names = ", ".join(_with_aliases(point) for point in curve.points)
         raise ValueError(
-            f"split.layer={layer!r} is neither {', '.join(map(str, RULES))} nor a split point of "
+            f"{key}={layer!r} is neither {', '.join(map(str, RULES))} nor a split point of "
             f"this model (index 0..{len(curve.points) - 1} or name): {names}"
         )
     reasons = limits.violations(point, rate_of)
     if reasons:
-        raise ValueError(f"split.layer={layer!r} is excluded: {', '.join(reasons)}")
+        raise ValueError(f"{key}={layer!r} is excluded: {', '.join(reasons)}")
     return point
 
 

@@ -31,6 +31,7 @@ from isplit.studies.agreement.study import agreement_study
 from isplit.studies.classes.study import classes_study
 from isplit.studies.collect import Collection, collect
 from isplit.studies.latency.study import latency_study
+from isplit.studies.payload.study import payload_study
 from isplit.studies.seen import Look
 from isplit.tracking import log_findings
 
@@ -43,6 +44,7 @@ STUDIES: dict[str, Study] = {
     "agreement": agreement_study,
     "classes": classes_study,
     "latency": latency_study,
+    "payload": payload_study,
 }
 """What ``study=`` can ask for: a new one is a function and a line here."""
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import torch
 from omegaconf import DictConfig
-from torch import Tensor
 
 from isplit import config
 from isplit.importance import PREDICTORS, architecture_curves, predictor_cost
 from isplit.importance.curve import Curve, PredictorCost
 from isplit.importance.heatmaps import has_map, heat_maps, overlays
-from isplit.runs.base import curves_of, reopen_baseline
+from isplit.runs.base import CURVE_BATCH, curves_of, reopen_baseline
 from isplit.runs.reopened import Reopened, merged, reopened_or_why_not, why
 from isplit.runs.sides import sides_of
+from isplit.stages.cut_net import CutNet
 from isplit.studies.run_folder import Run
 from isplit.studies.seen import Pictures, Seen
 
@@ -26,8 +25,14 @@ Found = tuple[dict[str, Curve], dict[str, PredictorCost], list[str]]
 
 
 def seen_of(cfg: DictConfig, run: Run) -> Seen:
-    """The study's curves for the condition of ``run``, and pictures where they can be made."""
+    """The study's curves for the condition of ``run``, and pictures; or, of no curves, the net."""
     ready = reopened_or_why_not(cfg, run)
+    if "predictors" not in cfg.study:
+        if isinstance(ready, str):
+            return Seen({}, left_out=[ready])
+        bench, traced, points = ready.bench, ready.base.traced, ready.base.points
+        at_once = bench.at_once(cfg.study.batch_size, CURVE_BATCH)
+        return Seen({}, net=CutNet(traced, points, bench.data, at_once, bench.engine.device))
     curves, costs, missing = curves_and_costs(cfg, run, ready)
     if isinstance(ready, str):
         return Seen(curves, costs, missing)
@@ -74,14 +79,9 @@ def pictures_of(cfg: DictConfig, ready: Reopened) -> Pictures | None:
     points = points[:: -(-len(points) // PICTURED_POINTS)]
     images, labels = next(iter(data.loader("test", count, images=count, seed=ready.job.seed)))
     maps = heat_maps(ready.base.traced, points, images, labels)
-    seen = (images * _channels(data.preparation.std) + _channels(data.preparation.mean)).clamp(0, 1)
-    seen_NHW3 = seen.permute(0, 2, 3, 1).numpy()
+    seen_NHW3 = data.preparation.pixels(images).permute(0, 2, 3, 1).numpy()
     names = [data.class_names[label] for label in labels.tolist()]
-    return Pictures(overlays(seen_NHW3, maps), points, (seen_NHW3 * 255).astype("uint8"), names)
-
-
-def _channels(values: Sequence[float]) -> Tensor:
-    return torch.tensor(values)[:, None, None]
+    return Pictures(overlays((seen_NHW3 / 255).astype("float32"), maps), points, seen_NHW3, names)
 
 
 def _computed(cfg: DictConfig, ready: Reopened) -> Iterator[tuple[str, Curve]]:

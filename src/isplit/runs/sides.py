@@ -38,9 +38,12 @@ def sides_of(cfg: DictConfig, ready: Reopened) -> Sides:
 
 
 def _encoder_params(ready: Reopened, run: Run) -> int:
-    point, rate = ready.base.points[run.result.split.index], run.result.bottleneck.compression_rate
+    point, trained = ready.base.points[run.result.split.index], run.result.bottleneck
+    if trained is None:
+        return 0
     with torch.device("meta"):
-        return sum(p.numel() for p in make_bottleneck(point, rate).encoder.parameters())
+        encoder = make_bottleneck(point, trained.compression_rate).encoder
+    return sum(p.numel() for p in encoder.parameters())
 
 
 def _jpeg(ready: Reopened, quality: int) -> Sent:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from isplit.importance.curve import Curve, PredictorCost
 from isplit.point import SplitPoint, Work
+from isplit.stages.cut_net import CutNet
 from isplit.studies.collect import Run
 
 
@@ -75,6 +76,7 @@ class Seen:
         curves: every predictor's values, by name.
         costs: what each of these took.
         left_out: what could not be computed, and why, in words.
+        net: the net itself with its images, for a study without curves.
     """
 
     curves: Mapping[str, Curve]
@@ -82,6 +84,7 @@ class Seen:
     left_out: Sequence[str] = ()
     pictures: Pictures | None = None
     sides: Sides | None = None
+    net: CutNet | None = None
 
 
 Look = Callable[[Run], Seen]

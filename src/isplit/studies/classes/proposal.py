@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
+from isplit.importance import select
 from isplit.importance.curve import Curve
-from isplit.point import SplitPoint
 
 FEWEST_CLASSES = 2  # that can be told apart
 LEAST_SHARE = 1e-6  # of a class's highest value; a map that is zero everywhere has no logarithm
@@ -100,7 +100,7 @@ def propose(
     return Proposal(splits, peaks, preference, (subsets[0], subsets[1]))
 
 
-def positions(among: Sequence[str | int] | None, points: Sequence[SplitPoint]) -> list[int] | None:
+def positions(among: Sequence[str | int] | None, curve: Curve) -> list[int] | None:
     """The split points that ``study.among`` names, from the input on.
 
     Raises:
@@ -108,12 +108,7 @@ def positions(among: Sequence[str | int] | None, points: Sequence[SplitPoint]) -
     """
     if among is None:
         return None
-    places = {n: p.index for p in points for n in (p.name, *p.aliases, str(p.index))}
-    unknown = [str(name) for name in among if str(name) not in places]
-    if unknown:
-        labels = ", ".join(point.label for point in points)
-        raise ValueError(f"study.among={unknown[0]!r} is no split point: {labels}")
-    chosen = sorted({places[str(name)] for name in among})
+    chosen = [point.index for point in select(curve, among, key="study.among")]
     if len(chosen) < 2:
         raise ValueError(f"study.among={list(among)} must name at least two split points")
     return chosen

@@ -87,7 +87,7 @@ def _studied(
         raise ValueError("; ".join(seen.left_out))
     condition = condition_of(name, runs, replace(seen, left_out=()))
     repeats = options["repeats"]
-    among = positions(options["among"], condition.points)
+    among = positions(options["among"], seen.curves["cui"])
     proposal = propose(seen.curves["cui"], among, options["classes_per_subset"])
     done = {
         (subset, position): trainings(runs[0], subset, position, everything, repeats)

@@ -100,8 +100,7 @@ def designs(runs: Sequence[Sequence[Run]], sides: Sides, places: Places) -> Iter
             taken.append(name)
             twin = f" #{taken.count(name)}" if taken.count(name) > 1 else ""
             head, tail = sides.parts[index]
-            params = head.parameters
-            params += sides.encoder_params(trained[0]) if trained_code else 0
+            params = head.parameters + sides.encoder_params(trained[0])
             design = Design(
                 name + twin,
                 "SC",
@@ -118,10 +117,9 @@ def designs(runs: Sequence[Sequence[Run]], sides: Sides, places: Places) -> Iter
 
 def sent_of(run: Run) -> Sent:
     """What travels of a finished split: by its codec where it has one, else the code as float32."""
-    result, coded = run.result, getattr(run.result, "codec", None)
+    coded, accuracy = run.result.codec, run.result.accuracy.final
     if coded is None:
-        return Sent("float32", result.accuracy.after_finetune, result.cost.payload_bytes)
-    accuracy: float = vars(result.accuracy)["with_codec"]
+        return Sent("float32", accuracy, run.result.cost.payload_bytes)
     times_s = coded.encode_ms / 1000, coded.decode_ms / 1000
     return Sent(coded.name, accuracy, coded.payload_mean_bytes, *times_s)
 

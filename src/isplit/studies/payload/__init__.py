@@ -1,0 +1,1 @@
+"""What the features weigh, coded without retraining: Carra & Neglia 2023, and what it lacks."""

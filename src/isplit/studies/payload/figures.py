@@ -1,0 +1,50 @@
+"""The study of payloads as figures: rows of its files as lines, in panels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+import yaml
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+
+from isplit.report.canvas import plain
+from isplit.report.findings import Drawing
+from isplit.studies.payload.cells import Row
+
+_FILE = files("isplit.studies.payload").joinpath("words.yaml")
+TEXTS: dict[str, Any] = yaml.safe_load(_FILE.read_text("utf-8"))
+COLUMNS, FORMS = 3, ("o-", "s-", "^-", "D-", "v-")
+
+
+def drawings(rows: Mapping[str, Sequence[Row]]) -> list[Drawing]:
+    """The figures of ``words.yaml`` that there are rows for."""
+    figures = TEXTS["figures"].items()
+    return [_drawing(name, keys, rows[keys[-1]]) for name, keys in figures if rows.get(keys[-1])]
+
+
+def _drawing(name: str, keys: Sequence[Any], rows: Sequence[Row]) -> Drawing:
+    x, y, across, up, line, panels, caption, _ = keys
+    scale = 100 if "points" in up else 1
+    titles = dict.fromkeys(tuple(row[key] for key in panels) for row in rows)
+    columns = min(COLUMNS, len(titles))
+    height = -(-len(titles) // columns)
+    figure = Figure(figsize=(4.6 * columns, 3.6 * height), layout="constrained")
+    for place, title in enumerate(titles, 1):
+        axes = figure.add_subplot(height, columns, place)
+        own = [row for row in rows if tuple(row[key] for key in panels) == title]
+        names = list(dict.fromkeys(row[line] for row in own))
+        for number, of in enumerate(names):
+            shade = colormaps["viridis"](0.9 * number / max(1, len(names) - 1))
+            same = sorted((row for row in own if row[line] == of), key=lambda row: float(row[x]))
+            heights = [scale * row[y] for row in same]
+            errors = [scale * row.get(f"{y}_error", 0) for row in same]
+            look = {"color": shade, "markersize": 4, "lw": 1, "capsize": 2, "label": of}
+            axes.errorbar([r[x] for r in same], heights, errors, fmt=FORMS[number % 5], **look)
+        axes.set(xlabel=across, ylabel=up)
+        axes.set_title(", ".join(title), loc="left", fontsize=9)
+        axes.legend(fontsize="x-small", frameon=False, ncols=1 + len(names) // 8)
+        plain(axes, "both")
+    return Drawing(name, caption, figure)
