@@ -50,12 +50,11 @@ def _jpeg(ready: Reopened, quality: int) -> Sent:
     """All test images as JPEG: what the unsplit net answers from them, mean bytes and seconds."""
     data, codec = ready.bench.data, from_config({"name": "jpeg", "quality": quality})
     preparation = data.preparation
-    black, white = (preparation.normalised(torch.full((3, 1, 1), v)) for v in (0, 255))
     sums = [0.0, 0.0, 0.0]
 
     def decoded() -> Iterator[tuple[Tensor, Tensor]]:
         for images, labels in data.loader("test", BATCH):
-            pixels = (255 * (images - black) / (white - black)).round().to(torch.uint8).numpy()
+            pixels = preparation.pixels(images).numpy()
             start_s = time.process_time()
             payloads = codec.encode(pixels)
             middle_s = time.process_time()
