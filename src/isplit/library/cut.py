@@ -75,23 +75,23 @@ class Split(SplitModel):
         if self.fitted:
             raise ValueError("this split is trained: isplit.split(model, point) makes a new one")
         classes = len(self.manifest.class_names)
-        loaders = {
-            "train": Batches(train_loader, "train_loader", classes, trains=True),
-            "validation": Batches(val_loader, "val_loader", classes),
-        }
-        loaders["test"] = loaders["validation"]
-        if test_loader is not None:
-            loaders["test"] = Batches(test_loader, "test_loader", classes)
-        data = SimpleNamespace(  # of ImageData what the stages ask for
-            loader=lambda split, *settings, **more: loaders[split],
-            num_classes=classes,
-            image_size=self.manifest.image_size,
-            augmented=True,  # taken for granted, so that features are computed in every epoch
-            fingerprint="",
-        )
         engine = Engine(callbacks=lambda stage: progress_callbacks(progress))
         device, handler = device_of(self), signal.getsignal(signal.SIGINT)
         with tempfile.TemporaryDirectory() as folder, seeded(seed, "library"):
+            loaders = {
+                "train": Batches(train_loader, "train_loader", classes, trains=True),
+                "validation": Batches(val_loader, "val_loader", classes),
+            }
+            loaders["test"] = loaders["validation"]
+            if test_loader is not None:
+                loaders["test"] = Batches(test_loader, "test_loader", classes)
+            data = SimpleNamespace(  # of ImageData what the stages ask for
+                loader=lambda split, *settings, **more: loaders[split],
+                num_classes=classes,
+                image_size=self.manifest.image_size,
+                augmented=True,  # taken for granted, so that features are computed in every epoch
+                fingerprint="",
+            )
             bench = Workbench(cast("ImageData", data), Store(Path(folder), {}), engine, seed)
             try:
                 unsplit = nn.Sequential(self.head, self.tail)

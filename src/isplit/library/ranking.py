@@ -62,7 +62,7 @@ class Ranking:
         """
         if find_spec("pandas") is None:
             raise ModuleNotFoundError("to_frame() needs pandas: pip install pandas, or use points")
-        import pandas  # of no use to the rest
+        import pandas
 
         return pandas.DataFrame(map(asdict, self.points))
 
