@@ -8,8 +8,6 @@
 torch is imported when one of the names is used: ``isplit.codec`` alone needs numpy.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:

@@ -45,7 +45,7 @@ def adopt(
     if not isinstance(net, nn.Module):
         raise ValueError(f"model.net makes a {type(net).__name__}, which is no torch.nn.Module")
     net = uncompiled(net)
-    for reason in obstacles(net):
+    for reason in _obstacles(net):
         raise ValueError(f"model.net={type(net).__name__}: {reason}")
     logits = _logits_of(net, image_size)
     if logits != (1, num_classes):
@@ -60,7 +60,7 @@ def adopt(
     return net
 
 
-def obstacles(net: nn.Module) -> Iterator[str]:
+def _obstacles(net: nn.Module) -> Iterator[str]:
     """Why a module cannot be split or stored, and what to do."""
     for path, module in net.named_modules():
         if isinstance(module, (DataParallel, DistributedDataParallel)):

@@ -21,6 +21,7 @@ from isplit.importance.scores import (
     Batches,
     ClassMeans,
     MapOf,
+    Progress,
     ScoreOf,
     score_classes,
 )
@@ -39,6 +40,7 @@ def importance_curves(
     class_names: Sequence[str],
     kinds: Sequence[str] = ("cui", "gradient"),
     settings: CuiSettings | None = None,
+    progress: Progress | None = None,
     rate_of: RateOf = DEFAULT_RATE,
 ) -> dict[str, Curve]:
     """One curve per kind over ``points``; the kinds that need gradients share a single pass.
@@ -71,6 +73,7 @@ def importance_curves(
             maps,
             scores,
             settings or CuiSettings(),
+            progress,
         )
         curves = _averaged(means, (*maps, *scores), tuple(points), class_names)
     judges = {
@@ -82,7 +85,9 @@ def importance_curves(
         values, seen = judged(traced, points, batches, rate_of, judges)
         curves |= {k: Curve(k, tuple(points), values[k], num_images=seen) for k in judges}
     for kind, predictor in predictors.items():
-        if isinstance(predictor, FromArchitecture):
+        if isinstance(predictor, FromImages):
+            curves[kind] = predictor.curve_of(traced, points, batches, class_names)
+        elif isinstance(predictor, FromArchitecture):
             curves[kind] = predictor.curve_of(points)
     return {kind: curves[kind] for kind in predictors}
 
@@ -96,7 +101,7 @@ def computed_by(kinds: Iterable[str]) -> list[Callable[..., object]]:
                 functions += [score_classes, _averaged, function]
             case FromReconstruction(judge):
                 functions += [judged, judge]
-            case FromArchitecture(function):
+            case FromImages(function) | FromArchitecture(function):
                 functions += [function]
     return functions
 
@@ -182,13 +187,20 @@ class FromReconstruction:
 
 
 @dataclass(frozen=True)
+class FromImages:
+    """Needs images and makes its own passes over them."""
+
+    curve_of: Callable[[fx.GraphModule, Sequence[SplitPoint], Batches, Sequence[str]], Curve]
+
+
+@dataclass(frozen=True)
 class FromArchitecture:
     """Needs neither images nor weights."""
 
     curve_of: Callable[[Sequence[SplitPoint]], Curve]
 
 
-Predictor = FromMaps | FromGradients | FromReconstruction | FromArchitecture
+Predictor = FromMaps | FromGradients | FromReconstruction | FromImages | FromArchitecture
 
 PREDICTORS: dict[str, Predictor] = {
     "cui": FromMaps(grad_cam),

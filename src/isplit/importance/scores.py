@@ -23,6 +23,9 @@ from isplit.point import SplitPoint
 Batches = Iterable[tuple[Tensor, Tensor]]
 """Images (N, ...) and their class indices (N), batch by batch."""
 
+Progress = Callable[[int], None]
+"""Called after each batch with its number of images."""
+
 MapOf = Callable[[Tensor, Tensor], Tensor]
 """Features (N, C, X) and alpha (N, C) -> sum over the channels of what they say (N, X)."""
 
@@ -38,6 +41,7 @@ def score_classes(
     maps: Mapping[str, MapOf],
     scores: Mapping[str, ScoreOf],
     settings: CuiSettings,
+    progress: Progress | None = None,
 ) -> ClassMeans:
     """Means of every class at every point, by each map and score, in one walk over ``batches``.
 
@@ -54,6 +58,8 @@ def score_classes(
             logits = model(_as_model(images, model, settings))
             torch.autograd.backward(_explained(logits, labels, settings).sum())
             means.add(batch.take(), labels)
+            if progress:
+                progress(len(images))
     if not means.classes:
         raise ValueError("no images to rank the split points with: see split.images, split.classes")
     return means

@@ -1,110 +1,89 @@
 """A classifier cut at one point with a bottleneck there, trained from plain loaders."""
 
-from __future__ import annotations
-
 import copy
 import signal
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
 
 from torch import nn
 
 from isplit import stages
 from isplit.artifact import Manifest, save_split_model
 from isplit.bottleneck import make_bottleneck
-from isplit.data import ImageData
 from isplit.graph import split_at, split_points
 from isplit.library.batches import Batches, Loader
-from isplit.library.ranking import RankedPoint, device_of, traced_for
+from isplit.library.ranking import RankedPoint, traced_for
 from isplit.library.words import in_parameters
 from isplit.model import SplitModel
 from isplit.result import Accuracy
-from isplit.stages import Engine, Recipe, Store, Workbench, seeded, tested
-
-AUTOENCODER = Recipe(epochs=3, learning_rate=2e-3, weight_decay=0.0, loss="mse")
-FINETUNE = Recipe(epochs=2, learning_rate=5e-4)
 
 
 class Split(SplitModel):
     """Head and encoder for the device, decoder and tail for the server.
 
     Attributes:
-        point: where the model is cut.
+        autoencoder: how the first stage trains: epochs, learning rate, loss ...; the usual way
+            unless you set another ``Recipe``. The loaders decide batch size and images.
+        finetune: the same of the second stage.
         fitted: whether it is trained; set it after a training of your own.
     """
 
-    def __init__(self, parts: SplitModel, point: RankedPoint, manifest: Manifest) -> None:
-        super().__init__(parts.head, parts.bottleneck, parts.tail)
-        self.point, self.manifest, self.fitted = point, manifest, False
+    point: RankedPoint
+    manifest: Manifest
+    autoencoder = stages.Recipe(epochs=3, learning_rate=2e-3, weight_decay=0.0, loss="mse")
+    finetune = stages.Recipe(epochs=2, learning_rate=5e-4)
+    fitted = False
 
     @in_parameters()
     def fit(
-        self,
-        train_loader: Loader,
-        val_loader: Loader,
-        test_loader: Loader | None = None,
-        *,
-        autoencoder: Recipe = AUTOENCODER,
-        finetune: Recipe = FINETUNE,
-        seed: int = 0,
-        progress: str = "bar",
+        self, train_loader: Loader, val_loader: Loader, *, seed: int = 0, progress: str = "bar"
     ) -> Accuracy:
-        """Train the bottleneck alone, then all end to end; the accuracies before and after.
+        """Train the bottleneck alone, then all end to end; accuracies before, between and after.
 
-        The stages are train.py's, on a GPU where there is one. Of each the weights best on
-        ``val_loader`` are kept, so that accuracies on it flatter: ``test_loader`` is for others.
+        The stages are train.py's, on a GPU where there is one. Of each the weights that are best
+        on ``val_loader`` are kept and the accuracies are on it too, so they flatter a little.
 
         Args:
-            train_loader: gives (images, class indices) anew at every epoch, shuffled. Like the
-                others it is walked once before, to check it.
+            train_loader: gives (images, class indices) anew at every epoch, shuffled. Both are
+                walked once before, to check them.
             val_loader: the same, in any order.
-            test_loader: what the accuracies are of; without it they are of ``val_loader``.
-            autoencoder: how the first stage trains; the loaders decide batch size and images.
-            finetune: how the second stage trains.
             seed: of everything random.
             progress: ``bar``, ``lines`` (logged) or ``none``.
 
         Raises:
-            ValueError: it is fitted already, a loader gives no labelled images or can be read only
-                once, a loss that is not finite.
+            ValueError: it is trained already, a loader gives no labelled images or can be read
+                only once, a loss that is not finite.
         """
         from isplit.tracking import progress_callbacks  # brings W&B
 
         if self.fitted:
             raise ValueError("this split is trained: isplit.split(model, point) makes a new one")
-        classes = len(self.manifest.class_names)
-        engine = Engine(callbacks=lambda stage: progress_callbacks(progress))
-        device, handler = device_of(self), signal.getsignal(signal.SIGINT)
-        with tempfile.TemporaryDirectory() as folder, seeded(seed, "library"):
-            loaders = {
-                "train": Batches(train_loader, "train_loader", classes, trains=True),
-                "validation": Batches(val_loader, "val_loader", classes),
-            }
-            loaders["test"] = loaders["validation"]
-            if test_loader is not None:
-                loaders["test"] = Batches(test_loader, "test_loader", classes)
-            data = SimpleNamespace(  # of ImageData what the stages ask for
-                loader=lambda split, *settings, **more: loaders[split],
-                num_classes=classes,
-                image_size=self.manifest.image_size,
-                augmented=True,  # taken for granted, so that features are computed in every epoch
-                fingerprint="",
+        classes, size = len(self.manifest.class_names), self.manifest.image_size
+        engine = stages.Engine(callbacks=lambda stage: progress_callbacks(progress))
+        device, handler = next(self.parameters()).device, signal.getsignal(signal.SIGINT)
+        with tempfile.TemporaryDirectory() as folder, stages.seeded(seed, "library"):
+            train = Batches(train_loader, "train_loader", classes, trains=True)
+            test = Batches(val_loader, "val_loader", classes)
+            data = SimpleNamespace(
+                loader=lambda split, *_, **__: train if split == "train" else test
             )
-            bench = Workbench(cast("ImageData", data), Store(Path(folder), {}), engine, seed)
+            data.num_classes, data.image_size, data.fingerprint = classes, size, ""
+            data.augmented = True  # taken for granted: features are computed in every epoch
+            store = stages.Store(Path(folder), {})
+            bench = stages.Workbench(data, store, engine, seed)  # type: ignore[arg-type]
+            as_it_is = stages.Recipe(epochs=0, learning_rate=1.0)
             try:
-                unsplit = nn.Sequential(self.head, self.tail)
-                given = stages.baseline(bench, unsplit, {}, Recipe(epochs=0, learning_rate=1.0))
+                given = stages.baseline(bench, nn.Sequential(self.head, self.tail), {}, as_it_is)
                 self.fitted = True
-                encoded = stages.autoencoder(bench, self, self.point, given, autoencoder)
-                tuned = stages.finetune(bench, self, encoded, finetune)
+                encoded = stages.autoencoder(bench, self, self.point, given, self.autoencoder)
+                tuned = stages.finetune(bench, self, encoded, self.finetune)
             except SystemExit as stop:  # what Lightning makes of Ctrl-C, which it then ignores
                 signal.signal(signal.SIGINT, handler)
                 raise stop.__context__ or stop from None
-            finally:
-                self.eval().to(device)
-        before, between, after = (tested(stage) for stage in (given, encoded, tuned))
+        self.eval().to(device)
+        before, between, after = map(stages.tested, (given, encoded, tuned))
         images = len(before.predictions)
         return Accuracy(before.accuracy, between.accuracy, after.accuracy, images)
 
@@ -147,16 +126,12 @@ def split(model: nn.Module, point: RankedPoint, rate: float = 0.9, *, seed: int 
     if (point.node, point.shape) not in [(p.node, p.shape) for p in split_points(traced)]:
         raise ValueError(f"point={point.label} {point.shape} is not of this model: rank it first")
     head, tail = split_at(traced, point)
-    with seeded(seed, "bottleneck", point.node):
-        bottleneck = make_bottleneck(point, rate).to(device_of(model))
-    manifest = Manifest(
-        model={"net": type(model).__name__},
-        layer=point.name,
-        granularity="layer",
-        channels="last" if point.channels_last else "first",
-        compression_rate=rate,
-        class_names=tuple(map(str, range(classes))),
-        image_size=point.image_shape[-1],
-        image_shape=point.image_shape,
-    )
-    return Split(SplitModel(head, bottleneck, tail), point, manifest).eval()
+    with stages.seeded(seed, "bottleneck", point.node):
+        bottleneck = make_bottleneck(point, rate).to(next(model.parameters()).device)
+    names, channels = map(str, range(classes)), "last" if point.channels_last else "first"
+    shape, net = point.image_shape, {"net": type(model).__name__}
+    manifest = Manifest(net, point.name, "layer", rate, tuple(names), shape[-1])
+    manifest = replace(manifest, channels=channels, image_shape=shape)
+    made = Split(head, bottleneck, tail).eval()
+    made.point, made.manifest = point, manifest
+    return made

@@ -1,16 +1,12 @@
 """Every split point of a classifier, ranked by a predictor."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from typing import Any
 
 import torch
 from matplotlib.figure import Figure
 from torch import fx, nn
 
-from isplit.backbones.own import obstacles
 from isplit.bottleneck import same_rate
 from isplit.graph import split_points, trace
 from isplit.importance import importance_curves
@@ -60,16 +56,15 @@ class Ranking:
         Raises:
             ModuleNotFoundError: there is no pandas, which isplit needs for nothing else.
         """
-        if find_spec("pandas") is None:
-            raise ModuleNotFoundError("to_frame() needs pandas: pip install pandas, or use points")
-        import pandas
-
+        try:
+            import pandas
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError("to_frame() needs pandas: pip install pandas") from error
         return pandas.DataFrame(map(asdict, self.points))
 
     def plot(self) -> Figure:
         """The curve over the points, the best marked; ``plot().savefig("curve.png")`` keeps it."""
-        title = f"{self.curve.kind} of {len(self.points)} split points"
-        return curve_figure(self.curve, [self.best.index], title)
+        return curve_figure(self.curve, [self.best.index], f"{self.curve.kind} of split points")
 
     def __repr__(self) -> str:
         lines = [f"rank {self.curve.kind:>12} {'bytes':>11} {'M before':>9} {'M after':>9}  point"]
@@ -77,8 +72,8 @@ class Ranking:
             work = f"{p.head_macs / 1e6:9,.1f} {p.tail_macs / 1e6:9,.1f}"
             lines.append(f"{p.rank:4} {p.value:12.4g} {p.feature_bytes:11,} {work}  {p.label}")
         best, highest = auto_and_highest(self.curve, self.best.index)
-        lines += ["(of one image: bytes as float32, M: million multiply-accumulates)"]
-        return "\n".join([*lines, best.replace("auto", "best", 1), highest])
+        note = "(of one image: bytes as float32, M: million multiply-accumulates)"
+        return "\n".join([*lines, note, best.replace("auto", "best", 1), highest])
 
 
 @in_parameters()
@@ -116,36 +111,29 @@ def rank(
     Raises:
         ValueError: a model that cannot be split, no labelled images, a wrong value.
     """
-    rate_of = same_rate(rate)
     batches = first_images(loader, images)
     shape = tuple(batches[0][0].shape[1:])
     traced, classes = traced_for(model, shape)
     points = split_points(traced, channels=channels)
-    names = tuple(map(str, range(classes)))
-    made = importance_curves(traced, points, batches, names, [predictor], rate_of=rate_of)
-    (curve,) = made.values()
+    names, kinds = tuple(map(str, range(classes))), [predictor]
+    (curve,) = importance_curves(
+        traced, points, batches, names, kinds, rate_of=same_rate(rate)
+    ).values()
     told = zip(points, curve.values, map(curve.rank, range(len(points))), strict=True)
-    ranked = [RankedPoint(**vars(p), value=v, rank=r, image_shape=shape) for p, v, r in told]
+    ranked = (RankedPoint(**vars(p), value=v, rank=r, image_shape=shape) for p, v, r in told)
     return Ranking(curve, tuple(ranked))
-
-
-def device_of(model: nn.Module) -> torch.device:
-    """Where the first parameter is; a net without any is on the CPU."""
-    return next((p.device for p in model.parameters()), torch.device("cpu"))
 
 
 def traced_for(model: nn.Module, image_shape: tuple[int, ...]) -> tuple[fx.GraphModule, int]:
     """The graph of a model for images of this shape, and the number of its classes.
 
     Raises:
-        ValueError: it is no module, cannot be split or stored, or gives no logits.
+        ValueError: it cannot be split, or gives no logits.
     """
-    kind = f"model={type(model).__name__}"
-    for reason in obstacles(model) if isinstance(model, nn.Module) else ["no torch.nn.Module"]:
-        raise ValueError(f"{kind}: {reason}")
-    traced = trace(model, torch.zeros(2, *image_shape, device=device_of(model)))
+    device = next(model.parameters(), torch.empty(0)).device
+    traced = trace(model, torch.zeros(2, *image_shape, device=device))
     answer = next(reversed(traced.graph.nodes)).args[0]
     shape: tuple[int, ...] = answer.meta["shape"] if isinstance(answer, fx.Node) else ()
     if len(shape) != 2 or shape[1] < 2:
-        raise ValueError(f"{kind} gives {tuple(shape) or answer} for an image, not (1, classes)")
+        raise ValueError(f"model gives {tuple(shape) or answer} for one image, not (1, classes)")
     return traced, int(shape[1])

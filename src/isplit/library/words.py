@@ -4,9 +4,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-KEY = re.compile(r"\b(?:split|bottleneck|stage)\.(\w+)")
-PARAMETERS = {"kind": "predictor", "compression_rate": "rate"}
-
 
 @contextmanager
 def in_parameters() -> Iterator[None]:
@@ -21,5 +18,6 @@ def in_parameters() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        said = KEY.sub(lambda key: PARAMETERS.get(key[1], key[1]), str(error))
+        said = re.sub(r"\b(split|bottleneck|stage)\.(?=\w+[.=:])", "", str(error))
+        said = said.replace("compression_rate=", "rate=").replace("kind=", "predictor=")
         raise ValueError(said) from error

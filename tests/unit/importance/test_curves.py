@@ -10,7 +10,8 @@ from torch import nn
 
 from isplit.graph import split_points, trace
 from isplit.importance import curves
-from isplit.importance.curves import FromGradients, importance_curves
+from isplit.importance.curve import Curve
+from isplit.importance.curves import FromImages, importance_curves
 from isplit.importance.settings import CuiSettings
 from isplit.point import SplitPoint
 
@@ -159,21 +160,23 @@ def test_curves_from_the_architecture_need_no_images(chain):
 
 
 def test_a_predictor_is_one_function_and_one_line(chain, monkeypatch):
-    def positions(features, alpha):
-        return torch.full((len(features),), float(features.shape[2]))
+    def shuffled(traced, points, batches, class_names):
+        count = sum(len(images) for images, _ in batches)
+        return Curve("mine", tuple(points), tuple(float(p.numel % 7) for p in points), {}, count)
 
-    monkeypatch.setitem(curves.PREDICTORS, "mine", FromGradients(positions))
+    monkeypatch.setitem(curves.PREDICTORS, "mine", FromImages(shuffled))
     traced, points, images, labels = chain
     made = importance_curves(traced, points, [(images, labels)], nets.CLASSES, ["mine", "cui"])
     assert list(made) == ["mine", "cui"]
-    assert made["mine"].values == tuple(math.prod(point.shape[1:]) for point in points)
     assert made["mine"].num_images == len(images)
 
 
 def test_the_images_are_walked_through_once(chain):
     traced, points, images, labels = chain
+    seen = []
     stream = ((images[i : i + 3], labels[i : i + 3]) for i in range(0, len(images), 3))
-    made = importance_curves(traced, points, stream, nets.CLASSES)
+    made = importance_curves(traced, points, stream, nets.CLASSES, progress=seen.append)
+    assert seen == [3, 3, 1]
     assert made["gradient"].num_images == made["cui"].num_images == len(images)
 
 
