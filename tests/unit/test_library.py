@@ -221,8 +221,9 @@ def test_errors_name_parameters(net, batches):
     best = isplit.rank(net, batches).best
     with pytest.raises(ValueError, match=r"^point='2': isplit.rank\(model, loader\) first"):
         isplit.split(net, "2")
+    other = nn.Sequential(nn.Conv2d(1, 7, 3), *net[2:4], nn.Conv2d(7, 8, 3), *net[5:])
     with pytest.raises(ValueError, match=r"is not of this model: rank it first"):
-        isplit.split(net[3:], best)
+        isplit.split(other, best)
     with pytest.raises(ValueError, match=r"^rate=0 is not between"):
         isplit.split(net, best, rate=0)
     with pytest.raises(

@@ -9,13 +9,12 @@ from torch import fx, nn
 
 from isplit.bottleneck import same_rate
 from isplit.graph import split_points, trace
-from isplit.importance import importance_curves
+from isplit.importance import importance_curves, select
 from isplit.importance.curve import Curve
 from isplit.library.batches import Loader, first_images
 from isplit.library.words import in_parameters
 from isplit.point import SplitPoint
 from isplit.studies.answer import auto_and_highest
-from isplit.studies.conditions import highest_peak
 from isplit.studies.figures.curve import curve_figure
 
 
@@ -47,8 +46,8 @@ class Ranking:
 
     @property
     def best(self) -> RankedPoint:
-        """What ``split.layer=auto`` of train.py takes: the highest interior peak, if any."""
-        return self.points[highest_peak(self.curve)]
+        """What ``split.layer=auto`` of train.py takes by this predictor."""
+        return self.points[select(self.curve, "auto")[0].index]
 
     def to_frame(self) -> Any:
         """The points as a pandas DataFrame, a row each.
@@ -63,7 +62,7 @@ class Ranking:
         return pandas.DataFrame(map(asdict, self.points))
 
     def plot(self) -> Figure:
-        """The curve over the points, the best marked; ``plot().savefig("curve.png")`` keeps it."""
+        """The curve over the points, the best marked; ``.savefig("curve.png")`` keeps it."""
         return curve_figure(self.curve, [self.best.index], f"{self.curve.kind} of split points")
 
     def __repr__(self) -> str:
