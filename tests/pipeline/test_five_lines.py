@@ -14,11 +14,12 @@ from isplit import config, runs
 from isplit.evaluate import evaluate
 from isplit.runs.base import open_baseline, workbench
 
+SMOKE = ("data.images_per_class=100", "stage.baseline.epochs=6", "split.layer=block5_conv2")
 PAGE = ROOT / "docs" / "library.md"
 
 
 def test_five_lines_reach_what_train_py_reaches(tmp_path):
-    cfg = compose_job(tmp_path)
+    cfg = compose_job(tmp_path, *SMOKE)
     expected = runs.train(cfg)[0]
     bench = workbench(cfg)
     stored = open_baseline(cfg, bench).stored
@@ -37,7 +38,7 @@ def test_five_lines_reach_what_train_py_reaches(tmp_path):
     accuracies = [evaluate(split, test, 10).accuracy, expected.accuracy.after_finetune]
     mean = sum(accuracies) / 2
     error = math.sqrt(2 * mean * (1 - mean) / expected.accuracy.test_images)
-    assert mean > 0.2  # ten classes
+    assert mean > 0.7  # of ten classes
     assert abs(accuracies[0] - accuracies[1]) < 2 * error
     split.save(tmp_path / "out")
     left = {path.name for path in (tmp_path / "out").iterdir()}
