@@ -3,6 +3,7 @@ VENV   ?= .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
 JOBS   ?= 2
+QUICK  := tests/test_layers.py tests/test_conf.py $(addprefix tests/unit/,codec network report studies)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test quick lint check lock bench clean
