@@ -3,9 +3,10 @@ VENV   ?= .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
 JOBS   ?= 2
+QUICK  := tests/test_layers.py tests/test_conf.py $(addprefix tests/unit/,codec network report studies)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint check lock bench clean
+.PHONY: help setup demo test quick lint check lock bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -32,6 +33,9 @@ demo: setup  ## the main job on the embedded letters: every split point ranked, 
 
 test: setup  ## the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
+
+quick: lint  ## lint and the fast tests: while working
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(QUICK)
 
 lint: setup  ## format, lint, types
 	$(BIN)/ruff format --check .

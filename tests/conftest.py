@@ -1,7 +1,11 @@
 """Its place puts tests/ on the import path: `import cases`, `import reference`."""
 
+import signal
+
 import torch
 
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as nohup and a shell's & leave it, and
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the processes tests start inherit
 torch.set_num_threads(1)  # two busy threads on two cores are far slower than one
 
 

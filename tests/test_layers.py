@@ -23,7 +23,7 @@ LEVELS = [
     {"stages", "artifact", "report"},
     {"studies", "tracking"},
     {"config"},
-    {"runs"},
+    {"runs", "library"},
     {"sweeps"},
     {"__main__"},
 ]

@@ -49,6 +49,27 @@ def test_isplit_imports_alone(installed, tmp_path):
     assert str(installed.parent) in ran.stdout, ran.stderr
 
 
+def test_isplit_and_its_codec_import_with_numpy_alone(tmp_path):
+    """In a new environment, from the checkout: what a device that only encodes needs."""
+    if not shutil.which("uv"):
+        pytest.skip("uv makes the environment: pip install uv")
+    python = tmp_path / "venv" / "bin" / "python"
+    made = run("uv", "venv", "--python", sys.executable, tmp_path / "venv", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    numpy = run("uv", "pip", "install", "--python", python, "numpy>=2", cwd=tmp_path)
+    if numpy.returncode:
+        pytest.skip(f"numpy cannot be had here: {numpy.stderr.splitlines()[-1]}")
+    program = (
+        f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r})\n"
+        "import isplit, isplit.codec, numpy\n"
+        "codec = isplit.codec.from_config({'name': 'ans', 'bits': 4})\n"
+        "ramp = numpy.linspace(0, 1, 64, dtype=numpy.float32).reshape(1, 4, 4, 4)\n"
+        "print(abs(codec.decode(codec.encode(ramp)) - ramp).max() < 0.1, dir(isplit)[:2])"
+    )
+    ran = run(python, "-c", program, cwd=tmp_path)
+    assert ran.stdout == "True ['Ranking', 'Split']\n", ran.stderr
+
+
 @pytest.mark.usefixtures("packages")
 def test_the_command_finds_its_own_conf(installed, tmp_path):
     shown = run(installed / "isplit", "train", "--cfg", "all", cwd=tmp_path)

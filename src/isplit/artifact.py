@@ -31,7 +31,9 @@ class Manifest:
     Attributes:
         model: arguments of ``build_backbone``, in the layout that was built.
         layer: name of the split point, ``granularity`` and ``channels`` say among which.
-        mean: per channel, subtracted from pixels in 0..1; then divided by ``std``.
+        image_shape: of one image, where it is not (3, image_size, image_size).
+        mean: per channel, subtracted from pixels in 0..1; then divided by ``std``. Empty, as
+            ``std``, where the images were prepared outside isplit.
         weights_sha256: of the safetensors file beside the manifest.
         compression_rate: 0 where there is no bottleneck.
         codec: what the code is sent by, as ``Codec.get_config`` has it; ``None``: float32.
@@ -46,13 +48,14 @@ class Manifest:
     compression_rate: float
     class_names: tuple[str, ...]
     image_size: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
     weights_sha256: str = ""
     schema: Literal[1] = 1
     channels: str | None = None
     codec: Mapping[str, Any] | None = None
     profile_sha256: str | None = None
+    image_shape: tuple[int, ...] | None = None
 
 
 class SavedSplit(SplitModel):
@@ -146,8 +149,8 @@ def _assembled(manifest: Manifest, weights: dict[str, Tensor], net: nn.Module | 
         names = {name.partition(".")[2]: tensor for name, tensor in weights.items()}
         net = rebuilt(manifest.model, names)
     with torch.device(device):
-        size = manifest.image_size
-        traced = trace(net.to(device), torch.zeros(1, 3, size, size))
+        shape = manifest.image_shape or (3, manifest.image_size, manifest.image_size)
+        traced = trace(net.to(device), torch.zeros(1, *shape))
         points = split_points(traced, manifest.granularity, manifest.channels)
         point = next((p for p in points if p.name == manifest.layer), None)
         if point is None:

@@ -37,7 +37,7 @@ def undisturbed(tmp_path_factory):
 
 def wait_for(root, pattern):
     """Until a file is there; a job that never writes it fails the test."""
-    for _ in range(600):
+    for _ in range(3000):
         if list(root.glob(pattern)):
             return
         time.sleep(0.1)

@@ -159,7 +159,7 @@ def test_ctrl_c_sums_up_what_there_is(launcher, tmp_path):
     where = f"hydra.sweep.dir={tmp_path / 'sweep'}"
     long = ("stage.baseline.epochs=2000", f"hydra/launcher={launcher}")
     process = start_job(tmp_path, MULTIRUN, POINTS, *long, where, start_new_session=True)
-    for _ in range(600):
+    for _ in range(3000):
         if list(tmp_path.glob("store/baseline/*.part/last.ckpt")):
             break
         time.sleep(0.1)

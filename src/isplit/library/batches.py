@@ -1,0 +1,85 @@
+"""Labelled batches as a user's loader gives them, checked before anything is computed."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Loader = Iterable[Any]
+"""Anything that gives labelled batches, as a DataLoader does."""
+AT_ONCE = 64  # images
+
+
+class Batches:
+    """The batches of a loader, as many at each walk; it is walked once to check them all.
+
+    Where it ``trains`` a last batch of one image is left out, which batch normalisation refuses.
+
+    Raises:
+        ValueError: the loader can be read only once, gives nothing, or no labelled images.
+    """
+
+    def __init__(self, loader: Loader, name: str, classes: int, trains: bool = False) -> None:
+        if iter(loader) is loader:
+            raise ValueError(
+                f"{name} can be read only once: every epoch reads a DataLoader or list"
+            )
+        sizes = [len(labels) for _, labels in labelled(loader, name, classes)]
+        self._loader = loader
+        self._length = len(sizes) - (trains and len(sizes) > 1 and sizes[-1] == 1)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Any]:
+        return islice(self._loader, len(self))
+
+
+def first_images(loader: Loader, images: int | None) -> list[tuple[Tensor, Tensor]]:
+    """The first ``images`` images of any iterable of batches, or all, in batches of ``AT_ONCE``.
+
+    Raises:
+        ValueError: there are none, or others would follow and these come class by class.
+    """
+    kept, count = [], 0
+    for batch in labelled(loader, "loader"):
+        kept.append(batch)
+        count += len(batch[1])
+        if images is not None and count > images:
+            break
+    first, labels = (torch.cat(parts)[:images] for parts in zip(*kept, strict=True))
+    if count > len(labels) and (labels.diff() >= 0).all():
+        raise ValueError(
+            f"the first images={images} of loader come class by class, {labels[0]} to "
+            f"{labels[-1]}: give a loader that shuffles, or images=None to look at all"
+        )
+    return list(zip(torch.split(first, AT_ONCE), torch.split(labels, AT_ONCE), strict=True))
+
+
+def labelled(
+    loader: Loader, name: str, classes: int | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Float32 images (N, ...) and the class index (N) of each, batch by batch.
+
+    Raises:
+        ValueError: a batch is something else, or there is none.
+    """
+    batch, top = None, classes - 1 if classes else "classes - 1"
+    for batch in loader:
+        match batch:
+            case [Tensor(dtype=torch.float32) as x, Tensor(dtype=torch.int64, ndim=1) as y] if len(
+                x
+            ) == len(y) and all(0 <= label < (classes or label + 1) for label in y.tolist()):
+                yield x, y
+            case _:
+                parts = batch if isinstance(batch, tuple | list) else [batch]
+                found = [(getattr(p, "dtype", type(p)), *getattr(p, "shape", ())) for p in parts]
+                raise ValueError(
+                    f"{name} gives {found}: (images, labels) are needed, torch.float32 and one "
+                    f"torch.int64 class index each, 0 to {top}. Of a dict or longer "
+                    "tuple let collate_fn return the two; of one-hot labels labels.argmax(1)"
+                )
+    if batch is None:
+        raise ValueError(f"{name} gives no batches: it is empty, or a generator read before")

@@ -1,0 +1,264 @@
+"""The library: any net and any labelled batches, with the stages and the files of train.py."""
+
+import itertools
+import math
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import isplit
+from isplit.graph import split_points, trace
+from isplit.importance import importance_curves, select
+from isplit.stages import Recipe
+from isplit.stages.autoencoder import Autoencoder
+
+QUIET = {"progress": "none"}
+
+
+@pytest.fixture
+def net():
+    """A classifier of one-channel images that are not square."""
+    torch.manual_seed(0)
+    return nn.Sequential(
+        *(nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(6, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3)),
+    ).eval()
+
+
+@pytest.fixture
+def batches():
+    torch.manual_seed(1)
+    return [(torch.randn(8, 1, 12, 16), torch.arange(8) % 3) for _ in range(3)]
+
+
+def test_the_ranking_is_the_curve_of_the_method(net, batches):
+    ranking = isplit.rank(net, batches, predictor="cui")
+    traced = trace(net, torch.zeros(1, 1, 12, 16))
+    points = split_points(traced)
+    curve = importance_curves(traced, points, batches, ["a", "b", "c"], ["cui"])["cui"]
+    assert [p.value for p in ranking.points] == pytest.approx(curve.values, rel=1e-5)
+    assert ranking.best.name == select(curve, "auto")[0].name
+    by_value = sorted(ranking.points, key=lambda p: -p.value)
+    assert [p.rank for p in by_value] == [1, 2, 3]
+    lines = repr(ranking).splitlines()
+    assert lines[0].split()[:2] == ["rank", "cui"]
+    assert lines[1].split()[0] == str(ranking.points[0].rank)
+    assert lines[-2].startswith(f"best: {ranking.best.label} (")
+    assert max(map(len, lines[:4])) < 80
+    assert ranking.plot().axes
+
+
+@pytest.mark.parametrize("kind", [list, iter, lambda b: (one for one in b), "loader", "lists"])
+def test_any_iterable_of_batches_is_ranked_alike(net, batches, kind):
+    def given():
+        if kind == "loader":
+            images, labels = (torch.cat(parts) for parts in zip(*batches, strict=True))
+            return DataLoader(TensorDataset(images, labels), batch_size=5)
+        return [list(b) for b in batches] if kind == "lists" else kind(batches)
+
+    plain = isplit.rank(net, batches)
+    assert isplit.rank(net, given()).curve == plain.curve
+
+
+def test_the_model_stays_as_it_is(net, batches):
+    net.train()
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    cut = isplit.split(net, isplit.rank(net, batches).best)
+    cut.fit(batches, batches, **QUIET)
+    assert all(torch.equal(before[n], tensor) for n, tensor in net.state_dict().items())
+    assert all(module.training for module in net.modules())
+
+
+def test_head_and_tail_are_the_model_at_every_point(net, batches):
+    images = batches[0][0]
+    for point in isplit.rank(net, batches, "depth").points:
+        cut = isplit.split(net, point, rate=0.5)
+        assert torch.equal(cut.tail(cut.head(images)), net(images))
+        kept = cut.encode(images)[0].numel() / math.prod(point.shape)
+        assert kept == pytest.approx(1 - cut.bottleneck.achieved_rate)
+        assert torch.equal(cut(images), cut.decode(cut.encode(images)))
+
+
+def test_fit_gives_the_accuracies_that_the_split_has(net, batches, tmp_path):
+    cut = isplit.split(net, isplit.rank(net, batches).points[1], rate=0.5)
+    loader = DataLoader(TensorDataset(*map(torch.cat, zip(*batches, strict=True))), 8, shuffle=True)
+    found = cut.fit(loader, [loader.dataset.tensors], **QUIET)
+    images, labels = loader.dataset.tensors
+    right = [float((m(images).argmax(1) == labels).double().mean()) for m in (net, cut)]
+    assert right == pytest.approx([found.baseline, found.after_finetune])
+    assert found.test_images == 24
+    cut.save(tmp_path)
+    again = isplit.load(tmp_path, net)
+    assert torch.equal(again(images), cut(images))
+    with pytest.raises(
+        ValueError, match=r"this split is trained: isplit.split.model, point. makes"
+    ):
+        cut.fit(loader, batches)
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_others(net, batches):
+    best = isplit.rank(net, batches).best
+    loader = DataLoader(TensorDataset(*map(torch.cat, zip(*batches, strict=True))), 8, shuffle=True)
+    made = []
+    for seed in (0, 0, 1):
+        torch.rand(1)  # where the caller's random numbers stand does not matter
+        cut = isplit.split(net, best)
+        state = torch.get_rng_state()
+        cut.fit(loader, batches, **QUIET, seed=seed)
+        assert torch.equal(state, torch.get_rng_state())
+        made.append(torch.cat([p.flatten() for p in cut.parameters()]))
+    assert torch.equal(made[0], made[1])
+    assert not torch.equal(made[0], made[2])
+
+
+def test_a_last_batch_of_one_image_is_left_out_of_training(net, batches):
+    one = (batches[0][0][:1], batches[0][1][:1])
+    cut = isplit.split(net, isplit.rank(net, batches).points[-1])
+    assert cut.fit([*batches, one], [*batches, one], **QUIET).test_images == 25
+
+
+def test_ctrl_c_raises_and_can_be_had_again(net, batches, monkeypatch):
+    handler = signal.getsignal(signal.SIGINT)
+
+    def interrupted(self, batch, index):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Autoencoder, "training_step", interrupted)
+    cut = isplit.split(net, isplit.rank(net, batches).best)
+    with pytest.raises(KeyboardInterrupt):
+        cut.fit(batches, batches, **QUIET)
+    assert signal.getsignal(signal.SIGINT) == handler
+
+
+IMAGES, LABELS = torch.zeros(4, 1, 12, 16), torch.arange(4) % 3
+SENTENCE = (
+    r"\(images, labels\) are needed, torch.float32 and one torch.int64 class index each, 0 to"
+)
+
+
+@pytest.mark.parametrize(
+    ("batch", "found"),
+    [
+        ({"image": IMAGES, "label": LABELS}, "<class 'dict'>"),
+        ((IMAGES, LABELS, LABELS), r"\(torch.int64, 4\), \(torch.int64, 4\)"),
+        ((IMAGES, torch.eye(4)), r"\(torch.float32, 4, 4\).*labels.argmax"),
+        ((IMAGES, torch.eye(4).long()), r"\(torch.int64, 4, 4\).*labels.argmax"),
+        ((IMAGES, LABELS[:3]), r"\(torch.int64, 3\)"),
+        ((IMAGES, LABELS - 1), r"\(torch.int64, 4\)"),
+        ((IMAGES, LABELS.float()), r"\(torch.float32, 4\)"),
+        ((IMAGES.byte(), LABELS), r"\(torch.uint8, 4, 1, 12, 16\)"),
+        ((IMAGES.numpy(), LABELS), r"\(dtype\('float32'\), 4, 1, 12, 16\)"),
+        ((IMAGES[0], 2), "<class 'int'>"),
+        (IMAGES, r"\[\(torch.float32, 4, 1, 12, 16\)\]"),
+    ],
+)
+def test_other_batches_get_a_sentence(net, batches, batch, found):
+    with pytest.raises(ValueError, match=f"^loader gives .*{SENTENCE} classes - 1") as said:
+        isplit.rank(net, [batch])
+    said.match(found)
+    cut = isplit.split(net, isplit.rank(net, batches, "depth").best)
+    with pytest.raises(ValueError, match=f"^train_loader gives .*{SENTENCE} 2") as said:
+        cut.fit([*batches, batch], batches)
+    said.match(found)
+    with pytest.raises(ValueError, match=f"^val_loader gives .*{SENTENCE} 2"):
+        cut.fit(batches, [batch])
+    assert not cut.fitted
+
+
+def test_labels_beyond_the_models_answers_are_refused(net, batches):
+    wrong = [(IMAGES, LABELS + 1)]
+    cut = isplit.split(net, isplit.rank(net, wrong, "probe").best)  # which looks at no labels
+    with pytest.raises(ValueError, match=r"val_loader gives .*class index each, 0 to 2"):
+        cut.fit(batches, wrong)
+    with pytest.raises(ValueError, match=r"a label is outside 0..2"):
+        isplit.rank(net, wrong, "cui")
+
+
+def test_loaders_that_give_nothing_or_only_once_are_refused(net, batches):
+    used = iter(batches)
+    list(used)
+    for empty in ([], used):
+        with pytest.raises(
+            ValueError, match="loader gives no batches: it is empty, or a generator read"
+        ):
+            isplit.rank(net, empty)
+    cut = isplit.split(net, isplit.rank(net, batches, "depth").best)
+    with pytest.raises(ValueError, match="train_loader gives no batches"):
+        cut.fit([], batches)
+    with pytest.raises(ValueError, match="val_loader can be read only once: every epoch reads"):
+        cut.fit(batches, (b for b in batches))
+
+
+def test_images_class_by_class_are_refused_where_more_would_follow(net, batches):
+    images = torch.cat([images for images, _ in batches])
+    labels = torch.arange(24) // 8
+    loader = DataLoader(TensorDataset(images, labels), batch_size=4)
+    with pytest.raises(ValueError, match=r"images=9 of loader come class by class, 0 to 1: give"):
+        isplit.rank(net, loader, images=9)
+    whole = isplit.rank(net, loader, images=None)
+    assert whole.curve == isplit.rank(net, loader, images=24).curve
+    assert whole.curve.num_images == 24
+    endless = ((images, labels.flip(0)) for _ in itertools.count())
+    assert isplit.rank(net, endless, images=30).curve.num_images == 30
+
+
+def test_errors_name_parameters(net, batches):
+    with pytest.raises(ValueError, match=r"^predictor='cu' is not one of cui, gradient"):
+        isplit.rank(net, batches, predictor="cu")
+    with pytest.raises(ValueError, match=r"^rate=1 is not between 0 and 1"):
+        isplit.rank(net, batches, rate=1)
+    with pytest.raises(ValueError, match=r"^images: 1 images are too few"):
+        isplit.rank(net, [(batches[0][0][:1], batches[0][1][:1])])
+    with pytest.raises(ValueError, match=r"^loader gives .*class 'torch.nn.modules.conv.Conv2d'"):
+        isplit.rank(batches, net)
+    with pytest.raises(ValueError, match=r"^model gives \(1, 8, 1, 1\) for one image, not"):
+        isplit.rank(net[:7], batches)
+    best = isplit.rank(net, batches).best
+    with pytest.raises(ValueError, match=r"^point='2': isplit.rank\(model, loader\) first"):
+        isplit.split(net, "2")
+    other = nn.Sequential(nn.Conv2d(1, 7, 3), *net[2:4], nn.Conv2d(7, 8, 3), *net[5:])
+    with pytest.raises(ValueError, match=r"is not of this model: rank it first"):
+        isplit.split(other, best)
+    with pytest.raises(ValueError, match=r"^rate=0 is not between"):
+        isplit.split(net, best, rate=0)
+    with pytest.raises(
+        ValueError, match=r"nothing is trained yet: fit\(train_loader, val_loader\)"
+    ):
+        isplit.split(net, best).save("never")
+    cut = isplit.split(net, best)
+    cut.autoencoder = Recipe(epochs=3, learning_rate=1e30)
+    with pytest.raises(ValueError, match=r"a lower autoencoder.learning_rate, or"):
+        cut.fit(batches, batches, **QUIET)
+
+
+def test_a_frame_has_a_row_for_each_point(net, batches, monkeypatch):
+    ranking = isplit.rank(net, batches)
+    with monkeypatch.context() as patched:
+        patched.setitem(sys.modules, "pandas", None)
+        with pytest.raises(ModuleNotFoundError, match=r"to_frame\(\) needs pandas: pip install"):
+            ranking.to_frame()
+    pytest.importorskip("pandas", reason="isplit needs no pandas: pip install pandas")
+    frame = ranking.to_frame()
+    assert list(frame["value"]) == [point.value for point in ranking.points]
+
+
+def test_what_is_imported_before_it_is_used():
+    program = """
+import sys, isplit, isplit.codec
+heavy = {"torch", "lightning", "hydra", "wandb", "matplotlib", "omegaconf", "torchvision"}
+assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()
+assert {"Ranking", "Split", "load", "rank", "split"} <= set(dir(isplit))
+assert isplit.rank and "torch" in sys.modules
+assert not {"hydra", "wandb"} & sys.modules.keys()
+try: isplit.rnak
+except AttributeError as error: print(error)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (ran.stdout, ran.returncode) == ("module 'isplit' has no attribute 'rnak'\n", 0), (
+        ran.stderr
+    )
