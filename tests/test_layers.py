@@ -23,7 +23,7 @@ LEVELS = [
     {"stages", "artifact", "report"},
     {"studies", "tracking"},
     {"config"},
-    {"runs", "library"},
+    {"runs", "library", "deploy"},
     {"sweeps"},
     {"__main__"},
 ]
@@ -42,6 +42,8 @@ MAY_IMPORT = {  # packages of others, by room; a room that is not here may impor
     "graph": {"numpy", "rich", "timm", "torch", "torchvision"},
     "bottleneck": {"torch", "torchvision"},
     "model": {"torch"},
+    "deploy": {"torch", "numpy", "omegaconf", "onnx", "onnxruntime"}
+    | {"aiohttp", "grpc", "prometheus_client", "tritonclient"},
     "evaluate": {"torch", "torchmetrics"},
     "files": set(),
     "presets": {"yaml"},

@@ -3,8 +3,10 @@
 isplit train [key=value ...]      choose a split point, train the bottleneck, say what it costs
 isplit analyze [key=value ...]    what the runs of train say together
 isplit points MODEL               the split points of a classifier of torchvision, or of model=...
+isplit export RUN                 a finished run as files for a device and a server
+isplit serve EXPORT               the server's half of these files
 
-train --help and analyze --help list every key.
+train --help and analyze --help list every key; export --help and serve --help their options.
 """
 
 from __future__ import annotations
@@ -29,6 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from isplit.sweeps.points import main as points
 
             return points(words)
+        case ["export" | "serve", *_] as words:
+            from isplit.deploy.__main__ import main as deploy
+
+            return deploy(words)
         case [*words]:
             asked = words in (["-h"], ["--help"])
             print(__doc__, file=sys.stdout if asked else sys.stderr)

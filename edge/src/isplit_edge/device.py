@@ -1,0 +1,128 @@
+"""One frame after the other: head, encode, send, answer; by its deadline, with or without server.
+
+Legend: H W pixels of an image.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isplit.deploy.manifest import HEAD, NET, codec_of, read_export, run, session
+from isplit_edge.log import LatencyLog
+from isplit_edge.pixels import fitted
+from isplit_edge.server import GoneError, Server
+
+PAUSE_S = 1.0  # without asking a server that was gone
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a frame.
+
+    Attributes:
+        label: index of the class; ``name``: the class.
+        logits: of all classes, float32.
+        where: ``server``, or ``device`` where the whole net ran here.
+        latency_s: from the call to the answer.
+        payload_bytes: sent for it; 0 where nothing was.
+    """
+
+    label: int
+    name: str
+    logits: NDArray[np.float32]
+    where: str
+    latency_s: float
+    payload_bytes: int
+
+
+class Device(AbstractContextManager["Device"]):
+    """Answers frames with the help of a server.
+
+    Args:
+        export: folder that ``isplit export`` wrote.
+        server: ``host:port`` of gRPC; ``None``: everything is computed here.
+        deadline_s: of a frame, from the call on; so long the server is asked.
+        fallback: compute the whole net here where the server does not answer in time.
+        threads: of onnxruntime.
+        log: CSV file with a line for each frame, as the simulator of isplit writes it.
+
+    Raises:
+        ValueError: the folder is no export, or its files are not those it was written with.
+    """
+
+    def __init__(
+        self,
+        export: Path | str,
+        server: str | None,
+        *,
+        deadline_s: float = 1.0,
+        fallback: bool = True,
+        threads: int = 1,
+        log: Path | str | None = None,
+    ) -> None:
+        if deadline_s <= 0:
+            raise ValueError(f"deadline_s={deadline_s} is not above 0")
+        needed = ([HEAD] if server else []) + ([NET] if fallback or not server else [])
+        self.export = read_export(export, needed)
+        self._head = session(Path(export) / HEAD, threads) if server else None
+        self._net = session(Path(export) / NET, threads) if NET in needed else None
+        self._codec, self._deadline_s = codec_of(self.export, export), deadline_s
+        self._server = Server(server, self.export) if server else None
+        self._log, self._asked_again_s, self._local_s = LatencyLog(log), 0.0, 0.0
+        self._warm_up()
+
+    def answer(self, pixels: NDArray[np.uint8]) -> Answer:
+        """The class of one image: uint8 (H, W, 3), RGB, upright.
+
+        Raises:
+            RefusedError: the server will not take what this export sends: another export is there.
+            TimeoutError: no answer in time, and no fallback.
+            ValueError: the pixels are none.
+        """
+        start_s = time.monotonic()
+        pixels = fitted(np.asarray(pixels), self.export)[None]
+        if self._server and start_s >= self._asked_again_s:
+            try:
+                return self._by_server(self._server, pixels, start_s)
+            except GoneError as error:
+                self._asked_again_s = time.monotonic() + PAUSE_S if self._net else 0.0
+                if not self._net:
+                    self._log.add(start_s, fate=error.args[1])
+                    raise TimeoutError(f"no answer in time: {error.args[0]}") from error
+        logits = run(self._net, pixels)[0]
+        return self._done(logits, "device", (start_s, time.monotonic()))
+
+    def _by_server(self, server: Server, pixels: Any, start_s: float) -> Answer:
+        payload = self._codec.encode(run(self._head, pixels))[0]
+        ready_s = time.monotonic()
+        logits, wire_bytes = server.ask(payload, start_s + self._deadline_s - self._local_s)
+        return self._done(logits, "server", (start_s, ready_s), (len(payload), wire_bytes))
+
+    def _done(
+        self, logits: Any, where: str, times_s: tuple[float, float], sent: tuple[int, int] = (0, 0)
+    ) -> Answer:
+        ended_s, label = time.monotonic(), int(logits.argmax())
+        self._log.add(*times_s, ended_s, wire_bytes=sent[1])
+        name = self.export.class_names[label]
+        return Answer(label, name, logits, where, ended_s - times_s[0], sent[0])
+
+    def _warm_up(self) -> None:
+        """Runtimes are slow the first time; and how long does the whole net take here?"""
+        pixels = np.zeros((1, 8, 8, 3), np.uint8)  # of any size: they are resized
+        if self._head:
+            self._codec.encode(run(self._head, pixels))
+        for _ in range(2 if self._net else 0):
+            start_s = time.monotonic()
+            run(self._net, pixels)
+            self._local_s = min(time.monotonic() - start_s, self._deadline_s / 2)
+
+    def __exit__(self, *_: object) -> None:
+        if self._server:
+            self._server.close()

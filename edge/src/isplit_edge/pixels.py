@@ -1,0 +1,57 @@
+"""Images as the head takes them: as they were made for training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from isplit.deploy.manifest import Export
+
+FITS: Any = {"stretch": Image.Image.resize, "crop": ImageOps.fit, "pad": ImageOps.pad}
+
+
+def read_image(path: Path, export: Export) -> NDArray[np.uint8]:
+    """The upright RGB pixels of a file, of the size that the net takes.
+
+    Raises:
+        ValueError: it is no image of 8 bits.
+    """
+    try:
+        with Image.open(path) as file:
+            file.draft("RGB", (2 * export.preprocessing["image_size"],) * 2)
+            image = ImageOps.exif_transpose(file)
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path} is no image: {error}") from error
+    if image.mode[0] in "IF":
+        raise ValueError(f"{path} has more than 8 bits: scale it to 8 bits as in training")
+    if image.has_transparency_data:
+        ground = Image.new("RGBA", image.size, export.preprocessing["background"])
+        image = Image.alpha_composite(ground, image.convert("RGBA"))
+    return _resized(image.convert("RGB"), export)
+
+
+def fitted(pixels: NDArray[Any], export: Export) -> NDArray[np.uint8]:
+    """Pixels that the head may stretch; others are cropped or padded first.
+
+    Raises:
+        ValueError: they are not uint8 (H, W, 3).
+    """
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+        raise ValueError(f"pixels are uint8 (H, W, 3), not {pixels.dtype} {pixels.shape}")
+    square = pixels.shape[0] == pixels.shape[1]
+    return (
+        pixels
+        if square or export.preprocessing["fit"] == "stretch"
+        else _resized(Image.fromarray(pixels), export)
+    )
+
+
+def _resized(image: Image.Image, export: Export) -> NDArray[np.uint8]:
+    size = (export.preprocessing["image_size"],) * 2
+    if image.size != size:
+        image = FITS[export.preprocessing["fit"]](image, size, Image.Resampling.BILINEAR)
+    return np.asarray(image)

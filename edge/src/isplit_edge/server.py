@@ -1,0 +1,66 @@
+"""The server as a device sees it: asked by gRPC, until an answer comes or the time is over."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import grpc
+import numpy as np
+
+from isplit.deploy.manifest import Export
+from isplit_edge.log import Fate
+from isplit_edge.message import infer_request, raw_output
+
+RETRY_S = 0.02  # before the second try, and twice as long before each further one
+AGAIN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+LATE = grpc.StatusCode.DEADLINE_EXCEEDED
+CALL = "/inference.GRPCInferenceService/ModelInfer"
+PREFIX_BYTES = 5  # of gRPC before a message
+BACKOFF_MS = {"initial": 100, "min": 100, "max": 500}  # between tries to connect
+
+
+class RefusedError(ValueError):
+    """The server will not take it, now or later."""
+
+
+class GoneError(RuntimeError):
+    """No answer in time: why, and where the frame was lost as far as can be seen from here."""
+
+
+class Server:
+    """A connection that is made when it is needed, and made again."""
+
+    def __init__(self, address: str, export: Export) -> None:
+        self.export = export
+        options = [(f"grpc.{k}_reconnect_backoff_ms", ms) for k, ms in BACKOFF_MS.items()]
+        self._channel = grpc.insecure_channel(address, options)
+        self._infer = self._channel.unary_unary(CALL)
+
+    def ask(self, payload: bytes, until_s: float) -> tuple[Any, int]:
+        """Logits (classes,), and the bytes of the message that was sent.
+
+        Raises:
+            RefusedError: another try would not help.
+            GoneError: no answer until ``until_s`` of the monotonic clock.
+        """
+        export, pause_s = self.export, RETRY_S
+        request = infer_request(export.name, export.profile, payload)
+        while True:
+            left_s = max(until_s - time.monotonic(), 0.001)
+            try:
+                found = self._infer(request, timeout=left_s, wait_for_ready=True)
+                return np.frombuffer(raw_output(found), "<f4"), len(request) + PREFIX_BYTES
+            except grpc.RpcError as error:
+                code, why = error.code(), f"{error.code().name}: {error.details()}"
+            if code not in (*AGAIN, LATE):
+                raise RefusedError(f"the server refuses: {why}")
+            if code is LATE or time.monotonic() + pause_s >= until_s:
+                busy = code is grpc.StatusCode.RESOURCE_EXHAUSTED
+                raise GoneError(why, Fate.AT_SERVER if busy else Fate.WAY_UP)
+            time.sleep(pause_s)
+            pause_s *= 2
+
+    def close(self) -> None:
+        """End the connection."""
+        self._channel.close()

@@ -1,0 +1,57 @@
+"""The commands ``isplit export`` and ``isplit serve``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+NUMBERS = {"port": 8001, "rest-port": 8000, "max-batch": 16, "queue": 64, "threads": 1}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the command line; the exit status."""
+    parser = argparse.ArgumentParser(prog="isplit")
+    commands = parser.add_subparsers(dest="command", required=True)
+    export = commands.add_parser("export", help="a finished run as files for device and server")
+    export.add_argument("run", type=Path, help="folder of split_model.json")
+    export.add_argument("--out", type=Path, help="folder; without: export/ inside the run's")
+    export.add_argument("--codec", help="its name; without: the run's own, or ans of 4 bits")
+    export.add_argument("--bits", type=int, help="of a level of the codec")
+    export.add_argument("--images", type=int, default=500, help="of the test set, to compare on")
+    serve = commands.add_parser("serve", help="the server's half, over gRPC and HTTP (rest-port)")
+    serve.add_argument("export", help="folder")
+    serve.add_argument("--host", default="127.0.0.1", help="0.0.0.0: reachable from elsewhere")
+    for name, usual in NUMBERS.items():
+        serve.add_argument(f"--{name}", type=int, default=usual, help=f"{usual}")
+    given = parser.parse_args(arguments)
+    try:
+        {"export": _export, "serve": _serve}[given.command](given)
+    except (ImportError, ValueError, OSError, RuntimeError) as error:
+        extra = {"export": "onnx", "serve": "serve"}[given.command]
+        hint = f": pip install 'isplit[{extra}]'" * isinstance(error, ImportError)
+        print(f"error: {error}{hint}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _export(given: argparse.Namespace) -> None:
+    from isplit.deploy.export import USUAL_CODEC, export
+
+    chosen = {k: v for k, v in {"name": given.codec, "bits": given.bits}.items() if v is not None}
+    out = given.out or given.run / "export"
+    made = export(given.run, out, USUAL_CODEC | chosen if chosen else None, given.images)
+    print(made.name, *(f"{key}={value}" for key, value in made.checked.items()), sep="\n  ")
+
+
+def _serve(given: argparse.Namespace) -> None:
+    from isplit.deploy.server import serve
+    from isplit.deploy.tail import Tail
+
+    tail = Tail(given.export, given.max_batch, given.queue, given.threads)
+
+    say = partial(print, flush=True)
+    asyncio.run(serve(tail, given.host, given.port, given.rest_port, say))

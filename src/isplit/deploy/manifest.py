@@ -1,0 +1,92 @@
+"""What an export is: its files, and what a device and a server must know to run them.
+
+The distribution of the device carries this module and the codec, and nothing else of isplit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+
+from isplit.codec import Codec, bound_codec, from_config, load_profile
+
+HEAD, TAIL, NET = "head.onnx", "tail.onnx", "net.onnx"
+PROFILE, MANIFEST = "codec_profile.json", "manifest.json"
+
+
+@dataclass(frozen=True)
+class Export:
+    """What the manifest says.
+
+    Attributes:
+        name: of the model to those who ask the server.
+        preprocessing: ``image_size`` that the head resizes to, ``fit`` of other shapes,
+            ``background`` below transparent pixels; ``mean`` (0..1) that the head subtracts from
+            each channel and ``std`` that it divides by.
+        code_shape: of one sample between head and tail.
+        codec: settings; ``profile``: the digest of its calibrated profile, ``None`` where payloads
+            are self-contained.
+        checked: how the files compare with torch on test images.
+        files: SHA-256 of each.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    preprocessing: Mapping[str, Any]
+    code_shape: tuple[int, ...]
+    codec: Mapping[str, Any]
+    profile: str | None
+    checked: Mapping[str, Any]
+    files: Mapping[str, str] = field(default_factory=dict)
+    schema: int = 1
+
+
+def read_export(folder: Path | str, needed: Iterable[str]) -> Export:
+    """What lies in the folder, once the ``needed`` files are found to be those it was written with.
+
+    Raises:
+        ValueError: there is no export, it is of another version, or a file is another.
+    """
+    folder = Path(folder)
+    try:
+        content = json.loads((folder / MANIFEST).read_bytes())
+        export = Export(**content | {"code_shape": tuple(content["code_shape"])})
+        if export.schema != Export.schema:
+            raise ValueError(f"its schema is {export.schema!r}, not {Export.schema}")
+        for name in (*needed, *([PROFILE] if export.profile else [])):
+            if sha256(folder / name) != export.files[name]:
+                raise ValueError(f"{name} is not the file that it was written with")
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{folder} is no export of isplit: {error}") from error
+    return export
+
+
+def codec_of(export: Export, folder: Path | str) -> Codec:
+    """The codec that device and server share."""
+    if export.profile is None:
+        return from_config(export.codec)
+    return bound_codec(load_profile(Path(folder) / PROFILE))
+
+
+def sha256(path: Path) -> str:
+    """Of a file's content, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def session(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:
+    """A net of the export on this machine's CPU."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def run(net: onnxruntime.InferenceSession, x: Any) -> Any:
+    """What a net makes of its one input."""
+    return net.run(None, {net.get_inputs()[0].name: x})[0]
