@@ -1,6 +1,6 @@
-"""How each way of training a split compares with the others: accuracy, steps, multiply-accumulates.
+"""How each way of training a split compares with the others: accuracy, steps, cost.
 
-    python benchmarks/recipes.py outputs/bench/recipes.jsonl vgg16_tiny-letters-0.984 --recipes ce both
+    python benchmarks/recipes.py outputs/bench/recipes.jsonl vgg16_small-letters-0.984
 
 A line of JSON for each recipe at each split point, written as soon as it is measured; what stands
 in the file already is left out, so that the command goes on where it was stopped. All recipes of a
@@ -34,9 +34,8 @@ from isplit.stages import TAUGHT, Recipe, Stored, Workbench, seeded
 
 CONF = Path(__file__).parents[1] / "conf"
 NOTMNIST = ("data=notmnist", "data.root=../shared/data/notmnist")
-VGG = "[block1_conv2,block1_pool,block2_pool,block3_pool,block5_conv2]"
-RESNET = ["split.layer=[1,2,3,4,6]", "model=custom", "model.net._target_=recipes.SmallResNet"]
-SCHEDULE = ("stage.baseline.epochs=8",)
+VGG = "[block1_pool,block3_pool,block5_conv2]"
+RESNET = ["split.layer=[1,3,6]", "model=custom", "model.net._target_=recipes.SmallResNet"]
 
 NETS: dict[str, tuple[str, ...]] = {
     "vgg16_tiny": ("model=vgg16_tiny", f"split.layer={VGG}"),
@@ -93,7 +92,7 @@ class SmallResNet(nn.Module):
 
 
 class Block(nn.Module):
-    """Two convolutions beside the identity, or beside a 1 x 1 convolution where the size changes."""
+    """Two convolutions beside the identity, or a 1 x 1 convolution where the size changes."""
 
     def __init__(self, channels_in: int, channels: int, stride: int) -> None:
         super().__init__()
@@ -187,7 +186,7 @@ def _config(options: argparse.Namespace) -> DictConfig:
     asked += [f"paths.{name}={out / name}" for name in ("root", "output", "store", "cache")]
     quiet = ["logger=none", "trainer.progress=none", "trainer.threads=1"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("train", [*SCHEDULE, *asked, *quiet])
+        return compose("train", [*asked, *quiet])
 
 
 def _options() -> argparse.Namespace:

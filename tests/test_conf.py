@@ -14,7 +14,8 @@ from isplit.config import cui_settings, curve_rate_of, limits, not_compressed
 from isplit.data.album import FITS
 from isplit.data.augment import AUGMENTATIONS
 from isplit.graph.points import GRANULARITIES
-from isplit.importance import PREDICTORS, RULES
+from isplit.importance import PREDICTORS, auto_rule
+from isplit.importance.select import RULES
 from isplit.keys import checked, composed, conf_folder
 from isplit.keys.check import given, keys_of
 from isplit.keys.conf import every_key, groups, options
@@ -83,6 +84,8 @@ def test_the_words_are_those_of_the_program(key):
 
 def test_rules_and_bounds_are_those_of_the_program(tmp_path):
     assert terms(every_key()["split.layer"])[: len(RULES)] == list(RULES)
+    for kind, option in options("split").items():
+        assert ("peak" in option.title) == (auto_rule(kind) == "peak"), option.title
     assert terms(every_key()["study.classes_per_subset"])[1].split()[3] == str(FEWEST_CLASSES)
     cfg = compose_job(tmp_path)
     assert cui_settings(checked(cfg)).precision == "32"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ChosenSplit:
-    """Where the model was cut, and who said so (``user``, ``cui:auto`` ...)."""
+    """Where the model was cut, and who said so (``user``, ``cui:peak`` ...)."""
 
     layer: str
     index: int

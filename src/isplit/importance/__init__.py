@@ -8,20 +8,23 @@ from isplit.importance.curves import (
     importance_curves,
     predictor_cost,
 )
-from isplit.importance.select import RULES, Limits, select
+from isplit.importance.select import SAID, Limits, auto_rule, is_rule, select, taken
 from isplit.importance.settings import CuiSettings
 from isplit.importance.taps import tapped
 
 __all__ = [
     "PREDICTORS",
-    "RULES",
+    "SAID",
     "CuiSettings",
     "Limits",
     "architecture_curves",
+    "auto_rule",
     "computed_by",
     "depends_on_rate",
     "importance_curves",
+    "is_rule",
     "predictor_cost",
     "select",
+    "taken",
     "tapped",
 ]

@@ -24,7 +24,7 @@ class PredictorScore:
         pick: label of the point with the highest value.
         regret: accuracy of the best point minus that of ``pick``, 0..1.
         regret_top3: the same for the best of its three highest.
-        auto: label of the point that ``split.layer=auto`` would choose by it: the highest peak.
+        auto: label of the point that ``split.layer=auto`` would choose by it, by its ``rule``.
         auto_regret: the same for that one.
         top3_hits: how many of its three highest are among the three most accurate (all that are
             as accurate as the third).
@@ -49,6 +49,7 @@ class PredictorScore:
     regret_top3: float
     top3_hits: int
     auto: str = ""
+    rule: str = "highest value"
     auto_regret: float = math.nan
     spearman_one_training: float = math.nan
 

@@ -201,6 +201,16 @@ def test_auto_takes_the_highest_peak_of_the_trained_points():
     assert (partly.auto, partly.auto_regret) == ("features.3", 0)
 
 
+def test_auto_takes_the_highest_value_of_predictors_that_are_recommended_with_it():
+    rising = [0.1, 0.9, 0.2, 0.5, 0.3, 1.0]
+    accuracies = [0.5, 0.6, 0.7, 0.9, 0.8, 0.4]
+    curves = {"probe": rising, "random:probe": rising, "cui(channels=sum)": rising}
+    made = agreement(condition(accuracies, curves=curves), DRAWS)
+    found = {name: (s.auto, s.rule) for name, s in made.predictors.items()}
+    assert found["probe"] == found["random:probe"] == ("features.5", "highest value")
+    assert found["cui(channels=sum)"] == ("features.1", "highest interior peak")
+
+
 def test_what_has_no_curve_takes_its_highest_value():
     made = agreement(condition([0.5, 0.6, 0.7], nmse={0: 0.3, 1: 0.2, 2: 0.1}), DRAWS)
     found = made.predictors["minus_nmse"]

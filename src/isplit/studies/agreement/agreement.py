@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from isplit.importance import SAID, auto_rule, taken
 from isplit.studies.agreement.controls import equal_size, given_depth, one_training
 from isplit.studies.agreement.correlation import (
     DIRECTIONS,
@@ -24,7 +25,7 @@ from isplit.studies.agreement.correlation import (
 )
 from isplit.studies.agreement.noise import noise
 from isplit.studies.agreement.verdict import verdict
-from isplit.studies.conditions import MEASURED, Condition, Retrained, highest_peak
+from isplit.studies.conditions import MEASURED, Condition, Retrained
 from isplit.studies.scores import Agreement, PredictorScore
 
 Accuracies = tuple[float, ...]
@@ -122,6 +123,7 @@ def _score(
         top3_hits=sum(r.accuracy >= accuracies[TOP - 1] for r in ranking[:TOP]),
         auto=condition.points[auto[0].position].label if auto else "",
         auto_regret=_regret(accuracies, auto),
+        rule=SAID[auto_rule(curve.kind if (curve := condition.curves.get(name)) else name)],
         spearman_one_training=single,
     )
 
@@ -131,8 +133,8 @@ def _auto(condition: Condition, name: str, known: Sequence[Retrained]) -> list[R
     curve = condition.curves.get(name)
     if curve is None or not known or not all(map(math.isfinite, curve.values)):
         return []
-    chosen = highest_peak(curve, [r.position for r in known])
-    return [r for r in known if r.position == chosen]
+    chosen = taken(curve, "auto", [r.position for r in known])
+    return [r for r in known if r.position in chosen]
 
 
 def _regret(accuracies: Sequence[float], picked: Sequence[Retrained]) -> float:
