@@ -194,10 +194,15 @@ def test_equal_means_of_trainings_are_tied():
 
 def test_auto_takes_the_highest_peak_of_the_trained_points():
     rising = [0.1, 0.9, 0.2, 0.5, 0.3, 1.0]  # highest at the end, peaks at 1 and 3
-    found = score([0.5, 0.6, 0.7, 0.9, 0.8, 0.4], rising)
+
+    def of_cui(accuracies, **keys):
+        made = condition(accuracies, curves={"cui": rising}, **keys)
+        return agreement(made, DRAWS).predictors["cui"]
+
+    found = of_cui([0.5, 0.6, 0.7, 0.9, 0.8, 0.4])
     assert (found.pick, found.regret) == ("features.5", pytest.approx(0.5))
     assert (found.auto, found.auto_regret) == ("features.1", pytest.approx(0.3))
-    partly = score([0.5, 0.6, 0.7, 0.9, 0.8, 0.4], rising, left_untrained=[1])
+    partly = of_cui([0.5, 0.6, 0.7, 0.9, 0.8, 0.4], left_untrained=[1])
     assert (partly.auto, partly.auto_regret) == ("features.3", 0)
 
 

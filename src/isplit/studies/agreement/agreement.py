@@ -6,7 +6,7 @@ Shape suffix: N points.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -80,12 +80,22 @@ def agreement(condition: Condition, draws: int = 2000, seed: int = 0) -> Agreeme
     def target_of(accuracies: Accuracies) -> Target:
         return target(np.array(accuracies), draws, seed)
 
-    scores = {
-        name: _score(condition, name, values, target_of)
-        for name, values in predictor_values(condition).items()
-    }
-    found = Agreement(n=n, predictors=scores, noise=noise(condition), verdict="")
+    def scores(among: Condition) -> dict[str, PredictorScore]:
+        values = predictor_values(among)
+        return {name: _score(among, name, values[name], target_of) for name in values}
+
+    light = replace(condition, retrained=tuple(_light(condition)))
+    half = scores(light) if len(light.retrained) >= FEWEST_POINTS else {}
+    found = Agreement(n, scores(condition), noise(condition), verdict="", half=half)
     return replace(found, verdict=verdict(condition, found))
+
+
+def _light(condition: Condition) -> Iterator[Retrained]:
+    """The retrained points whose head has at most half of the net's multiply-accumulates."""
+    for one in condition.retrained:
+        point = condition.points[one.position]
+        if point.head_macs <= point.tail_macs:
+            yield one
 
 
 def _score(
