@@ -24,6 +24,7 @@ from isplit.files import write_json, write_text
 from isplit.importance import PREDICTORS
 from isplit.importance.curve import Curve
 from isplit.point import SplitPoint
+from isplit.report.canvas import save
 from isplit.report.findings import as_json
 from isplit.result import Accuracy, BottleneckResult, ChosenSplit, Cost, CurveValue, PerClass
 from isplit.result import SplitResult as Result
@@ -51,7 +52,7 @@ def main(results: Path) -> None:
     write_text(results / "leaderboard.csv", standings_rows(board).csv())
     figure = leaderboard_figure(board)
     if figure is not None:
-        figure.savefig(results / "leaderboard.png")
+        save(figure, results / "leaderboard", (".png",))
     print(board.verdict)
 
 

@@ -167,7 +167,7 @@ def test_all_predictors_see_the_same_chance_and_another_seed_another():
 def test_json_has_the_agreed_layout_and_null_for_nan():
     made = condition(EIGHT, curves={"cui": EIGHT[::-1], "size": [1.0] * 8})
     written = json.loads(json.dumps(as_json(agreement(made, DRAWS)), allow_nan=False))
-    assert list(written) == ["n", "predictors", "noise", "verdict"]
+    assert list(written) == ["n", "predictors", "noise", "verdict", "half"]
     assert written["n"] == 8
     cui = written["predictors"]["cui"]
     assert {"spearman", "spearman_ci95", "kendall", "pearson", "regret"} <= set(cui)

@@ -144,7 +144,7 @@ def test_predictors_that_say_the_same_cannot_be_told_apart():
     twins = [replace(c, curves=c.curves | {"twin": c.curves["probe"]}) for c in made]
     board = leaderboard([replace(c, agreement=agreement(c, 50)) for c in twins])
     assert set(board.tied[:2]) == {"probe", "twin"}
-    names = " and ".join("CUI" if name == "cui" else name for name in board.tied[1:])
+    names = ", ".join("CUI" if name == "cui" else name for name in board.tied[1:])
     assert f", from which {names} cannot be told" in board.verdict
 
 

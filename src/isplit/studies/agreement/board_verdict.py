@@ -34,7 +34,7 @@ def _lead(board: Leaderboard, tied: tuple[str, ...], part: str) -> str:
         return ""
     best = next(s for s in board.standings if s.predictor == tied[0])
     others = [called(name) for name in tied[1:]]
-    ties = f", from which {' and '.join(others)} cannot be told" if others else ""
+    ties = f", from which {', '.join(others)} cannot be told" if others else ""
     mean, worst = (in_points(getattr(best, f"{part}{of}_regret")) for of in ("mean", "worst"))
     return (
         f"{called(best.predictor)} leads the predictors without training with a mean rho of "
