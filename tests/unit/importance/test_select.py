@@ -158,8 +158,8 @@ def test_nothing_left_says_which_limit_excluded_which_point():
 def test_an_unknown_layer_lists_names_and_aliases(layer):
     unknown = layer[-1] if isinstance(layer, list) else layer
     message = (
-        rf"split.layer={unknown!r} is neither auto, best, peak, peaks, all, top:3 nor a split point "
-        r"of this model \(index 0\.\.5 or name\): features.0 \(layer0\), features.1 \(layer1\)"
+        rf"split.layer={unknown!r} is neither {', '.join(RULES)}, top:3 nor a split point of this "
+        r"model \(index 0\.\.5 or name\): features.0 \(layer0\), features.1 \(layer1\)"
     )
     with pytest.raises(ValueError, match=message):
         chosen(TWO_PEAKS, layer)
