@@ -135,16 +135,12 @@ def _peaks(curve: Curve, admissible: list[int]) -> list[int]:
     return [p for p in curve.peaks() if p in admissible] or _peak(curve, admissible)
 
 
-def _all(curve: Curve, admissible: list[int]) -> list[int]:
-    return admissible
-
-
 RULES: dict[str, Callable[[Curve, list[int]], list[int]]] = {
     "auto": _auto,
     "best": _best,
     "peak": _peak,
     "peaks": _peaks,
-    "all": _all,
+    "all": lambda curve, admissible: admissible,
 }
 
 _MEASURES: dict[str, Callable[[SplitPoint, RateOf], int]] = {

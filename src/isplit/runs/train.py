@@ -85,9 +85,8 @@ def _chosen_by(cfg: DictConfig, curve: Curve, point: SplitPoint) -> str:
     layer = config.plain(cfg.split.layer)
     asked = layer if isinstance(layer, list) else [layer]
     rules = [one for one in asked if is_rule(one) and point in selected(cfg, curve, one)]
-    if not rules:
-        return "user"
-    return f"{curve.kind}:{auto_rule(curve.kind) if rules[0] == 'auto' else rules[0]}"
+    named = {"auto": auto_rule(curve.kind)}
+    return f"{curve.kind}:{named.get(rules[0], rules[0])}" if rules else "user"
 
 
 def _split(
