@@ -40,6 +40,11 @@ def trained(point, accuracy, nmse=0.25, before=0.5, test_images=TEST_IMAGES, per
     )
 
 
+def kind_of(name):
+    """``cui`` of ``cui(channels=sum)`` and of ``random:cui``."""
+    return name.partition("(")[0].rpartition(":")[2]
+
+
 def condition(
     accuracies,
     *,
@@ -52,6 +57,7 @@ def condition(
     name="small",
     test_images=TEST_IMAGES,
     left_untrained=(),
+    facts=None,
 ):
     """``accuracies``: of each point, one number or one per training.
 
@@ -73,13 +79,13 @@ def condition(
     return Condition(
         name=name,
         slug=name,
-        facts={},
+        facts=facts or {},
         class_names=("a", "b"),
         baseline_accuracy=0.9125,
         baseline_f1=(0.9, 0.9),
         test_images=test_images,
         points=points,
         retrained=tuple(retrained),
-        curves={k: Curve(k, points, tuple(map(float, v))) for k, v in kinds.items()},
+        curves={k: Curve(kind_of(k), points, tuple(map(float, v))) for k, v in kinds.items()},
         costs={k: PredictorCost(training_steps=s) for k, s in (steps or {}).items()},
     )

@@ -19,7 +19,8 @@ from isplit.config import cui_settings, curve_rate_of, limits, not_compressed
 from isplit.data.augment import AUGMENTATIONS
 from isplit.data.decode import FITS
 from isplit.graph.points import GRANULARITIES
-from isplit.importance import PREDICTORS, RULES
+from isplit.importance import PREDICTORS, auto_rule
+from isplit.importance.select import RULES
 from isplit.keys import checked, composed, conf_folder
 from isplit.keys.check import given, keys_of
 from isplit.keys.conf import every_key, groups, options
@@ -103,6 +104,8 @@ def test_the_words_are_those_of_the_program(key):
 
 def test_rules_and_bounds_are_those_of_the_program(tmp_path):
     assert terms(every_key()["split.layer"])[: len(RULES)] == list(RULES)
+    for kind, option in options("split").items():
+        assert ("peak" in option.title) == (auto_rule(kind) == "peak"), option.title
     assert terms(every_key()["study.classes_per_subset"])[1].split()[3] == str(FEWEST_CLASSES)
     cfg = compose_job(tmp_path)
     assert cui_settings(checked(cfg)).precision == "32"
@@ -151,7 +154,7 @@ def test_a_code_as_large_as_the_features_keeps_all_but_one_in_a_curve(tmp_path):
 
 WHOLE = "is no whole number from 0 up to 4294967295"
 BELOW_1 = "is no number above 0 below 1"
-LAYER = "is none of auto, peaks, all, name, index, list of these"
+LAYER = "is none of auto, best, peak, peaks, all, name, index, list of these"
 OPTIMIZER = "is none of adamw, adam, sgd"
 KINDS = ", ".join(terms(every_key()["split.kind"]))
 IN_QUOTES = "as a text it stands in quotes:"

@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ChosenSplit:
-    """Where the model was cut, and who said so (``user``, ``cui:auto`` ...)."""
+    """Where the model was cut, and who said so (``user``, ``cui:peak`` ...)."""
 
     layer: str
     index: int

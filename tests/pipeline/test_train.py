@@ -144,6 +144,7 @@ def test_several_points_get_a_folder_each_and_share_the_baseline(job):
     folders = sorted(path.parent.name for path in (root / "several").glob("*/result.json"))
     assert [f"{r.split.index:02d}-{r.split.label}" for r in results] == folders
     assert len({r.stages["baseline"].fingerprint for r in results}) == 1
+    assert [r.split.chosen_by for r in results if r.split.chosen_by != "user"] == ["cui:peak"]
     assert "block1_pool" in (root / "several" / "results.txt").read_text()
 
 
@@ -215,6 +216,7 @@ def test_points_that_a_code_would_not_compress_are_left_out_with_a_line(tmp_path
     few = ("stage.baseline.epochs=0", "stage.autoencoder.epochs=1", "stage.finetune.epochs=0")
     (result,) = runs.train(compose_job(tmp_path, *words, *few))
     assert result.split.index == 16  # block5_conv3; block5_pool, the last, has 64 features
+    assert result.split.chosen_by == "probe:best"
     line = "left out, with no more features than bottleneck.code_elements=64: block5_pool (64)"
     assert line in caplog.messages
     curve = json.loads((tmp_path / "job" / "curve.json").read_text())

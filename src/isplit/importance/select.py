@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from isplit.bottleneck import DEFAULT_RATE, RateOf, sent_shape
 from isplit.importance.curve import Curve
 from isplit.point import FLOAT32_BYTES, SplitPoint
+
+TOP = re.compile(r"top:([1-9]\d*)")
+READ_BY_PEAKS = ("cui", "gradient", "cde")
+SAID = {"peak": "highest interior peak", "best": "highest value"}
+"""What ``auto_rule`` gives, in words."""
 
 
 def float32_bytes(shape: tuple[int, ...]) -> int:
@@ -67,11 +73,13 @@ def select(
 
     ``layer`` is a name, an alias, an index, one of the words below, or a list of any of these:
 
-    - ``auto``: the highest admissible peak of the curve (for CDE, whose values are minus the
+    - ``auto``: by the rule that the curve's predictor is recommended with (``auto_rule``).
+    - ``best``: the highest admissible value. Of equal values the deeper wins, here and below.
+    - ``peak``: the highest admissible peak of the curve (for CDE, whose values are minus the
       logarithm of the size: the smallest marked point). Without one, the highest admissible
-      interior point; the first and the last point only when nothing else is admissible. Of equal
-      values the deeper wins.
-    - ``peaks``: every admissible peak; the point of ``auto`` when there is none.
+      interior point; the first and the last point only when nothing else is admissible.
+    - ``peaks``: every admissible peak; the point of ``peak`` when there is none.
+    - ``top:3``: the three highest admissible values; likewise any other number.
     - ``all``: every admissible point.
 
     Limits take points off the list of candidates, never out of the curve: a peak stays a peak when
@@ -88,32 +96,63 @@ def select(
     if not isinstance(layer, str | int):
         chosen = {point for one in layer for point in select(curve, one, limits, rate_of, key)}
         return sorted(chosen, key=lambda point: point.index)
-    if layer not in RULES:
-        return [_one(curve, layer, limits, rate_of, key)]
-    admissible = _admissible(curve, limits, rate_of)
-    return [curve.points[p] for p in RULES[str(layer)](curve, admissible)]
+    if not is_rule(layer):
+        return [_named(curve, layer, limits, rate_of, key)]
+    return [curve.points[p] for p in taken(curve, str(layer), _admissible(curve, limits, rate_of))]
+
+
+def is_rule(layer: object) -> bool:
+    """Whether ``split.layer`` names a rule, and no point.
+
+    >>> [is_rule(layer) for layer in ("auto", "top:3", "top:0", "block1_pool", 3)]
+    [True, True, False, False, False]
+    """
+    return layer in RULES or (isinstance(layer, str) and TOP.fullmatch(layer) is not None)
+
+
+def auto_rule(kind: str) -> str:
+    """The rule that a kind of curve is recommended with, and that ``auto`` stands for.
+
+    Of those that the papers read by their peaks it is ``peak``, of all others ``best``
+    (docs/predictors.md has what either loses).
+    """
+    return "peak" if kind in READ_BY_PEAKS else "best"
+
+
+def taken(curve: Curve, rule: str, among: Sequence[int] | None = None) -> list[int]:
+    """Positions that a rule takes from those ``among`` which it may choose; ``None``: all."""
+    admissible = list(range(len(curve.values)) if among is None else among)
+    top = TOP.fullmatch(rule)
+    if top is None:
+        return RULES[rule](curve, admissible)
+    return sorted([p for p in curve.ranking() if p in admissible][: int(top[1])])
 
 
 def _auto(curve: Curve, admissible: list[int]) -> list[int]:
+    return RULES[auto_rule(curve.kind)](curve, admissible)
+
+
+def _best(curve: Curve, admissible: list[int]) -> list[int]:
+    return taken(curve, "top:1", admissible)
+
+
+def _peak(curve: Curve, admissible: list[int]) -> list[int]:
     last = len(curve.points) - 1
     interior = [p for p in admissible if 0 < p < last]
     peaks = [p for p in curve.peaks() if p in interior]
-    candidates = peaks or interior or admissible
-    return [p for p in curve.ranking() if p in candidates][:1]
+    return _best(curve, peaks or interior or admissible)
 
 
 def _peaks(curve: Curve, admissible: list[int]) -> list[int]:
-    return [p for p in curve.peaks() if p in admissible] or _auto(curve, admissible)
+    return [p for p in curve.peaks() if p in admissible] or _peak(curve, admissible)
 
 
-def _all(curve: Curve, admissible: list[int]) -> list[int]:
-    return admissible
-
-
-RULES: dict[str | int, Callable[[Curve, list[int]], list[int]]] = {
+RULES: dict[str, Callable[[Curve, list[int]], list[int]]] = {
     "auto": _auto,
+    "best": _best,
+    "peak": _peak,
     "peaks": _peaks,
-    "all": _all,
+    "all": lambda curve, admissible: admissible,
 }
 
 _MEASURES: dict[str, Callable[[SplitPoint], int]] = {
@@ -136,7 +175,7 @@ def _admissible(curve: Curve, limits: Limits, rate_of: RateOf) -> list[int]:
     return admissible
 
 
-def _one(curve: Curve, layer: str | int, limits: Limits, rate_of: RateOf, key: str) -> SplitPoint:
+def _named(curve: Curve, layer: str | int, limits: Limits, rate_of: RateOf, key: str) -> SplitPoint:
     """The admissible point with this name, alias or index (``"5"`` is an index if not a name)."""
     by_name = {name: point for point in curve.points for name in (point.name, *point.aliases)}
     by_index = {str(point.index): point for point in curve.points}
@@ -145,7 +184,7 @@ def _one(curve: Curve, layer: str | int, limits: Limits, rate_of: RateOf, key: s
     if point is None:
         names = ", ".join(_with_aliases(point) for point in curve.points)
         raise ValueError(
-            f"{key}={layer!r} is neither {', '.join(map(str, RULES))} nor a split point of "
+            f"{key}={layer!r} is neither {', '.join(RULES)}, top:3 nor a split point of "
             f"this model (index 0..{len(curve.points) - 1} or name): {names}"
         )
     reasons = limits.violations(point, rate_of)

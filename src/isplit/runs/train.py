@@ -25,7 +25,7 @@ from isplit.backbones import stored_layout
 from isplit.bottleneck import bottleneck_at
 from isplit.files import write_text
 from isplit.graph import split_at
-from isplit.importance import RULES
+from isplit.importance import auto_rule, is_rule
 from isplit.importance.curve import Curve
 from isplit.keys import checked
 from isplit.model import SplitModel
@@ -63,7 +63,8 @@ def _train(cfg: DictConfig, team: Team) -> list[SplitResult]:
         base = open_baseline(cfg, bench)
         curve = curve_of(cfg, bench, base)
         chosen = selected(cfg, curve, config.plain(cfg.split.layer))
-        write_findings(curve_findings(curve, chosen), folder)
+        auto = selected(cfg, curve, "auto")[0].index
+        write_findings(curve_findings(curve, chosen, auto), folder)
         results: list[SplitResult] = []
         for point in chosen:
             log.info("split at %s (%d of %d)", point.label, len(results) + 1, len(chosen))
@@ -71,7 +72,7 @@ def _train(cfg: DictConfig, team: Team) -> list[SplitResult]:
             results.append(_split(cfg, bench, base, curve, point, place))
             prefix = f"{point.label}/" if len(chosen) > 1 else ""
             log_findings(loggers, flat_numbers(results[-1], prefix))
-        found = job_findings(curve, results)
+        found = job_findings(curve, results, auto)
         write_findings(found, folder)
         log.info("open %s, the numbers are beside it", folder / "curve.png")
         write_text(folder / "results.txt", say(found))
@@ -80,11 +81,12 @@ def _train(cfg: DictConfig, team: Team) -> list[SplitResult]:
 
 
 def _chosen_by(cfg: DictConfig, curve: Curve, point: SplitPoint) -> str:
-    """``cui:auto`` and the like if a rule of ``split.layer`` gives the point, else ``user``."""
+    """``cui:peak`` and the like if a rule of ``split.layer`` gives the point, else ``user``."""
     layer = config.plain(cfg.split.layer)
     asked = layer if isinstance(layer, list) else [layer]
-    rules = [rule for rule in RULES if rule in asked and point in selected(cfg, curve, rule)]
-    return f"{curve.kind}:{rules[0]}" if rules else "user"
+    rules = [one for one in asked if is_rule(one) and point in selected(cfg, curve, one)]
+    named = {"auto": auto_rule(curve.kind)}
+    return f"{curve.kind}:{named.get(rules[0], rules[0])}" if rules else "user"
 
 
 def _split(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from isplit.importance import SAID, auto_rule
 from isplit.importance.curve import Curve
 from isplit.result import SplitResult
 
@@ -33,19 +34,23 @@ def server_macs(result: SplitResult) -> int:
 
 
 def auto_and_highest(curve: Curve, auto: int) -> tuple[str, str]:
-    """What auto takes by the curve, and why not the point with the highest value.
+    """What auto takes by the curve and by which rule, and why not the point of highest value.
 
     Args:
         auto: position of what auto takes.
     """
     taken, highest = curve.points[auto], curve.points[curve.ranking()[0]]
-    kind = "highest interior peak" if auto in curve.peaks() else "highest value that may be taken"
+    rule = auto_rule(curve.kind)
+    as_ruled = auto in curve.peaks() if rule == "peak" else taken == highest
+    kind = SAID[rule] if as_ruled else "highest value that may be taken"
     passed = "" if highest == taken else f", passed over: {why_not(curve, highest.index)}"
     return f"auto: {taken.label} ({kind})", f"highest value: {highest.label}{passed}"
 
 
 def why_not(curve: Curve, position: int) -> str:
     """Why auto does not take the point with the highest value."""
+    if auto_rule(curve.kind) == "best":
+        return "outside the limits, or not trained"
     if position == 0:
         return "the first point, so no interior peak"
     if position == len(curve.points) - 1:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any
 
-from isplit.importance import RULES
+from isplit.importance import taken
 from isplit.importance.curve import Curve, PredictorCost
 from isplit.point import SplitPoint
 from isplit.result import SplitResult
@@ -123,18 +123,10 @@ def with_own_slugs(judged: Iterable[tuple[Condition, Any]]) -> list[tuple[Condit
     return named
 
 
-def highest_peak(curve: Curve, among: Sequence[int] | None = None) -> int:
-    """Position that ``split.layer=auto`` takes: the highest interior peak, if there is one.
-
-    Args:
-        among: positions to choose from; ``None``: all.
-    """
-    return RULES["auto"](curve, list(range(len(curve.values)) if among is None else among))[0]
-
-
 def peak_of_each_class(curve: Curve) -> dict[str, int]:
     """Position of the highest peak of each class by itself, by its name."""
-    return {name: highest_peak(replace(curve, values=v)) for name, v in curve.per_class.items()}
+    each = {name: replace(curve, values=values) for name, values in curve.per_class.items()}
+    return {name: taken(own, "peak")[0] for name, own in each.items()}
 
 
 def shown_split(condition: Condition) -> Retrained:
@@ -142,7 +134,7 @@ def shown_split(condition: Condition) -> Retrained:
     cui = condition.curves.get("cui")
     if cui is None:
         return max(condition.retrained, key=lambda t: t.accuracy)
-    chosen = highest_peak(cui, [t.position for t in condition.retrained])
+    chosen = taken(cui, "peak", [t.position for t in condition.retrained])[0]
     return next(t for t in condition.retrained if t.position == chosen)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
+from isplit.importance import SAID, auto_rule
 from isplit.importance.curve import Curve
 from isplit.point import SplitPoint
 from isplit.report.findings import Drawing, Findings, Value
 from isplit.report.table import Column, Table
 from isplit.result import SplitResult
 from isplit.studies.answer import answer, auto_and_highest, device_macs, server_macs
-from isplit.studies.conditions import highest_peak
 from isplit.studies.figures.curve import curve_figure
 
 SECTIONS = ("split", "curve", "bottleneck", "codec", "accuracy", "cost")
@@ -30,11 +30,15 @@ SPLITS = (
 )
 
 
-def curve_findings(curve: Curve, chosen: Sequence[SplitPoint]) -> Findings:
-    """The curve as a figure, and in ``curve.json`` with every point and its rank."""
+def curve_findings(curve: Curve, chosen: Sequence[SplitPoint], auto: int) -> Findings:
+    """The curve as a figure, and in ``curve.json`` with every point and its rank.
+
+    Args:
+        auto: position that auto takes by it, within the limits.
+    """
     images = f", {curve.num_images} images" if curve.num_images else ""
-    title = f"{curve.kind} of {len(curve.points)} split points{images}"
-    figure = curve_figure(curve, [point.index for point in chosen], title)
+    title = f"{curve.kind} of {len(curve.points)} split points{images}; {_auto_is(curve)}"
+    figure = curve_figure(curve, [point.index for point in chosen], title, auto=auto)
     points = [
         asdict(point) | {"value": value, "rank": curve.rank(position)}
         for position, (point, value) in enumerate(zip(curve.points, curve.values, strict=True))
@@ -46,16 +50,16 @@ def curve_findings(curve: Curve, chosen: Sequence[SplitPoint]) -> Findings:
     )
 
 
-def job_findings(curve: Curve, results: Sequence[SplitResult]) -> Findings:
+def job_findings(curve: Curve, results: Sequence[SplitResult], auto: int) -> Findings:
     """The answer, why this point, the table of all splits, and the curve with what was measured."""
     best = max(results, key=lambda r: (r.accuracy.final, r.split.index))
     said = answer(best)
     measured = {result.split.index: result.accuracy.final for result in results}
-    figure = curve_figure(curve, list(measured), said, measured, best.accuracy.baseline)
+    figure = curve_figure(curve, list(measured), said, measured, best.accuracy.baseline, auto)
     return Findings(
         name=f"{best.model} on {best.data}",
         answer=said,
-        verdict=_why(curve, best, results),
+        verdict=_why(curve, best, results, auto),
         tables=[_table(curve, results)],
         figures=[Drawing("curve", CAPTION, figure)],
     )
@@ -82,7 +86,7 @@ def _flat(result: SplitResult) -> Iterator[tuple[str, Value]]:
                 yield f"{section}/{name}", value
 
 
-def _why(curve: Curve, best: SplitResult, results: Sequence[SplitResult]) -> str:
+def _why(curve: Curve, best: SplitResult, results: Sequence[SplitResult], auto: int) -> str:
     """Which point it is among those tried, and what auto would take by the curve."""
     label, by = best.split.label, best.split.chosen_by
     if len(results) > 1:
@@ -90,8 +94,11 @@ def _why(curve: Curve, best: SplitResult, results: Sequence[SplitResult]) -> str
     else:
         said = f"{label} was named by the user" if by == "user" else f"{label} was chosen by {by}"
     rank = f"rank {best.curve.rank} of {best.curve.num_points} by {curve.kind}"
-    auto, highest = auto_and_highest(curve, highest_peak(curve))
-    return f"{said}; {rank}. By {curve.kind}, {auto}; {highest}."
+    return f"{said}; {rank}. By {curve.kind}, {'; '.join(auto_and_highest(curve, auto))}."
+
+
+def _auto_is(curve: Curve) -> str:
+    return f"auto takes its {SAID[auto_rule(curve.kind)]}"
 
 
 def _table(curve: Curve, results: Sequence[SplitResult]) -> Table:
@@ -105,7 +112,8 @@ def _table(curve: Curve, results: Sequence[SplitResult]) -> Table:
     ]
     note = (
         f"On {first.accuracy.test_images} test images, of the unsplit model and after each stage; "
-        f"rank by {curve.kind}. Bytes of one image: of its features as float32, and as sent. "
+        f"rank by {curve.kind}; {_auto_is(curve)}. "
+        "Bytes of one image: of its features as float32, and as sent. "
         "M: 10⁶ multiply-accumulates of one image, encoder and decoder included."
     )
     title = f"{first.model} on {first.data}, {first.num_classes} classes"

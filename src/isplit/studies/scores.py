@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Interval = tuple[float, float]
 """Lower and upper end of a 95 % interval."""
@@ -24,7 +24,7 @@ class PredictorScore:
         pick: label of the point with the highest value.
         regret: accuracy of the best point minus that of ``pick``, 0..1.
         regret_top3: the same for the best of its three highest.
-        auto: label of the point that ``split.layer=auto`` would choose by it: the highest peak.
+        auto: label of the point that ``split.layer=auto`` would choose by it, by its ``rule``.
         auto_regret: the same for that one.
         top3_hits: how many of its three highest are among the three most accurate (all that are
             as accurate as the third).
@@ -49,6 +49,7 @@ class PredictorScore:
     regret_top3: float
     top3_hits: int
     auto: str = ""
+    rule: str = "highest value"
     auto_regret: float = math.nan
     spearman_one_training: float = math.nan
 
@@ -87,12 +88,18 @@ class Noise:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Every predictor against what was measured, with a verdict in words."""
+    """Every predictor against what was measured, with a verdict in words.
+
+    Attributes:
+        half: the same over the points whose head has at most half of the multiply-accumulates;
+            empty where fewer than three of them were retrained.
+    """
 
     n: int
     predictors: Mapping[str, PredictorScore]
     noise: Noise
     verdict: str
+    half: Mapping[str, PredictorScore] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -103,14 +110,14 @@ class Standing:
         conditions: how many those are; only predictors in all of them are comparable.
         trains: whether it takes training, of the bottlenecks or of its own.
         mean_spearman: over the conditions; ``lowest`` and ``highest`` of them beside it.
-        mean_spearman_ci95: bootstrap interval over the conditions; NaN for a single one.
-        above_cui: mean difference to CUI's rank correlation, over the conditions with both.
-        above_cui_ci95: bootstrap interval of that.
+        mean_spearman_ci95: bootstrap interval over the conditions, all of one net and data set
+            drawn together; NaN where they are all of one.
         beats_cui: in how many of the ``against_cui`` conditions with both it is higher than CUI.
-        mean_regret: accuracy lost by the pick, mean over the conditions; ``mean_regret_top3``
-            by the best of three.
-        share_of_ceiling: its mean rank correlation with the accuracies of single trainings over
-            the ceiling, both over the conditions with repeats; ``None`` where there are none.
+        rule: what ``split.layer=auto`` takes by it.
+        mean_regret: accuracy lost by taking that, mean over the conditions; ``worst_regret``.
+        half_mean_spearman: these again among the points with at most half of the operations
+            on the device (``Agreement.half``), over the conditions that have an order of these.
+        families: mean rank correlation in the conditions of each family of nets.
     """
 
     predictor: str
@@ -120,13 +127,16 @@ class Standing:
     mean_spearman_ci95: Interval
     lowest: float
     highest: float
-    above_cui: float
-    above_cui_ci95: Interval
     beats_cui: int
     against_cui: int
+    rule: str
     mean_regret: float
-    mean_regret_top3: float
-    share_of_ceiling: float | None
+    worst_regret: float
+    half_mean_spearman: float
+    half_mean_spearman_ci95: Interval
+    half_mean_regret: float
+    half_worst_regret: float
+    families: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -140,6 +150,8 @@ class Leaderboard:
         repeat_conditions: conditions with repeated trainings.
         repeat_spearman: mean over these of the rank correlation of two trainings.
         ceiling: the square root of that: the mean that a perfect predictor would come to.
+        tied: predictors without training that cannot be told from the leader of these: the interval
+            of the mean difference contains zero; likewise ``half_tied`` of the points of ``half``.
         verdict: in words.
         left_out: conditions without an agreement.
     """
@@ -150,5 +162,7 @@ class Leaderboard:
     repeat_conditions: int
     repeat_spearman: float | None
     ceiling: float | None
+    tied: tuple[str, ...] = ()
+    half_tied: tuple[str, ...] = ()
     verdict: str = ""
     left_out: tuple[str, ...] = ()

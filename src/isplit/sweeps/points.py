@@ -22,7 +22,7 @@ from isplit.backbones import build_backbone
 from isplit.backbones.architecture import IMAGENET_PX
 from isplit.files import write_json
 from isplit.graph import split_points, trace, with_aliases
-from isplit.importance import RULES, select
+from isplit.importance import is_rule, select
 from isplit.importance.curve import Curve
 from isplit.keys import checked, composed, conf_folder
 from isplit.overrides import is_plain
@@ -83,7 +83,7 @@ def points_of(cfg: DictConfig) -> list[SplitPoint]:
 def points_asked(cfg: DictConfig, points: list[SplitPoint]) -> list[SplitPoint]:
     """The points that ``split.layer`` names, or that it may choose from, within the limits.
 
-    ``auto`` and ``peaks`` choose by a curve, which is not known before the baseline is trained.
+    Rules (``auto``, ``top:3`` ...) choose by a curve, not known before the baseline is trained.
 
     Args:
         points: of the model.
@@ -92,7 +92,7 @@ def points_asked(cfg: DictConfig, points: list[SplitPoint]) -> list[SplitPoint]:
         ValueError: no such point, or the limits exclude it or all.
     """
     layer = config.plain(cfg.split.layer)
-    by_curve = [one for one in (layer if isinstance(layer, list) else [layer]) if one in RULES]
+    by_curve = [one for one in (layer if isinstance(layer, list) else [layer]) if is_rule(one)]
     depth = Curve("depth", tuple(points), tuple(float(point.index) for point in points))
     return select(depth, "all" if by_curve else layer, config.limits(cfg), config.rate_of(cfg))
 
@@ -107,7 +107,7 @@ def layer_key(point: SplitPoint) -> str | int:
     >>> layer_key(point), layer_key(replace(point, name="1.0", aliases=()))
     ('block1_pool', 3)
     """
-    return point.label if is_plain(point.label) and point.label not in RULES else point.index
+    return point.label if is_plain(point.label) and not is_rule(point.label) else point.index
 
 
 def _untrained(cfg: DictConfig) -> nn.Module:

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from isplit.bottleneck import same_code
+from isplit.importance import PREDICTORS
 from isplit.importance.curve import Curve
-from isplit.importance.select import Limits, select
+from isplit.importance.select import RULES, Limits, auto_rule, is_rule, select
 from isplit.point import SplitPoint
 
 SIZES = [64, 32, 64, 32, 16, 16]
@@ -39,7 +42,12 @@ EQUAL = curve(1, 5, 2, 5, 2, 1)
         ("3", [3]),
         ("all", [0, 1, 2, 3, 4, 5]),
         ("auto", [2]),
+        ("peak", [2]),
+        ("best", [0]),
         ("peaks", [2]),
+        ("top:1", [0]),
+        ("top:3", [0, 2, 5]),
+        ("top:99", [0, 1, 2, 3, 4, 5]),
         ([4, "auto", "layer4", 0], [0, 2, 4]),
     ],
 )
@@ -56,6 +64,28 @@ def test_auto_takes_an_end_only_when_nothing_else_is_admissible():
     assert chosen(NO_PEAK, "auto", min_depth=5) == [5]
     assert chosen(TWO_PEAKS, "auto", max_depth=1) == [1]
     assert chosen(TWO_PEAKS, "auto", max_depth=0) == [0]
+
+
+@pytest.mark.parametrize("kind", PREDICTORS)
+def test_auto_is_the_rule_that_the_predictor_is_recommended_with(kind):
+    of = replace(TWO_PEAKS, kind=kind)
+    assert auto_rule(kind) == ("peak" if kind in ("cui", "gradient", "cde") else "best")
+    for limits in ({}, {"min_depth": 3}, {"max_depth": 4, "min_depth": 1}):
+        assert chosen(of, "auto", **limits) == chosen(of, auto_rule(kind), **limits)
+
+
+def test_best_and_top_choose_among_the_admissible():
+    assert chosen(TWO_PEAKS, "best", min_depth=1, max_depth=4) == [2]
+    assert chosen(TWO_PEAKS, "top:2", min_depth=1, max_depth=4) == [2, 4]
+    assert chosen(EQUAL, "best") == [3]  # of equal values the deeper
+    assert chosen(EQUAL, "top:1") == [3]
+
+
+@pytest.mark.parametrize("word", ["top:0", "top:", "top:-1", "top:1.5", "top", "Best", "highest"])
+def test_other_words_are_no_rules(word):
+    assert not is_rule(word)
+    with pytest.raises(ValueError, match=f"'{word}' is neither {', '.join(RULES)}, top:3 nor"):
+        chosen(TWO_PEAKS, word)
 
 
 def test_of_equal_peaks_the_deeper_is_chosen():
@@ -128,8 +158,8 @@ def test_nothing_left_says_which_limit_excluded_which_point():
 def test_an_unknown_layer_lists_names_and_aliases(layer):
     unknown = layer[-1] if isinstance(layer, list) else layer
     message = (
-        rf"split.layer={unknown!r} is neither auto, peaks, all nor a split point of this model "
-        r"\(index 0\.\.5 or name\): features.0 \(layer0\), features.1 \(layer1\)"
+        rf"split.layer={unknown!r} is neither {', '.join(RULES)}, top:3 nor a split point of this "
+        r"model \(index 0\.\.5 or name\): features.0 \(layer0\), features.1 \(layer1\)"
     )
     with pytest.raises(ValueError, match=message):
         chosen(TWO_PEAKS, layer)

@@ -2,6 +2,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from isplit.importance.curve import Curve
 from isplit.point import SplitPoint
 from isplit.report.canvas import save
+from isplit.studies.answer import auto_and_highest
 from isplit.studies.figures.curve import curve_figure
+from isplit.studies.job import curve_findings
 
 
 def curve(count=18, kind="cui", **changed):
@@ -86,6 +89,23 @@ def test_no_display_and_no_global_state_is_needed():
 def test_the_curve_says_why_a_higher_point_was_passed_over(tmp_path, values, words):
     _, svg = drawn(tmp_path / "curve", curve(4, values=values), [1])
     assert "".join(words.split()) in "".join(text_of(svg).split())
+
+
+def test_of_a_curve_whose_highest_value_is_taken_only_limits_pass_one_over():
+    made = curve(4, kind="probe", values=(-3.0, -1.0, -2.0, -0.5))
+    last = "layer3.relu"
+    assert auto_and_highest(made, 3) == (f"auto: {last} (highest value)", f"highest value: {last}")
+    assert auto_and_highest(made, 1) == (
+        "auto: layer1.relu (highest value that may be taken)",
+        f"highest value: {last}, passed over: outside the limits, or not trained",
+    )
+
+
+def test_the_rule_of_auto_is_said_in_title_and_table(tmp_path):
+    made, (point, *_) = curve(4, kind="probe"), curve(4).points
+    found = curve_findings(made, [point], 3)
+    assert found.name == "probe of 4 split points, 7 images; auto takes its highest value"
+    assert curve_findings(replace(made, kind="cui"), [point], 3).name.endswith("interior peak")
 
 
 def test_the_answer_is_the_title_of_the_curve(tmp_path):

@@ -167,7 +167,7 @@ def test_all_predictors_see_the_same_chance_and_another_seed_another():
 def test_json_has_the_agreed_layout_and_null_for_nan():
     made = condition(EIGHT, curves={"cui": EIGHT[::-1], "size": [1.0] * 8})
     written = json.loads(json.dumps(as_json(agreement(made, DRAWS)), allow_nan=False))
-    assert list(written) == ["n", "predictors", "noise", "verdict"]
+    assert list(written) == ["n", "predictors", "noise", "verdict", "half"]
     assert written["n"] == 8
     cui = written["predictors"]["cui"]
     assert {"spearman", "spearman_ci95", "kendall", "pearson", "regret"} <= set(cui)
@@ -194,11 +194,26 @@ def test_equal_means_of_trainings_are_tied():
 
 def test_auto_takes_the_highest_peak_of_the_trained_points():
     rising = [0.1, 0.9, 0.2, 0.5, 0.3, 1.0]  # highest at the end, peaks at 1 and 3
-    found = score([0.5, 0.6, 0.7, 0.9, 0.8, 0.4], rising)
+
+    def of_cui(accuracies, **keys):
+        made = condition(accuracies, curves={"cui": rising}, **keys)
+        return agreement(made, DRAWS).predictors["cui"]
+
+    found = of_cui([0.5, 0.6, 0.7, 0.9, 0.8, 0.4])
     assert (found.pick, found.regret) == ("features.5", pytest.approx(0.5))
     assert (found.auto, found.auto_regret) == ("features.1", pytest.approx(0.3))
-    partly = score([0.5, 0.6, 0.7, 0.9, 0.8, 0.4], rising, left_untrained=[1])
+    partly = of_cui([0.5, 0.6, 0.7, 0.9, 0.8, 0.4], left_untrained=[1])
     assert (partly.auto, partly.auto_regret) == ("features.3", 0)
+
+
+def test_auto_takes_the_highest_value_of_predictors_that_are_recommended_with_it():
+    rising = [0.1, 0.9, 0.2, 0.5, 0.3, 1.0]
+    accuracies = [0.5, 0.6, 0.7, 0.9, 0.8, 0.4]
+    curves = {"probe": rising, "random:probe": rising, "cui(channels=sum)": rising}
+    made = agreement(condition(accuracies, curves=curves), DRAWS)
+    found = {name: (s.auto, s.rule) for name, s in made.predictors.items()}
+    assert found["probe"] == found["random:probe"] == ("features.5", "highest value")
+    assert found["cui(channels=sum)"] == ("features.1", "highest interior peak")
 
 
 def test_what_has_no_curve_takes_its_highest_value():

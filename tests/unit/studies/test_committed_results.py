@@ -38,3 +38,71 @@ def test_what_was_published_is_what_comes_out(folder):
             assert said[kind] == nothing_for_nan(found.value)
             assert said[f"{kind}_ci95"] == [nothing_for_nan(end) for end in found.ci95]
             assert said[f"{kind}_p"] == nothing_for_nan(found.p)
+
+
+def standings():
+    board = json.loads((RESULTS / "leaderboard.json").read_text("utf-8"))
+    return {s["predictor"]: s for s in board["standings"]}
+
+
+def own_regret(folder, name, half):
+    """By hand: what the highest interior peak of cui, the highest value of others loses."""
+    with (folder / "curve.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    macs = [(int(row["head_macs"]), int(row["tail_macs"])) for row in rows]
+    allowed = [p for p, (head, tail) in enumerate(macs) if head <= tail or not half]
+    value, accuracy = ([float(row[key]) for row in rows] for key in (name, "accuracy"))
+    inner = range(1, len(rows) - 1)
+    peaks = [p for p in inner if value[p - 1] < value[p] > value[p + 1] and p in allowed]
+    inside = [p for p in allowed if p in inner]
+    chosen = max((peaks or inside) if name == "cui" else allowed, key=lambda p: (value[p], p))
+    return max(accuracy[p] for p in allowed) - accuracy[chosen]
+
+
+@pytest.mark.parametrize("name", ["cui", "probe", "depth", "after_autoencoder"])
+@pytest.mark.parametrize("part", ["", "half_"])
+def test_the_regrets_of_the_leaderboard_are_those_of_each_predictors_own_rule(name, part):
+    lost = [own_regret(folder, name, part == "half_") for folder in CONDITIONS]
+    said = standings()[name]
+    assert said["rule"] == ("highest interior peak" if name == "cui" else "highest value")
+    assert said[f"{part}mean_regret"] == pytest.approx(np.mean(lost), abs=1e-12)
+    assert said[f"{part}worst_regret"] == pytest.approx(max(lost), abs=1e-12)
+
+
+def test_the_docs_quote_the_leaderboard():
+    """Every row of the table in docs/predictors.md."""
+    text = (RESULTS.parent / "predictors.md").read_text("utf-8")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+    quoted = {row[0].strip("`"): row[2:] for row in rows if len(row) == len(TABLE) + 2}
+    known = standings()
+    assert quoted.pop("predictor")
+    quoted = {name: cells for name, cells in quoted.items() if name in known}
+    assert quoted.keys() == known.keys()
+    for name, cells in quoted.items():
+        assert cells == [of(known[name]) for of in TABLE], name
+
+
+def rho(part):
+    key = f"{part}mean_spearman"
+
+    def said(s):
+        low, high = s[f"{key}_ci95"]
+        return f"{s[key]:+.2f} ({low:+.2f} to {high:+.2f})"
+
+    return said
+
+
+def loss(part):
+    return lambda s: f"{100 * s[f'{part}mean_regret']:.1f} / {100 * s[f'{part}worst_regret']:.1f}"
+
+
+TABLE = [
+    rho(""),
+    lambda s: " / ".join(f"{s['families'][family]:+.2f}" for family in ("vgg", "mobilenet")),
+    lambda s: f"{s['beats_cui']} of {s['against_cui']}" if s["predictor"] != "cui" else "",
+    lambda s: "peak" if "peak" in s["rule"] else "value",
+    loss(""),
+    rho("half_"),
+    loss("half_"),
+]
+"""The cells of a row in docs/predictors.md, after the predictor and its cost."""

@@ -33,6 +33,7 @@ def score(rho, low, high, p=0.01, regret=0.004, n=18, single=None):
         regret=regret,
         auto="block5_conv2",
         auto_regret=regret,
+        rule="highest interior peak",
         regret_top3=0.0,
         top3_hits=1,
         spearman_one_training=rho if single is None else single,
@@ -64,7 +65,7 @@ def test_a_strong_cui():
     words = said({"cui": strong, "depth": DEPTH})
     assert (
         "at rho=0.80 [0.50, 0.92]; its highest interior peak (auto), block5_conv2, is the most "
-        "accurate point, and has its highest value; depth"
+        "accurate point; depth"
     ) in words
     assert "depth alone does worse (0.57" in words
     assert "told from chance" not in words

@@ -6,13 +6,14 @@ Shape suffix: N points.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from isplit.importance import SAID, auto_rule, taken
 from isplit.studies.agreement.controls import equal_size, given_depth, one_training
 from isplit.studies.agreement.correlation import (
     DIRECTIONS,
@@ -24,7 +25,7 @@ from isplit.studies.agreement.correlation import (
 )
 from isplit.studies.agreement.noise import noise
 from isplit.studies.agreement.verdict import verdict
-from isplit.studies.conditions import MEASURED, Condition, Retrained, highest_peak
+from isplit.studies.conditions import MEASURED, Condition, Retrained
 from isplit.studies.scores import Agreement, PredictorScore
 
 Accuracies = tuple[float, ...]
@@ -80,12 +81,22 @@ def agreement(condition: Condition, draws: int = 2000, seed: int = 0) -> Agreeme
     def target_of(accuracies: Accuracies) -> Target:
         return target(np.array(accuracies), draws, seed)
 
-    scores = {
-        name: _score(condition, name, values, target_of)
-        for name, values in predictor_values(condition).items()
-    }
-    found = Agreement(n=n, predictors=scores, noise=noise(condition), verdict="")
+    def scores(among: Condition) -> dict[str, PredictorScore]:
+        values = predictor_values(among)
+        return {name: _score(among, name, values[name], target_of) for name in values}
+
+    light = replace(condition, retrained=tuple(_light(condition)))
+    half = scores(light) if len(light.retrained) >= FEWEST_POINTS else {}
+    found = Agreement(n, scores(condition), noise(condition), verdict="", half=half)
     return replace(found, verdict=verdict(condition, found))
+
+
+def _light(condition: Condition) -> Iterator[Retrained]:
+    """The retrained points whose head has at most half of the net's multiply-accumulates."""
+    for one in condition.retrained:
+        point = condition.points[one.position]
+        if point.head_macs <= point.tail_macs:
+            yield one
 
 
 def _score(
@@ -123,6 +134,7 @@ def _score(
         top3_hits=sum(r.accuracy >= accuracies[TOP - 1] for r in ranking[:TOP]),
         auto=condition.points[auto[0].position].label if auto else "",
         auto_regret=_regret(accuracies, auto),
+        rule=SAID[auto_rule(curve.kind if (curve := condition.curves.get(name)) else name)],
         spearman_one_training=single,
     )
 
@@ -132,8 +144,8 @@ def _auto(condition: Condition, name: str, known: Sequence[Retrained]) -> list[R
     curve = condition.curves.get(name)
     if curve is None or not known or not all(map(math.isfinite, curve.values)):
         return []
-    chosen = highest_peak(curve, [r.position for r in known])
-    return [r for r in known if r.position == chosen]
+    chosen = taken(curve, "auto", [r.position for r in known])
+    return [r for r in known if r.position in chosen]
 
 
 def _regret(accuracies: Sequence[float], picked: Sequence[Retrained]) -> float:

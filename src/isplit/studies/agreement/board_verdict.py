@@ -3,66 +3,46 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
-from isplit.studies.agreement.verdict import between, called, compared, told
+from isplit.studies.agreement.verdict import between, called, in_points, told
 from isplit.studies.scores import Leaderboard, Standing
+
+HALF = "half_"  # begins the fields of a standing that are of the points with half of the work
 
 
 def leaderboard_verdict(board: Leaderboard) -> str:
-    """One to three sentences: which predictor leads, by how much, and whether CUI beats depth."""
+    """Which predictor without training leads, what cannot be told from it, what its choice costs.
+
+    The same again among the points that leave half of the multiply-accumulates to the server.
+    """
     if not board.conditions:
         return "Nothing to compare: in no condition were three split points retrained."
     n = len(board.conditions)
-    cheap = [s for s in board.standings if s.conditions == n and not s.trains]
-    alone = "" if n > 1 else "one condition says nothing about others"
-    sentences = [_lead(board, cheap), _cui_against_depth(board), alone]
+    lead = _lead(board, board.tied, "")
+    half = _lead(board, board.half_tied, HALF)
+    sentences = [
+        lead or "no predictor without training has a rank correlation in all of them",
+        half and f"with at most half of the multiply-accumulates on the device, {half}",
+        "" if n > 1 else "one condition says nothing about others",
+    ]
     return told(f"N={n} condition{'s' * (n > 1)}", sentences)
 
 
-def _lead(board: Leaderboard, cheap: list[Standing]) -> str:
+def _lead(board: Leaderboard, tied: tuple[str, ...], part: str) -> str:
     """Who leads the predictors without training that are in every condition."""
-    if not cheap:
-        return "no predictor without training has a rank correlation in all of them"
-    best, *others = cheap
-    sentence = (
-        f"{called(best.predictor)} leads the predictors without training with a mean rho of "
-        f"{_mean(best)}"
-    )
-    if best.share_of_ceiling is not None:
-        repeated, of = board.repeat_conditions, len(board.conditions)
-        where = "" if repeated == of else f", over the {repeated} of {of} trained more than once"
-        sentence += (
-            f", against single trainings {best.share_of_ceiling:.2f} of what their noise leaves to "
-            f"any ({board.ceiling:.2f}{where})"
-        )
-    if others:
-        sentence += f"; next comes {called(others[0].predictor)} ({_mean(others[0])})"
-    if best.against_cui and best.predictor != "cui":
-        sentence += f"; it is above CUI in {best.beats_cui} of {best.against_cui}"
-    return sentence
-
-
-def _cui_against_depth(board: Leaderboard) -> str:
-    """Whether CUI's mean is above depth's, over the conditions that have both."""
-    cui, depth = (_standing(board.standings, name) for name in ("cui", "depth"))
-    if cui is None or depth is None:
+    if not tied:
         return ""
-    pairs = zip(board.spearman["cui"], board.spearman["depth"], strict=True)
-    both = [(c, d) for c, d in pairs if not math.isnan(c) and not math.isnan(d)]
-    wins = sum(c > d for c, d in both)
+    best = next(s for s in board.standings if s.predictor == tied[0])
+    others = [called(name) for name in tied[1:]]
+    ties = f", from which {', '.join(others)} cannot be told" if others else ""
+    mean, worst = (in_points(getattr(best, f"{part}{of}_regret")) for of in ("mean", "worst"))
     return (
-        f"against depth ({_mean(depth)}) CUI does "
-        f"{compared(cui.mean_spearman, depth.mean_spearman)} ({_mean(cui)}), above it in {wins} "
-        f"of {len(both)}"
+        f"{called(best.predictor)} leads the predictors without training with a mean rho of "
+        f"{_mean(best, part)}{ties}; its {best.rule} loses {mean} on average, {worst} at worst"
     )
 
 
-def _standing(standings: Iterable[Standing], predictor: str) -> Standing | None:
-    return next((s for s in standings if s.predictor == predictor and s.conditions), None)
-
-
-def _mean(standing: Standing) -> str:
-    if math.isnan(standing.mean_spearman_ci95[0]):
-        return f"{standing.mean_spearman:.2f}"
-    return f"{standing.mean_spearman:.2f} {between(standing.mean_spearman_ci95)}"
+def _mean(standing: Standing, part: str) -> str:
+    interval = getattr(standing, f"{part}mean_spearman_ci95")
+    known = "" if math.isnan(interval[0]) else f" {between(interval)}"
+    return f"{getattr(standing, f'{part}mean_spearman'):.2f}{known}"

@@ -14,7 +14,8 @@ PREDICTORS = (
     Column("predictor", fold=20, screen=1),
     Column("n", "N"),
     Column("spearman", "rho [95\N{NO-BREAK SPACE}%]", form="+.2f", screen=2),
-    Column("auto", screen=4),
+    Column("auto", "auto takes", screen=4),
+    Column("rule", "its"),
     Column("auto_regret", "auto loses", "points", ".1f", 100, screen=3),
     Column("pick", "highest value", screen=5),
     Column("regret", "highest value loses", "points", ".1f", 100, screen=3),
@@ -39,8 +40,9 @@ def predictors_table(condition: Condition) -> Table | None:
         f"Predictors over N={condition.agreement.n} trained points",
         PREDICTORS,
         [{"predictor": n} | _score(scores[n]) | {"cost": _cost(condition, n)} for n in names],
-        "rho: Spearman's rank correlation with the measured accuracy. auto: the highest interior "
-        "peak, which split.layer=auto takes. Loses: against the most accurate point.",
+        "rho: Spearman's rank correlation with the measured accuracy. auto: what split.layer=auto "
+        "takes, by the rule that the predictor is recommended with. Loses: against the most "
+        "accurate point.",
         on_screen=True,
     )
 

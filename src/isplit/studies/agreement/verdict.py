@@ -59,9 +59,9 @@ def cannot_be_told_from_chance(score: PredictorScore) -> bool:
 
 def price(score: PredictorScore) -> str:
     """What its auto choice loses, and what its highest value loses where that is another point."""
-    said = f"its highest interior peak (auto), {score.auto}, {_loss(score.auto_regret)}"
+    said = f"its {score.rule} (auto), {score.auto}, {_loss(score.auto_regret)}"
     if score.pick == score.auto:
-        return f"{said}, and has its highest value"
+        return said
     return f"{said}; its highest value, {score.pick}, {_loss(score.regret)}"
 
 

@@ -10,11 +10,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from isplit.importance import taken
 from isplit.importance.curve import Curve
 from isplit.importance.curves import cut_distil_encode
 from isplit.report.canvas import ACCENT, DARK, INK, PALE, legend_below, log_scale, over_points
 from isplit.studies.answer import auto_and_highest
-from isplit.studies.conditions import highest_peak
 
 AXIS_NAMES = {
     "cui": "CUI (log scale, arbitrary unit)",
@@ -34,6 +34,7 @@ def curve_figure(
     title: str,
     accuracies: Mapping[int, float] | None = None,
     baseline: float | None = None,
+    auto: int | None = None,
 ) -> Figure:
     """The curve over the split points, with its peaks, CDE's candidates and the ``chosen``.
 
@@ -46,9 +47,10 @@ def curve_figure(
         title: the answer, once there is one.
         accuracies: accuracy measured after the split, 0..1, by position: on a second axis.
         baseline: accuracy of the unsplit model: a line beside them.
+        auto: position that auto takes within the limits; ``None``: there are none.
     """
     figure, axes = over_points(curve.points)
-    draw_curve(axes, curve, chosen)
+    draw_curve(axes, curve, chosen, auto)
     if accuracies:
         _draw_accuracies(axes, accuracies, baseline)
     width = int(figure.get_figwidth() * LETTERS_PER_INCH)
@@ -57,7 +59,9 @@ def curve_figure(
     return figure
 
 
-def draw_curve(axes: Axes, curve: Curve, chosen: Sequence[int] = ()) -> None:
+def draw_curve(
+    axes: Axes, curve: Curve, chosen: Sequence[int] = (), auto: int | None = None
+) -> None:
     """The values with a log axis where they need one, peaks, candidates of CDE, ``chosen``."""
     values = list(curve.values)
     if curve.kind in ON_LOG_SCALE and max(values) > 0:
@@ -74,7 +78,8 @@ def draw_curve(axes: Axes, curve: Curve, chosen: Sequence[int] = ()) -> None:
     _mark_shrinking(axes, curve)
     ring = {"facecolors": "none", "edgecolors": ACCENT, "linewidths": 2.2}
     _scatter(axes, chosen, values, "chosen", s=260, **ring)
-    auto, highest = highest_peak(curve), curve.ranking()[0]
+    highest = curve.ranking()[0]
+    auto = taken(curve, "auto")[0] if auto is None else auto
     takes, passes = auto_and_highest(curve, auto)
     _scatter(axes, [auto], values, takes, marker="s", s=130, facecolors="none", edgecolors=INK)
     _scatter(axes, [highest], values, passes.replace(", ", ",\n"), marker="x", s=70, color=INK)
