@@ -57,10 +57,10 @@ def score_classes(
     """
     if settings.precision == "bf16":
         traced = copy.deepcopy(traced).to(torch.bfloat16).to(memory_format=torch.channels_last)
-    sums_MPK = torch.zeros(len(kinds), len(points), num_classes, dtype=torch.float64)
-    counts_K = torch.zeros(num_classes, dtype=torch.int64)
     batch = _BatchScores(points, kinds, settings)
     with tapped(traced, points, batch.visit, settings.tap) as model:
+        sums_MPK = torch.zeros(len(kinds), len(points), num_classes, dtype=torch.float64)
+        counts_K = torch.zeros(num_classes, dtype=torch.int64)
         for images, labels in batches:
             _check_labels(labels, num_classes)
             logits = model(_as_model(images, traced, settings))

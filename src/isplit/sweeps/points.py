@@ -35,8 +35,8 @@ ANY_NUMBER_OF_CLASSES = 1000  # changes the last layer alone
 COLUMNS = (
     Column("index", "#", screen=1),
     Column("name", screen=1),
-    Column("aliases", "alias", form=" ".join, screen=3),
-    Column("shape", form=lambda shape: "x".join(map(str, shape)), screen=2),
+    Column("aliases", "alias", screen=3),
+    Column("shape", screen=2),
     Column("feature_bytes", "features", "kB", ",.1f", scale=1e-3, screen=1),
     Column("head_macs", "head", "MMACs", ",.1f", scale=1e-6, screen=1),
     Column("tail_macs", "tail", "MMACs", ",.1f", scale=1e-6, screen=2),
@@ -60,7 +60,12 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(str(error))
     title = f"{len(points)} split points of {config.architecture(cfg)} at {cfg.data.image_size} px"
     rows = [asdict(point) | {"feature_bytes": point.feature_bytes} for point in points]
-    say(Findings("points", tables=[Table(title, COLUMNS, rows, on_screen=True)]))
+    texts = [
+        {"aliases": " ".join(point.aliases), "shape": "x".join(map(str, point.shape))}
+        for point in points
+    ]
+    shown = [row | text for row, text in zip(rows, texts, strict=True)]
+    say(Findings("points", tables=[Table(title, COLUMNS, shown, on_screen=True)]))
     if given.json:
         about = {"model": config.architecture(cfg), "image_size": cfg.data.image_size}
         write_json(given.json, {**about, "points": rows})
