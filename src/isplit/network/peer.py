@@ -65,7 +65,7 @@ class _Stream(socketserver.StreamRequestHandler):
     timeout, rbufsize = SILENCE_S, 0
 
     def handle(self) -> None:
-        with contextlib.suppress(OSError, ValueError):  # whoever asks wrongly gets nothing
+        with contextlib.suppress(OSError, ValueError, IndexError):  # who asks wrongly gets nothing
             task, *seconds = self.rfile.readline(32).decode("ascii").split()
             if task == "up":
                 self.request.sendall(f"{received_rate(self.request)}\n".encode())

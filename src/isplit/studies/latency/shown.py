@@ -76,7 +76,7 @@ def _bars(made: Sequence[Timed], asked: Requirement) -> Figure:
         begins = [a + b for a, b in zip(begins, lengths, strict=True)]
     p95_ms = [one.design.p95_ms or 0.0 for one in made]
     axes.plot(p95_ms, places, "|", color=INK, markersize=11, label="p95")
-    if asked.p95_ms:
+    if asked.p95_ms and asked.p95_ms < 4 * max(p95_ms):  # else the bars would be too short
         axes.axvline(asked.p95_ms, color=INK, linewidth=1, linestyle="--", label="p95 asked")
     axes.set_yticks(places, [shortened(one.design.name, 44) for one in made], fontsize=8)
     axes.invert_yaxis()
