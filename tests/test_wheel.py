@@ -60,7 +60,8 @@ def test_isplit_and_its_codec_import_with_numpy_alone(tmp_path):
     if numpy.returncode:
         pytest.skip(f"numpy cannot be had here: {numpy.stderr.splitlines()[-1]}")
     program = (
-        f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r}); import isplit, isplit.codec, numpy\n"
+        f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r})\n"
+        "import isplit, isplit.codec, numpy\n"
         "codec = isplit.codec.from_config({'name': 'ans', 'bits': 4})\n"
         "ramp = numpy.linspace(0, 1, 64, dtype=numpy.float32).reshape(1, 4, 4, 4)\n"
         "print(abs(codec.decode(codec.encode(ramp)) - ramp).max() < 0.1, dir(isplit)[:2])"
