@@ -69,17 +69,19 @@ def labelled(
     batch, top = None, classes - 1 if classes else "classes - 1"
     for batch in loader:
         match batch:
-            case [Tensor(dtype=torch.float32) as x, Tensor(dtype=torch.int64, ndim=1) as y] if len(
-                x
-            ) == len(y) and all(0 <= label < (classes or label + 1) for label in y.tolist()):
-                yield x, y
+            case [Tensor(dtype=torch.float32) as x, Tensor(dtype=torch.int64, ndim=1) as y]:
+                known = range(classes or 2**31)
+                whole = len(x) == len(y) and all(label in known for label in y.tolist())
             case _:
-                parts = batch if isinstance(batch, tuple | list) else [batch]
-                found = [(getattr(p, "dtype", type(p)), *getattr(p, "shape", ())) for p in parts]
-                raise ValueError(
-                    f"{name} gives {found}: (images, labels) are needed, torch.float32 and one "
-                    f"torch.int64 class index each, 0 to {top}. Of a dict or longer "
-                    "tuple let collate_fn return the two; of one-hot labels labels.argmax(1)"
-                )
+                whole = False
+        if not whole:
+            parts = batch if isinstance(batch, tuple | list) else [batch]
+            found = [(getattr(p, "dtype", type(p)), *getattr(p, "shape", ())) for p in parts]
+            raise ValueError(
+                f"{name} gives {found}: (images, labels) are needed, torch.float32 and one "
+                f"torch.int64 class index each, 0 to {top}. Of a dict or longer tuple let "
+                "collate_fn return the two; of one-hot labels take labels.argmax(1)"
+            )
+        yield x, y
     if batch is None:
         raise ValueError(f"{name} gives no batches: it is empty, or a generator read before")
