@@ -5,6 +5,7 @@ import csv
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from isplit.codec import PayloadError
+from isplit.codec import PayloadError, from_config
 from isplit.deploy.manifest import HEAD, MANIFEST, NET, TAIL, codec_of, read_export, run, session
 from isplit.network import Frame
 
@@ -220,6 +221,21 @@ def test_a_client_that_goes_takes_nobody_with_it(export_folder, sent):
     found = asyncio.run(some_go())[1::2]
     np.testing.assert_allclose(np.concatenate(found), logits[1::2], atol=1e-5)
     assert tail._waiting == 0
+
+
+def test_a_codec_without_a_profile_and_a_code_of_another_shape(export_folder, sent, tmp_path):
+    folder = tmp_path / "export"
+    shutil.copytree(export_folder, folder)
+    about = json.loads((folder / MANIFEST).read_text()) | {"profile": None}
+    (folder / MANIFEST).write_text(json.dumps(about | {"codec": {"name": "plain"}}))
+    tail = Tail(folder)
+    codec, shape = from_config({"name": "plain"}), read_export(folder, []).code_shape
+    code = np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)
+    expected = run(session(folder / TAIL), code)
+    found = asyncio.run(tail.logits(codec.encode(code)[0]))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    with pytest.raises(PayloadError, match=r"a code of shape \(1, 2\), not "):
+        asyncio.run(tail.logits(codec.encode(np.zeros((1, 1, 2), np.float32))[0]))
 
 
 def test_a_full_queue_and_an_ending_server_say_so(export_folder, sent):
