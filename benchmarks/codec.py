@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from isplit.backbones import build_backbone, friendly_names
 from isplit.codec import Codec, bound_codec, calibrate, from_config
-from isplit.codec.ans import symbols
+from isplit.codec.rans import symbols_of
 from isplit.codec.compiled import COMPILED
 from isplit.codec.tables import TOTAL
 from isplit.data import build_data
@@ -128,7 +128,9 @@ def _entropy_bytes(codec: Any, features: NDArray[np.float32]) -> float:
     form, found = codec.form(features.shape[1:]), 0.0
     for levels in codec.levels(features):
         if form.tables:
-            cells = symbols(levels, form, form.tables)
+            group = form.tables.group
+            cells = np.empty((form.channels, -(-form.plane[1] // group)), np.uint16)
+            symbols_of(levels, (form.columns, form.bits, group), form.tables.context, cells)
             parts = form.tables.parts.reshape(len(form.tables.parts), -1)
             found -= np.log2(np.take_along_axis(parts, cells.astype(int), 1) / TOTAL).sum()
         else:
@@ -230,7 +232,7 @@ def _features(model: str, cache: Path) -> dict[str, NDArray[np.float32]]:
         train_images=4000,
         test_images=1000,
     )
-    net = _trained(model, data)
+    net = trained(model, data)
     calibration, _ = next(iter(data.loader("validation", CALIBRATION_IMAGES)))
     test, _ = next(iter(data.loader("test", TEST_IMAGES)))
     traced = trace(net, test[:1])
@@ -248,7 +250,7 @@ def _features(model: str, cache: Path) -> dict[str, NDArray[np.float32]]:
     return found
 
 
-def _trained(model: str, data: Any) -> torch.nn.Module:
+def trained(model: str, data: Any) -> torch.nn.Module:
     torch.manual_seed(0)
     width = 0.25 if model == "vgg16" else 1.0
     net = build_backbone(model, data.num_classes, image_size=data.image_size, width=width)

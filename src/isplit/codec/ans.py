@@ -9,46 +9,52 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from isplit.codec import contexts, rans
+from isplit.codec import rans
 from isplit.codec.form import Form
 from isplit.codec.payload import PayloadError
 from isplit.codec.tables import STATES, Tables, own_tables, read_tables
 
 
-def pack(levels: NDArray[np.uint8], form: Form) -> bytes:
-    """A table if both sides hold none, the states, and the words: 16 bits, lowest byte first."""
+def pack(levels: NDArray[np.uint8], form: Form) -> list[bytes]:
+    """Of levels (N, C, M): a table if both sides hold none, the states, and the words."""
     if not form.count:
-        return b""
-    tables = form.tables or own_tables(levels, form.bits)
-    head = b"" if form.tables else tables.to_bytes()
-    found = symbols(levels, form, tables)
-    words = np.empty(found.size + 2 * STATES + 1, np.uint16)
-    first = rans.write(found, tables.bounds, tables.states, words)
-    return head + words[first:].astype("<u2").tobytes()
+        return [b""] * len(levels)
+    if form.tables:
+        return _coded(levels, form, form.tables)
+    own = [own_tables(sample, form.bits) for sample in levels]
+    samples = zip(levels[:, None], own, strict=True)
+    return [tables.to_bytes() + _coded(sample, form, tables)[0] for sample, tables in samples]
 
 
-def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
-    """The levels (C, M) that :func:`pack` wrote.
+def unpack(bodies: list[bytes], form: Form) -> NDArray[np.uint8]:
+    """The levels (N, C, M) that :func:`pack` wrote.
 
     Raises:
         PayloadError: the table is none, or words and states do not end where they must.
     """
-    levels = np.zeros(form.plane, np.uint8)
-    if not form.count and not body:
-        return levels
+    levels = np.zeros((len(bodies), *form.plane), np.uint8)
+    for body, sample in zip(bodies, levels, strict=True):
+        if form.count or body:
+            _fill(sample, body, form)
+    return levels
+
+
+def _coded(levels: NDArray[np.uint8], form: Form, tables: Tables) -> list[bytes]:
+    """States and words, which have 16 bits, lowest byte first."""
+    symbols = form.channels * -(-form.plane[1] // tables.group)
+    words = np.empty((len(levels), symbols + 2 * STATES + 1), np.uint16)
+    lie = (form.columns, form.bits, tables.group)
+    firsts = rans.write(levels, lie, tables.context, tables.entries, tables.states, words)
+    little = words.astype("<u2", copy=False)
+    return [row[first:].tobytes() for row, first in zip(little, firsts.tolist(), strict=True)]
+
+
+def _fill(levels: NDArray[np.uint8], body: bytes, form: Form) -> None:
     tables, start = (form.tables, 0) if form.tables else read_tables(body, form.bits, form.count)
     states = tables.states
     if (len(body) - start) % 2 or len(body) - start < 4 * states or not form.count:
         raise PayloadError(f"{len(body) - start} bytes are no words of {states} states")
     words = np.frombuffer(body, "<u2", offset=start).astype(np.uint16)
     lie = (form.columns, form.bits, tables.group)
-    if not contexts.read(words, tables.bounds, states, lie, tables.context, levels):
+    if not rans.read(words, tables.bounds, states, lie, tables.context, levels):
         raise PayloadError("the words do not end where the levels do")
-    return levels
-
-
-def symbols(levels: NDArray[np.uint8], form: Form, tables: Tables) -> NDArray[np.uint16]:
-    """Context * S + symbol of every group of levels: (C, M / G)."""
-    found = np.empty((form.channels, -(-form.plane[1] // tables.group)), np.uint16)
-    contexts.symbols_of(levels, (form.columns, form.bits, tables.group), tables.context, found)
-    return found

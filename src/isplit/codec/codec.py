@@ -23,6 +23,7 @@ from isplit.codec.payload import (
 from isplit.codec.profile import Profile
 
 Array = NDArray[Any]
+Coded = list[tuple[Header, bytes]]
 NAMES = ("plain", "quantize", "rle", "zlib", "zstd", "lz4", "blosc2", "pcodec", "ans", "jpeg")
 """In the order of their numbers on the wire."""
 ID_BYTES = 3
@@ -72,10 +73,11 @@ class Codec(ABC):
         Raises:
             PayloadError: damaged, cut off, of another codec or profile, or above the limit.
         """
-        samples = [self._unpack(*self._opened(bytes(memoryview(p)), limit_bytes)) for p in payloads]
-        if not samples or len({sample.shape for sample in samples}) > 1:
+        opened = self._bound_opened if self.profile else self._opened
+        coded = opened([bytes(memoryview(payload)) for payload in payloads], limit_bytes)
+        if len({header.shape for header, _ in coded}) != 1:
             raise PayloadError("decode takes payloads of one shape, and at least one")
-        return np.stack(samples)
+        return self._unpack(coded)
 
     def get_config(self) -> dict[str, Any]:
         """What :func:`isplit.codec.from_config` makes this codec of again, as JSON can hold it."""
@@ -97,10 +99,10 @@ class Codec(ABC):
         return NAMES.index(self.name)
 
     @abstractmethod
-    def _pack(self, batch: Array) -> list[tuple[Header, bytes]]: ...
+    def _pack(self, batch: Array) -> Coded: ...
 
     @abstractmethod
-    def _unpack(self, header: Header, body: bytes) -> Array: ...
+    def _unpack(self, coded: Coded) -> Array: ...
 
     @abstractmethod
     def _header(self, shape: tuple[int, ...]) -> Header: ...
@@ -109,21 +111,28 @@ class Codec(ABC):
         if self.profile is None:
             return sealed(header.to_bytes(len(body)), body)
         digest = self.profile.digest
-        return sealed(digest[:ID_BYTES] + bytes([header.packed]), body, key=digest)
+        return sealed(digest[:ID_BYTES] + _MODES[header.packed], body, key=digest)
 
-    def _opened(self, payload: bytes, limit_bytes: int) -> tuple[Header, bytes]:
-        if self.profile is None:
-            header, body = parsed(unsealed(payload), limit_bytes)
+    def _opened(self, payloads: list[bytes], limit_bytes: int) -> Coded:
+        coded = [parsed(unsealed(payload), limit_bytes) for payload in payloads]
+        for header, _ in coded:
             expected = self._header(header.shape)
             if header not in (expected, replace(expected, packed=True)):
                 raise PayloadError(f"made by other settings than {self.get_config()}")
-            return header, body
-        content = unsealed(payload, key=self.profile.digest)
-        head, body = content[: ID_BYTES + 1], content[ID_BYTES + 1 :]
-        if head[:ID_BYTES] != self.profile.digest[:ID_BYTES] or head[ID_BYTES:] not in _MODES:
-            raise PayloadError("not a payload of this profile")
-        refuse_large(self.profile.shape, limit_bytes)
-        return replace(self._header(self.profile.shape), packed=head[ID_BYTES:] == _MODES[1]), body
+        return coded
+
+    def _bound_opened(self, payloads: list[bytes], limit_bytes: int) -> Coded:
+        assert self.profile is not None
+        digest, header = self.profile.digest, self._header(self.profile.shape)
+        refuse_large(header.shape, limit_bytes)
+        headers = {digest[:ID_BYTES] + _MODES[k]: replace(header, packed=bool(k)) for k in (0, 1)}
+        coded = []
+        for payload in payloads:
+            content = unsealed(payload, key=digest)
+            if content[: ID_BYTES + 1] not in headers:
+                raise PayloadError("not a payload of this profile")
+            coded.append((headers[content[: ID_BYTES + 1]], content[ID_BYTES + 1 :]))
+        return coded
 
 
 def as_array(features: Any) -> Array:

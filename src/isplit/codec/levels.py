@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isplit.codec import ans, bits, library, rle
-from isplit.codec.codec import Array, Codec
+from isplit.codec.codec import Array, Codec, Coded
 from isplit.codec.delta import DELTAS, differences, refuse_flat, summed
 from isplit.codec.form import Form
 from isplit.codec.grid import Grid, uniform
@@ -56,6 +57,10 @@ class Levels(Codec):
         tables = self.profile.tables if self.profile else None
         return Form(shape, self.bits, tables, self.name, self.effort)
 
+    @property
+    def _coder(self) -> Any:
+        return CODERS.get(self.name, library)
+
     def levels(self, batch: Array) -> NDArray[np.uint8]:
         """What the coder codes of a batch (N, ...) by the profile's grid: (N, C, M).
 
@@ -85,37 +90,47 @@ class Levels(Codec):
         number, per_channel = DELTAS.index(self.delta), self.per == "channel"
         return Header(self.number, self.bits, 0, shape, number, per_channel)
 
-    def _pack(self, batch: Array) -> list[tuple[Header, bytes]]:
+    def _pack(self, batch: Array) -> Coded:
         shape = batch.shape[1:]
         if self.profile:
-            return [self._coded(levels, shape) for levels in self.levels(batch)]
+            return self._coded(self.levels(batch), shape)
         coded = []
         for sample in self._planes(batch):
             low, high = find_ranges(sample[None], self.bits, self.per, self.range)
             levels = uniform(low, high, self.bits).levels(sample[None])
             ends = np.stack([low, high], 1).astype("<f4").tobytes()
-            coded.append(self._coded(self._differences(levels, shape)[0], shape, ends))
+            (header, body) = self._coded(self._differences(levels, shape), shape)[0]
+            coded.append((header, ends + body))
         return coded
 
-    def _coded(
-        self, levels: NDArray[np.uint8], shape: tuple[int, ...], ends: bytes = b""
-    ) -> tuple[Header, bytes]:
+    def _coded(self, levels: NDArray[np.uint8], shape: tuple[int, ...]) -> Coded:
         form, header = self.form(shape), self._header(shape)
-        body: bytes = CODERS.get(self.name, library).pack(levels, form)
-        if self.name != "quantize" and len(body) >= form.packed_bytes:
-            header, body = replace(header, packed=True), bits.pack(levels, form)
-        return header, ends + body
+        coded = [(header, body) for body in self._coder.pack(levels, form)]
+        if self.name == "quantize":
+            return coded
+        large = [k for k, (_, body) in enumerate(coded) if len(body) >= form.packed_bytes]
+        for k, body in zip(large, bits.pack(levels[large], form), strict=True):
+            coded[k] = replace(header, packed=True), body
+        return coded
 
-    def _unpack(self, header: Header, body: bytes) -> Array:
-        form = self.form(header.shape)
+    def _unpack(self, coded: Coded) -> Array:
+        shape, grids = coded[0][0].shape, []
+        form, levels = self.form(shape), np.empty((len(coded), *Form(shape, 1).plane), np.uint8)
+        bodies = [body for _, body in coded]
+        if self.profile is None:
+            grids, bodies = zip(*(self._sent_grid(h.rows, body) for h, body in coded), strict=True)
+        for packed, coder in ((False, self._coder), (True, bits)):
+            own = [k for k, (header, _) in enumerate(coded) if header.packed == packed]
+            if own:
+                levels[own] = coder.unpack([bodies[k] for k in own], form)
+        if self.delta != "none":
+            levels = np.stack([summed(one, shape, self.delta, self.bits) for one in levels])
         if self.profile:
-            grid = self._calibrated()
+            features = self._calibrated().features(levels)
         else:
-            grid, body = self._sent_grid(header.rows, body)
-        coder = bits if header.packed else CODERS.get(self.name, library)
-        levels = coder.unpack(body, form)
-        levels = summed(levels, header.shape, self.delta, self.bits)
-        return grid.features(levels).reshape(header.shape)
+            found = zip(grids, levels, strict=True)
+            features = np.stack([grid.features(one[None]) for grid, one in found])
+        return features.reshape(len(coded), *shape)
 
     def _sent_grid(self, rows: int, body: bytes) -> tuple[Grid, bytes]:
         if len(body) < 8 * rows:

@@ -18,25 +18,30 @@ from isplit.codec.payload import PayloadError
 Bytes = bytes | NDArray[np.uint8]
 
 
-def pack(levels: NDArray[np.uint8], form: Form) -> bytes:
-    """The levels as the library compresses them.
+def pack(levels: NDArray[np.uint8], form: Form) -> list[bytes]:
+    """The levels (N, C, M) as the library compresses them.
 
     Raises:
         ModuleNotFoundError: the library is not installed.
     """
     _, usual, compress, _ = _LIBRARIES[form.library]
-    effort = usual if form.effort is None else form.effort
-    return bytes(compress(_package(form.library), levels.reshape(-1), effort))
+    effort, package = usual if form.effort is None else form.effort, _package(form.library)
+    return [bytes(compress(package, sample.reshape(-1), effort)) for sample in levels]
 
 
-def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
-    """The levels (C, M) that :func:`pack` was given.
+def unpack(bodies: list[bytes], form: Form) -> NDArray[np.uint8]:
+    """The levels (N, C, M) that :func:`pack` was given.
 
     Raises:
         PayloadError: the library refuses the bytes, or other levels come out than can be.
         ModuleNotFoundError: the library is not installed.
     """
-    name, package = form.library, _package(form.library)
+    package = _package(form.library)
+    return np.stack([_levels(package, body, form) for body in bodies])
+
+
+def _levels(package: Any, body: bytes, form: Form) -> NDArray[np.uint8]:
+    name = form.library
     try:
         levels = np.frombuffer(_LIBRARIES[name][3](package, body, form.count), np.uint8)
     except Exception as error:  # what libraries raise on damaged bytes is not listed anywhere

@@ -15,36 +15,39 @@ from isplit.codec.form import Form
 from isplit.codec.payload import PayloadError
 
 
-def pack(levels: NDArray[np.uint8], form: Form) -> bytes:
-    """The codewords of all levels; the last byte ends in zeros.
+def pack(levels: NDArray[np.uint8], form: Form) -> list[bytes]:
+    """The codewords of all levels (N, C, M); the last byte ends in zeros.
 
     The paper's example, with three bits: 0011 0100 1100 0111.
 
-    >>> example = np.array([[3, 4, 0, 0, 0, 0, 0, 7]], np.uint8)
-    >>> pack(example, Form((1, 8), bits=3)).hex()
+    >>> example = np.array([[[3, 4, 0, 0, 0, 0, 0, 7]]], np.uint8)
+    >>> pack(example, Form((1, 8), bits=3))[0].hex()
     '34c7'
     """
-    line, words = levels.reshape(-1), np.empty(levels.size + 1, np.uint16)
-    if COMPILED:
-        return packed(words, _words_of(line, form.bits, words), form.bits + 1)
-    words = _words_at_once(line, 1 << form.bits)
-    return packed(words, len(words), form.bits + 1)
+    lines, bits = levels.reshape(len(levels), form.count), form.bits
+    if not COMPILED:
+        return [packed(_words_at_once(line, 1 << bits), bits + 1) for line in lines]
+    written = np.empty((len(lines), form.count * (bits + 1) // 8 + 8), np.uint8)
+    sizes = np.empty(len(lines), np.int64)
+    _write(lines, bits, written, sizes)
+    return [row[:size].tobytes() for row, size in zip(written, sizes.tolist(), strict=True)]
 
 
-def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
-    """The levels (C, M) that :func:`pack` wrote.
+def unpack(bodies: list[bytes], form: Form) -> NDArray[np.uint8]:
+    """The levels (N, C, M) that :func:`pack` wrote.
 
     Raises:
         PayloadError: the codewords are not those of so many levels.
     """
-    levels = np.zeros(form.count + (1 << form.bits), np.uint8)  # a run may end beyond the last
-    if COMPILED:
-        end, used = _levels_of(np.frombuffer(body, np.uint8), form.bits, form.count, levels)
-    else:
-        end, used = _levels_at_once(body, form.bits, levels[: form.count])
-    if end != form.count or used != len(body):
-        raise PayloadError(f"{len(body)} bytes of codewords do not give {form.count} levels")
-    return levels[:end].reshape(form.plane)
+    lines = np.zeros((len(bodies), form.count), np.uint8)
+    for body, line in zip(bodies, lines, strict=True):
+        if COMPILED:
+            end, used = _read(np.frombuffer(body, np.uint8), form.bits, line)
+        else:
+            end, used = _read_at_once(body, form.bits, line)
+        if end != form.count or used != len(body):
+            raise PayloadError(f"{len(body)} bytes of codewords do not give {form.count} levels")
+    return lines.reshape(-1, *form.plane)
 
 
 def _words_at_once(levels: NDArray[np.uint8], longest: int) -> NDArray[np.uint16]:
@@ -56,8 +59,8 @@ def _words_at_once(levels: NDArray[np.uint8], longest: int) -> NDArray[np.uint16
     return np.where(levels[begins] > 0, levels[begins], longest + lengths - 1).astype(np.uint16)
 
 
-def _levels_at_once(body: bytes, bits: int, levels: NDArray[np.uint8]) -> tuple[int, int]:
-    """As :func:`_levels_of`, without compiled loops."""
+def _read_at_once(body: bytes, bits: int, levels: NDArray[np.uint8]) -> tuple[int, int]:
+    """As :func:`_read`, without compiled loops."""
     words = spread(body, 8 * len(body) // (bits + 1), bits + 1)
     run = words >> bits
     ends = np.cumsum(1 + run * (words & ((1 << bits) - 1)))
@@ -70,29 +73,44 @@ def _levels_at_once(body: bytes, bits: int, levels: NDArray[np.uint8]) -> tuple[
 
 
 @compiled
-def _words_of(levels: NDArray[np.uint8], bits: int, words: NDArray[np.uint16]) -> int:
-    """Every step stores; the place moves on where a new codeword begins (no branch to guess)."""
-    longest = 1 << bits
-    place, run = -1, longest
-    for i in range(levels.size):
-        level = I64(levels[i])
-        zero = I64(level == 0)
-        goes_on = zero & I64(run < longest)
-        place += 1 - goes_on
-        run = run * goes_on + 1
-        words[place] = level + zero * (longest + run - 1)
-        run += (1 - zero) * (longest - run)
-    return place + 1
+def _write(
+    lines: NDArray[np.uint8], bits: int, written: NDArray[np.uint8], sizes: NDArray[np.int64]
+) -> None:
+    """The codewords of each line, without a branch that could be guessed wrongly.
+
+    The last codeword stands in the lowest bits; a zero that lengthens its run adds one to it.
+    """
+    longest, width = 1 << bits, bits + 1
+    for n in range(len(lines)):
+        line, out = lines[n], written[n]
+        place = kept = gathered = room = 0  # room: by how many zeros the run may yet grow
+        for i in range(line.size):
+            level = I64(line[i])
+            zero = I64(level == 0)
+            grows = zero & I64(room > 0)
+            begins = 1 - grows
+            gathered = (gathered << width * begins) + (level + grows + (zero - grows << bits))
+            kept += width * begins
+            room = (room - 1 if grows else longest - 1) * zero
+            if kept >= 48:
+                kept -= 32
+                for k in range(4):
+                    out[place + k] = (gathered >> kept + 24 - 8 * k) & 255
+                gathered &= (1 << kept) - 1
+                place += 4
+        while kept > 0:
+            out[place] = (gathered << 8 >> kept) & 255
+            place += 1
+            kept -= 8
+        sizes[n] = place
 
 
 @compiled
-def _levels_of(
-    body: NDArray[np.uint8], bits: int, count: int, levels: NDArray[np.uint8]
-) -> tuple[int, int]:
-    """Where the levels end and how many bytes were used; too few bytes leave it below count."""
+def _read(body: NDArray[np.uint8], bits: int, levels: NDArray[np.uint8]) -> tuple[int, int]:
+    """Where the levels end and how many bytes were used; too few leave it before the last."""
     longest, width = 1 << bits, bits + 1
     i = place = kept = gathered = 0
-    while i < count:
+    while i < levels.size:
         if kept < width:
             if place + 4 <= body.size:
                 four = I64(body[place]) << 24 | I64(body[place + 1]) << 16
