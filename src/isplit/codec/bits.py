@@ -19,13 +19,9 @@ def pack(levels: NDArray[np.uint8], form: Form) -> list[bytes]:
     '7380'
     """
     lines = levels.reshape(len(levels), form.count)
-    if not COMPILED:
-        return [packed(line, form.bits) for line in lines]
     if form.count % 8:
         lines = np.pad(lines, ((0, 0), (0, -form.count % 8)))
-    written = np.empty((len(lines), lines.shape[1] // 8 * form.bits), np.uint8)
-    _write(lines, form.bits, written)
-    return [row.tobytes() for row in written[:, : form.packed_bytes]]
+    return packed(lines, np.full(len(lines), form.count), form.bits)
 
 
 def unpack(bodies: list[bytes], form: Form) -> NDArray[np.uint8]:
@@ -47,9 +43,19 @@ def unpack(bodies: list[bytes], form: Form) -> NDArray[np.uint8]:
     return levels[:, : form.count].reshape(-1, *form.plane)
 
 
-def packed(words: NDArray[Any], width: int) -> bytes:
-    """The words of ``width`` bits, without compiled loops."""
-    return np.packbits((words[:, None] >> _places(width)) & 1).tobytes()
+def packed(lines: NDArray[Any], counts: NDArray[np.int64], width: int) -> list[bytes]:
+    """The first words of each line, ``counts`` of them, in ``width`` bits each, up to 9.
+
+    Zeros follow them, at least up to the next multiple of eight words.
+    """
+    sizes = (counts * width + 7) // 8
+    if COMPILED:
+        written = np.empty((len(lines), lines.shape[1] // 8 * width), np.uint8)
+        _write(lines, counts, width, written)
+    else:
+        written = np.packbits((lines[..., None] >> _places(width)) & 1, axis=None)
+        written = written.reshape(len(lines), -1)
+    return [row[:size].tobytes() for row, size in zip(written, sizes.tolist(), strict=True)]
 
 
 def spread(body: bytes, count: int, width: int) -> NDArray[np.int64]:
@@ -64,16 +70,20 @@ def _places(width: int) -> NDArray[np.int64]:
 
 
 @compiled
-def _write(lines: NDArray[np.uint8], bits: int, written: NDArray[np.uint8]) -> None:
-    """Eight levels at a time, which are ``bits`` bytes."""
+def _write(
+    lines: NDArray[Any], counts: NDArray[np.int64], width: int, written: NDArray[np.uint8]
+) -> None:
+    """Eight words at a time, which are ``width`` bytes."""
     for n in range(len(lines)):
         line, out = lines[n], written[n]
-        for eight in range(line.size // 8):
+        for eight in range((counts[n] + 7) // 8):
             gathered = U64(0)
             for i in range(8):
-                gathered = gathered << U64(bits) | U64(line[8 * eight + i])
-            for i in range(bits):
-                out[bits * eight + i] = (gathered >> U64(8 * (bits - 1 - i))) & U64(255)
+                gathered = gathered << U64(width) | U64(line[8 * eight + i])
+            for i in range(max(width - 8, 0), width):
+                out[width * eight + i] = (gathered >> U64(8 * (width - 1 - i))) & U64(255)
+            if width > 8:  # the first eight of 72 bits fell out of the 64
+                out[width * eight] = line[8 * eight] >> 1
 
 
 @compiled

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isplit.codec.bits import packed, spread
-from isplit.codec.compiled import COMPILED, I64, compiled
+from isplit.codec.compiled import COMPILED, I64, U64, compiled
 from isplit.codec.form import Form
 from isplit.codec.payload import PayloadError
 
@@ -24,13 +24,14 @@ def pack(levels: NDArray[np.uint8], form: Form) -> list[bytes]:
     >>> pack(example, Form((1, 8), bits=3))[0].hex()
     '34c7'
     """
-    lines, bits = levels.reshape(len(levels), form.count), form.bits
-    if not COMPILED:
-        return [packed(_words_at_once(line, 1 << bits), bits + 1) for line in lines]
-    written = np.empty((len(lines), form.count * (bits + 1) // 8 + 8), np.uint8)
-    sizes = np.empty(len(lines), np.int64)
-    _write(lines, bits, written, sizes)
-    return [row[:size].tobytes() for row, size in zip(written, sizes.tolist(), strict=True)]
+    lines = levels.reshape(len(levels), form.count)
+    words = np.zeros((len(lines), (form.count // 8 + 2) * 8), np.uint16)
+    if COMPILED:
+        counts = np.empty(len(lines), np.int64)
+        _write(lines, form.bits, words, counts)
+    else:
+        counts = np.array([_write_at_once(line, form.bits, w) for line, w in zip(lines, words)])
+    return packed(words, counts, form.bits + 1)
 
 
 def unpack(bodies: list[bytes], form: Form) -> NDArray[np.uint8]:
@@ -50,13 +51,14 @@ def unpack(bodies: list[bytes], form: Form) -> NDArray[np.uint8]:
     return lines.reshape(-1, *form.plane)
 
 
-def _words_at_once(levels: NDArray[np.uint8], longest: int) -> NDArray[np.uint16]:
-    """The codewords, without compiled loops."""
-    places = np.arange(levels.size)
+def _write_at_once(levels: NDArray[np.uint8], bits: int, words: NDArray[np.uint16]) -> int:
+    """As :func:`_write` for one sample, without compiled loops."""
+    places, longest = np.arange(levels.size), 1 << bits
     since = places - np.maximum.accumulate(np.where(levels > 0, places + 1, 0))
     begins = np.flatnonzero((levels > 0) | (since % longest == 0))
     lengths = np.diff(begins, append=levels.size)
-    return np.where(levels[begins] > 0, levels[begins], longest + lengths - 1).astype(np.uint16)
+    words[: len(begins)] = np.where(levels[begins] > 0, levels[begins], longest + lengths - 1)
+    return len(begins)
 
 
 def _read_at_once(body: bytes, bits: int, levels: NDArray[np.uint8]) -> tuple[int, int]:
@@ -74,35 +76,24 @@ def _read_at_once(body: bytes, bits: int, levels: NDArray[np.uint8]) -> tuple[in
 
 @compiled
 def _write(
-    lines: NDArray[np.uint8], bits: int, written: NDArray[np.uint8], sizes: NDArray[np.int64]
+    lines: NDArray[np.uint8], bits: int, words: NDArray[np.uint16], counts: NDArray[np.int64]
 ) -> None:
-    """The codewords of each line, without a branch that could be guessed wrongly.
+    """The codewords of each line, and how many they are.
 
-    The last codeword stands in the lowest bits; a zero that lengthens its run adds one to it.
+    Every step stores; the place moves on where a new codeword begins (no branch to guess).
     """
-    longest, width = 1 << bits, bits + 1
+    longest = U64(1 << bits)
     for n in range(len(lines)):
-        line, out = lines[n], written[n]
-        place = kept = gathered = room = 0  # room: by how many zeros the run may yet grow
-        for i in range(line.size):
-            level = I64(line[i])
-            zero = I64(level == 0)
-            grows = zero & I64(room > 0)
-            begins = 1 - grows
-            gathered = (gathered << width * begins) + (level + grows + (zero - grows << bits))
-            kept += width * begins
-            room = (room - 1 if grows else longest - 1) * zero
-            if kept >= 48:
-                kept -= 32
-                for k in range(4):
-                    out[place + k] = (gathered >> kept + 24 - 8 * k) & 255
-                gathered &= (1 << kept) - 1
-                place += 4
-        while kept > 0:
-            out[place] = (gathered << 8 >> kept) & 255
-            place += 1
-            kept -= 8
-        sizes[n] = place
+        line, row = lines[n], words[n]
+        count = start = U64(0)  # start: of the zeros that are being counted
+        for i in range(U64(0), U64(line.size)):
+            level, since = U64(line[i]), (i - start) & (longest - U64(1))
+            zero = level == U64(0)
+            count += U64((since == U64(0)) | (not zero))
+            row[count - U64(1)] = longest | since if zero else level
+            start = start if zero else i + U64(1)
+        counts[n] = count
+        row[count : count + U64(8)] = 0  # of a codeword that begins later, or none
 
 
 @compiled
