@@ -33,8 +33,8 @@ from numpy.typing import NDArray
 
 from isplit.backbones import build_backbone, friendly_names
 from isplit.codec import Codec, bound_codec, calibrate, from_config
-from isplit.codec.rans import symbols_of
 from isplit.codec.compiled import COMPILED
+from isplit.codec.contexts import symbols_of
 from isplit.codec.tables import TOTAL
 from isplit.data import build_data
 from isplit.files import write_json
@@ -251,6 +251,7 @@ def _features(model: str, cache: Path) -> dict[str, NDArray[np.float32]]:
 
 
 def trained(model: str, data: Any) -> torch.nn.Module:
+    """A net trained by the recipe of both benchmarks."""
     torch.manual_seed(0)
     width = 0.25 if model == "vgg16" else 1.0
     net = build_backbone(model, data.num_classes, image_size=data.image_size, width=width)
@@ -267,7 +268,10 @@ def trained(model: str, data: Any) -> torch.nn.Module:
     net.eval()
     with torch.no_grad():
         right = sum(int((net(x).argmax(1) == y).sum()) for x, y in data.loader("test", 250))
-    print(f"{model}: accuracy {right / data.size('test'):.3f} on the test letters", flush=True)
+    print(
+        f"{model}: accuracy {right / data.size('test'):.3f} on {data.size('test')} test images",
+        flush=True,
+    )
     return net
 
 

@@ -24,23 +24,19 @@ def pack(levels: NDArray[np.uint8], form: Form) -> list[bytes]:
     return packed(lines, np.full(len(lines), form.count), form.bits)
 
 
-def unpack(bodies: list[bytes], form: Form) -> NDArray[np.uint8]:
-    """The levels (N, C, M) that :func:`pack` wrote.
+def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
+    """The levels (C, M) of one body that :func:`pack` gave.
 
     Raises:
         PayloadError: the length is not that of so many levels.
     """
-    for body in bodies:
-        if len(body) != form.packed_bytes:
-            raise PayloadError(f"{len(body)} bytes of packed levels, not {form.packed_bytes}")
-    levels = np.empty((len(bodies), -(-form.count // 8) * 8), np.uint8)
-    if COMPILED:
-        joined = np.frombuffer(b"".join([*bodies, bytes(8)]), np.uint8)
-        _read(joined, form.bits, form.packed_bytes, levels)
-    else:
-        for body, line in zip(bodies, levels, strict=True):
-            line[: form.count] = spread(body, form.count, form.bits)
-    return levels[:, : form.count].reshape(-1, *form.plane)
+    if len(body) != form.packed_bytes:
+        raise PayloadError(f"{len(body)} bytes of packed levels, not {form.packed_bytes}")
+    if not COMPILED:
+        return spread(body, form.count, form.bits).astype(np.uint8).reshape(form.plane)
+    levels = np.empty(-(-form.count // 8) * 8, np.uint8)
+    _read(np.frombuffer(body + bytes(8), np.uint8), form.bits, levels)
+    return levels[: form.count].reshape(form.plane)
 
 
 def packed(lines: NDArray[Any], counts: NDArray[np.int64], width: int) -> list[bytes]:
@@ -48,14 +44,13 @@ def packed(lines: NDArray[Any], counts: NDArray[np.int64], width: int) -> list[b
 
     Zeros follow them, at least up to the next multiple of eight words.
     """
-    sizes = (counts * width + 7) // 8
-    if COMPILED:
-        written = np.empty((len(lines), lines.shape[1] // 8 * width), np.uint8)
-        _write(lines, counts, width, written)
-    else:
-        written = np.packbits((lines[..., None] >> _places(width)) & 1, axis=None)
-        written = written.reshape(len(lines), -1)
-    return [row[:size].tobytes() for row, size in zip(written, sizes.tolist(), strict=True)]
+    if not COMPILED:
+        pairs = zip(lines, counts, strict=True)
+        return [np.packbits((row[:k, None] >> _places(width)) & 1).tobytes() for row, k in pairs]
+    written = np.empty((len(lines), lines.shape[1] // 8 * width), np.uint8)
+    _write(lines, counts, width, written)
+    sizes = ((counts * width + 7) // 8).tolist()
+    return [row[:size].tobytes() for row, size in zip(written, sizes, strict=True)]
 
 
 def spread(body: bytes, count: int, width: int) -> NDArray[np.int64]:
@@ -87,12 +82,10 @@ def _write(
 
 
 @compiled
-def _read(bodies: NDArray[np.uint8], bits: int, body_bytes: int, lines: NDArray[np.uint8]) -> None:
-    for n in range(len(lines)):
-        line = lines[n]
-        for eight in range(line.size // 8):
-            gathered, place = U64(0), n * body_bytes + bits * eight
-            for i in range(bits):
-                gathered = gathered << U64(8) | U64(bodies[place + i])
-            for i in range(8):
-                line[8 * eight + i] = (gathered >> U64(bits * (7 - i))) & U64((1 << bits) - 1)
+def _read(body: NDArray[np.uint8], bits: int, levels: NDArray[np.uint8]) -> None:
+    for eight in range(levels.size // 8):
+        gathered = U64(0)
+        for i in range(bits):
+            gathered = gathered << U64(8) | U64(body[bits * eight + i])
+        for i in range(8):
+            levels[8 * eight + i] = (gathered >> U64(bits * (7 - i))) & U64((1 << bits) - 1)

@@ -73,11 +73,18 @@ class Codec(ABC):
         Raises:
             PayloadError: damaged, cut off, of another codec or profile, or above the limit.
         """
-        opened = self._bound_opened if self.profile else self._opened
-        coded = opened([bytes(memoryview(payload)) for payload in payloads], limit_bytes)
-        if len({header.shape for header, _ in coded}) != 1:
-            raise PayloadError("decode takes payloads of one shape, and at least one")
-        return self._unpack(coded)
+        batch = np.empty(0)
+        for place, payload in enumerate(payloads):
+            sample = self._unpack(*self._opened(bytes(memoryview(payload)), limit_bytes))
+            if not place:
+                batch = np.empty((len(payloads), *sample.shape), sample.dtype)
+            if sample.shape != batch.shape[1:]:
+                break
+            batch[place] = sample
+        else:
+            if len(payloads):
+                return batch
+        raise PayloadError("decode takes payloads of one shape, and at least one")
 
     def get_config(self) -> dict[str, Any]:
         """What :func:`isplit.codec.from_config` makes this codec of again, as JSON can hold it."""
@@ -102,7 +109,7 @@ class Codec(ABC):
     def _pack(self, batch: Array) -> Coded: ...
 
     @abstractmethod
-    def _unpack(self, coded: Coded) -> Array: ...
+    def _unpack(self, header: Header, body: bytes) -> Array: ...
 
     @abstractmethod
     def _header(self, shape: tuple[int, ...]) -> Header: ...
@@ -113,26 +120,20 @@ class Codec(ABC):
         digest = self.profile.digest
         return sealed(digest[:ID_BYTES] + _MODES[header.packed], body, key=digest)
 
-    def _opened(self, payloads: list[bytes], limit_bytes: int) -> Coded:
-        coded = [parsed(unsealed(payload), limit_bytes) for payload in payloads]
-        for header, _ in coded:
+    def _opened(self, payload: bytes, limit_bytes: int) -> tuple[Header, bytes]:
+        if self.profile is None:
+            header, body = parsed(unsealed(payload), limit_bytes)
             expected = self._header(header.shape)
             if header not in (expected, replace(expected, packed=True)):
                 raise PayloadError(f"made by other settings than {self.get_config()}")
-        return coded
-
-    def _bound_opened(self, payloads: list[bytes], limit_bytes: int) -> Coded:
-        assert self.profile is not None
-        digest, header = self.profile.digest, self._header(self.profile.shape)
-        refuse_large(header.shape, limit_bytes)
-        headers = {digest[:ID_BYTES] + _MODES[k]: replace(header, packed=bool(k)) for k in (0, 1)}
-        coded = []
-        for payload in payloads:
-            content = unsealed(payload, key=digest)
-            if content[: ID_BYTES + 1] not in headers:
-                raise PayloadError("not a payload of this profile")
-            coded.append((headers[content[: ID_BYTES + 1]], content[ID_BYTES + 1 :]))
-        return coded
+            return header, body
+        content = unsealed(payload, key=self.profile.digest)
+        head, body = content[: ID_BYTES + 1], content[ID_BYTES + 1 :]
+        if head[:ID_BYTES] != self.profile.digest[:ID_BYTES] or head[ID_BYTES:] not in _MODES:
+            raise PayloadError("not a payload of this profile")
+        refuse_large(self.profile.shape, limit_bytes)
+        header = self._header(self.profile.shape)
+        return (replace(header, packed=True) if head[ID_BYTES] else header), body
 
 
 def as_array(features: Any) -> Array:

@@ -59,13 +59,13 @@ class Grid:
         return levels
 
     def features(self, levels: NDArray[np.uint8]) -> Floats:
-        """What levels (N, C, M) become."""
+        """What the levels (C, M) of one sample become."""
         features = np.empty(levels.shape, np.float32)
         if COMPILED:
             _look_up(levels, self.values, features)
         else:
-            rows = np.arange(levels.shape[1])[:, None] % len(self.values)
-            features[:] = self.values[rows, levels]
+            for c, line in enumerate(levels):
+                features[c] = self.values[c % len(self.values)][line]
         return features
 
 
@@ -102,8 +102,7 @@ def _round(
 
 @compiled
 def _look_up(levels: NDArray[np.uint8], values: Floats, features: Floats) -> None:
-    for sample in range(levels.shape[0]):
-        for c in range(levels.shape[1]):
-            row, line, out = values[c % len(values)], levels[sample, c], features[sample, c]
-            for m in range(line.size):
-                out[m] = row[line[m]]
+    for c in range(levels.shape[0]):
+        row, line, out = values[c % len(values)], levels[c], features[c]
+        for m in range(line.size):
+            out[m] = row[line[m]]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from isplit.codec.codec import Array, Codec, Coded
+from isplit.codec.codec import Array, Codec
 from isplit.codec.payload import Header, PayloadError
 
 _UINT8 = 3
@@ -32,7 +32,7 @@ class Jpeg(Codec):
     def _header(self, shape: tuple[int, ...]) -> Header:
         return Header(self.number, 0, _UINT8, shape)
 
-    def _pack(self, batch: Array) -> Coded:
+    def _pack(self, batch: Array) -> list[tuple[Header, bytes]]:
         if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[1] not in (1, 3):
             raise ValueError(
                 f"codec=jpeg takes images uint8 (N, 1 or 3, H, W), not {batch.dtype} {batch.shape}"
@@ -46,10 +46,7 @@ class Jpeg(Codec):
         _pillow().fromarray(pixels).save(file, "JPEG", quality=self.quality)
         return file.getvalue()
 
-    def _unpack(self, coded: Coded) -> Array:
-        return np.stack([self._image(header, body) for header, body in coded])
-
-    def _image(self, header: Header, body: bytes) -> Array:
+    def _unpack(self, header: Header, body: bytes) -> Array:
         try:
             with _pillow().open(io.BytesIO(body), formats=["JPEG"]) as image:
                 if (len(image.getbands()), image.height, image.width) != header.shape:

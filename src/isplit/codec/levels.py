@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isplit.codec import ans, bits, library, rle
-from isplit.codec.codec import Array, Codec, Coded
+from isplit.codec.codec import NAMES, Array, Codec, Coded
 from isplit.codec.delta import DELTAS, differences, refuse_flat, summed
 from isplit.codec.form import Form
 from isplit.codec.grid import Grid, uniform
 from isplit.codec.payload import Header, PayloadError
 from isplit.codec.ranges import RANGES, find_ranges
 
-CODERS = {"quantize": bits, "rle": rle, "ans": ans}
+CODERS: Any = dict.fromkeys(NAMES, library) | {"quantize": bits, "rle": rle, "ans": ans}
 PER = ("tensor", "channel")
 
 
@@ -56,10 +56,6 @@ class Levels(Codec):
         """What the coder is told of a sample of this shape."""
         tables = self.profile.tables if self.profile else None
         return Form(shape, self.bits, tables, self.name, self.effort)
-
-    @property
-    def _coder(self) -> Any:
-        return CODERS.get(self.name, library)
 
     def levels(self, batch: Array) -> NDArray[np.uint8]:
         """What the coder codes of a batch (N, ...) by the profile's grid: (N, C, M).
@@ -105,7 +101,7 @@ class Levels(Codec):
 
     def _coded(self, levels: NDArray[np.uint8], shape: tuple[int, ...]) -> Coded:
         form, header = self.form(shape), self._header(shape)
-        coded = [(header, body) for body in self._coder.pack(levels, form)]
+        coded = [(header, body) for body in CODERS[self.name].pack(levels, form)]
         if self.name == "quantize":
             return coded
         large = [k for k, (_, body) in enumerate(coded) if len(body) >= form.packed_bytes]
@@ -113,24 +109,16 @@ class Levels(Codec):
             coded[k] = replace(header, packed=True), body
         return coded
 
-    def _unpack(self, coded: Coded) -> Array:
-        shape, grids = coded[0][0].shape, []
-        form, levels = self.form(shape), np.empty((len(coded), *Form(shape, 1).plane), np.uint8)
-        bodies = [body for _, body in coded]
-        if self.profile is None:
-            grids, bodies = zip(*(self._sent_grid(h.rows, body) for h, body in coded), strict=True)
-        for packed, coder in ((False, self._coder), (True, bits)):
-            own = [k for k, (header, _) in enumerate(coded) if header.packed == packed]
-            if own:
-                levels[own] = coder.unpack([bodies[k] for k in own], form)
-        if self.delta != "none":
-            levels = np.stack([summed(one, shape, self.delta, self.bits) for one in levels])
+    def _unpack(self, header: Header, body: bytes) -> Array:
+        form = self.form(header.shape)
         if self.profile:
-            features = self._calibrated().features(levels)
+            grid = self._calibrated()
         else:
-            found = zip(grids, levels, strict=True)
-            features = np.stack([grid.features(one[None]) for grid, one in found])
-        return features.reshape(len(coded), *shape)
+            grid, body = self._sent_grid(header.rows, body)
+        coder = bits if header.packed else CODERS[self.name]
+        levels = coder.unpack(body, form)
+        levels = summed(levels, header.shape, self.delta, self.bits)
+        return grid.features(levels).reshape(header.shape)
 
     def _sent_grid(self, rows: int, body: bytes) -> tuple[Grid, bytes]:
         if len(body) < 8 * rows:

@@ -29,19 +29,14 @@ def pack(levels: NDArray[np.uint8], form: Form) -> list[bytes]:
     return [bytes(compress(package, sample.reshape(-1), effort)) for sample in levels]
 
 
-def unpack(bodies: list[bytes], form: Form) -> NDArray[np.uint8]:
-    """The levels (N, C, M) that :func:`pack` was given.
+def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
+    """The levels (C, M) of one body that :func:`pack` gave.
 
     Raises:
         PayloadError: the library refuses the bytes, or other levels come out than can be.
         ModuleNotFoundError: the library is not installed.
     """
-    package = _package(form.library)
-    return np.stack([_levels(package, body, form) for body in bodies])
-
-
-def _levels(package: Any, body: bytes, form: Form) -> NDArray[np.uint8]:
-    name = form.library
+    name, package = form.library, _package(form.library)
     try:
         levels = np.frombuffer(_LIBRARIES[name][3](package, body, form.count), np.uint8)
     except Exception as error:  # what libraries raise on damaged bytes is not listed anywhere

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from isplit.codec.codec import Array, Codec, Coded
+from isplit.codec.codec import Array, Codec
 from isplit.codec.payload import Header, PayloadError
 
 _STORED = {"float32": "<f4", "float16": "<f2", "bfloat16": "<u2"}
@@ -32,7 +32,7 @@ class Plain(Codec):
     def _header(self, shape: tuple[int, ...]) -> Header:
         return Header(self.number, 0, DTYPES.index(self.dtype), shape)
 
-    def _pack(self, batch: Array) -> Coded:
+    def _pack(self, batch: Array) -> list[tuple[Header, bytes]]:
         with np.errstate(over="ignore", invalid="ignore"):
             stored = _stored(batch.astype("<f4"), self.dtype)
         if not np.isfinite(_values(stored)).all():
@@ -40,10 +40,7 @@ class Plain(Codec):
         header = self._header(batch.shape[1:])
         return [(header, sample.tobytes()) for sample in stored]
 
-    def _unpack(self, coded: Coded) -> Array:
-        return np.stack([self._sample(header, body) for header, body in coded])
-
-    def _sample(self, header: Header, body: bytes) -> Array:
+    def _unpack(self, header: Header, body: bytes) -> Array:
         stored = np.dtype(_STORED[self.dtype])
         if header.packed or len(body) != stored.itemsize * math.prod(header.shape):
             raise PayloadError(f"{len(body)} bytes are not {self.dtype} of shape {header.shape}")

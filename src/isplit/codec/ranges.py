@@ -45,7 +45,7 @@ def _clipped(rows: Floats, low: Floats, high: Floats, bits: int) -> tuple[Floats
         ends = middle + (low - middle) * fraction, middle + (high - middle) * fraction
         grid = uniform(*ends, bits)
         candidates.append(ends)
-        errors.append(np.square(grid.features(grid.levels(rows[None]))[0] - rows).sum(1))
+        errors.append(np.square(grid.features(grid.levels(rows[None])[0]) - rows).sum(1))
     best = np.argmin(errors, axis=0)
     places = np.arange(len(low))
     lows, highs = (np.array(ends)[best, places] for ends in zip(*candidates, strict=True))

@@ -24,41 +24,39 @@ def pack(levels: NDArray[np.uint8], form: Form) -> list[bytes]:
     >>> pack(example, Form((1, 8), bits=3))[0].hex()
     '34c7'
     """
-    lines = levels.reshape(len(levels), form.count)
+    lines, counts = levels.reshape(len(levels), form.count), np.empty(len(levels), np.int64)
     words = np.zeros((len(lines), (form.count // 8 + 2) * 8), np.uint16)
-    if COMPILED:
-        counts = np.empty(len(lines), np.int64)
-        _write(lines, form.bits, words, counts)
-    else:
-        counts = np.array([_write_at_once(line, form.bits, w) for line, w in zip(lines, words)])
+    (_write if COMPILED else _write_at_once)(lines, form.bits, words, counts)
     return packed(words, counts, form.bits + 1)
 
 
-def unpack(bodies: list[bytes], form: Form) -> NDArray[np.uint8]:
-    """The levels (N, C, M) that :func:`pack` wrote.
+def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
+    """The levels (C, M) that :func:`pack` wrote.
 
     Raises:
         PayloadError: the codewords are not those of so many levels.
     """
-    lines = np.zeros((len(bodies), form.count), np.uint8)
-    for body, line in zip(bodies, lines, strict=True):
-        if COMPILED:
-            end, used = _read(np.frombuffer(body, np.uint8), form.bits, line)
-        else:
-            end, used = _read_at_once(body, form.bits, line)
-        if end != form.count or used != len(body):
-            raise PayloadError(f"{len(body)} bytes of codewords do not give {form.count} levels")
-    return lines.reshape(-1, *form.plane)
+    levels = np.zeros(form.count, np.uint8)
+    if COMPILED:
+        end, used = _read(np.frombuffer(body, np.uint8), form.bits, levels)
+    else:
+        end, used = _read_at_once(body, form.bits, levels)
+    if end != form.count or used != len(body):
+        raise PayloadError(f"{len(body)} bytes of codewords do not give {form.count} levels")
+    return levels.reshape(form.plane)
 
 
-def _write_at_once(levels: NDArray[np.uint8], bits: int, words: NDArray[np.uint16]) -> int:
-    """As :func:`_write` for one sample, without compiled loops."""
-    places, longest = np.arange(levels.size), 1 << bits
-    since = places - np.maximum.accumulate(np.where(levels > 0, places + 1, 0))
-    begins = np.flatnonzero((levels > 0) | (since % longest == 0))
-    lengths = np.diff(begins, append=levels.size)
-    words[: len(begins)] = np.where(levels[begins] > 0, levels[begins], longest + lengths - 1)
-    return len(begins)
+def _write_at_once(
+    lines: NDArray[np.uint8], bits: int, words: NDArray[np.uint16], counts: NDArray[np.int64]
+) -> None:
+    """As :func:`_write`, without compiled loops."""
+    places, longest = np.arange(lines.shape[1]), 1 << bits
+    for n, line in enumerate(lines):
+        since = places - np.maximum.accumulate(np.where(line > 0, places + 1, 0))
+        begins = np.flatnonzero((line > 0) | (since % longest == 0))
+        lengths = np.diff(begins, append=line.size)
+        counts[n] = len(begins)
+        words[n, : len(begins)] = np.where(line[begins] > 0, line[begins], longest + lengths - 1)
 
 
 def _read_at_once(body: bytes, bits: int, levels: NDArray[np.uint8]) -> tuple[int, int]:

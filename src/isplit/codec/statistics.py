@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from isplit.codec.rans import symbols_of
+from isplit.codec.contexts import symbols_of
 from isplit.codec.form import Form
 from isplit.codec.tables import STATES, TOTAL, Tables, context_sums, to_parts
 
