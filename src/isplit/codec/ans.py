@@ -51,8 +51,8 @@ def _coded(levels: NDArray[np.uint8], form: Form, tables: Tables) -> list[bytes]
     lines, lie = levels.reshape(-1, form.plane[1]), (form.columns, form.bits, tables.group)
     found = np.empty((len(lines), -(-form.plane[1] // tables.group)), np.uint16)
     contexts.symbols_of(lines, lie, tables.context, found)
-    found = found.reshape(len(levels), form.channels, -1)
-    words = np.empty((len(levels), found[0].size + 2 * STATES + 1), np.uint16)
-    firsts = rans.write(found, tables.entries, tables.states, words).tolist()
+    by_sample = found.reshape(len(levels), form.channels, -1)
+    words = np.empty((len(levels), by_sample[0].size + 2 * STATES + 1), np.uint16)
+    firsts = rans.write(by_sample, tables.entries, tables.states, words).tolist()
     little = words.astype("<u2", copy=False)
     return [row[first:].tobytes() for row, first in zip(little, firsts, strict=True)]

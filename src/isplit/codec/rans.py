@@ -77,4 +77,5 @@ def write(
             words[n, places[n]] = x[n, lane] & WORD
             words[n, places[n] - _1] = x[n, lane] >> _16
             places[n] -= _2
-    return places + _1
+    first: NDArray[np.uint64] = places + _1
+    return first

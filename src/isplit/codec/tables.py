@@ -72,7 +72,7 @@ class Tables:
         shift = np.ceil(np.log2(parts)).astype(np.uint64)
         inverse = ((1 << shift + 31) + parts - 1) // parts
         words = inverse << 32 | shift << 28 | parts - 1 << 14 | starts
-        return words.reshape(len(parts), -1)
+        return words.reshape(len(parts), -1).astype(np.uint64)
 
     def to_bytes(self) -> bytes:
         """The parts of tables of one channel and one context, as they travel."""
