@@ -8,8 +8,7 @@ the first time, some minutes each, and kept with their features under outputs/be
 codec gets the same levels: one grid calibrated on validation images, which ``ans`` also takes its
 tables from; sizes and times are those of test images, in payloads bound to the profile (8 bytes
 around the body). The codecs take turns within each repeat, so that a busy machine slows all of
-them; a speed is the median over the repeats, in seconds of this
-process (all codecs use one thread).
+them; a speed is that of the fastest repeat, in seconds of this process (all codecs use one thread).
 
 bytes          of a payload as sent, mean over the test images
 entropy_bytes  what the ideal coder would need: of ans by its own tables (those of the profile), of
@@ -140,14 +139,14 @@ def _entropy_bytes(codec: Any, features: NDArray[np.float32]) -> float:
 
 
 def _timed(ways: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each way; they take turns."""
+    """Least seconds of each way; they take turns."""
     seconds: dict[str, list[float]] = {label: [] for label in ways}
     for _ in range(repeats):
         for label, way in ways.items():
             start = time.process_time()
             way()
             seconds[label].append(time.process_time() - start)
-    return {label: statistics.median(values) for label, values in seconds.items()}
+    return {label: min(values) for label, values in seconds.items()}
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
