@@ -11,6 +11,7 @@ from twins import packed, rans_words, run_lengths
 from isplit.codec import PayloadError, ans, bits, library, rle
 from isplit.codec.form import Form
 from isplit.codec.statistics import fit_tables
+from isplit.codec.tables import TOTAL, Tables
 
 SHAPES = st.lists(st.integers(1, 9), max_size=5).map(tuple)
 
@@ -51,6 +52,17 @@ def test_ans_is_its_twin_and_comes_back(case, calibrated, states):
         expected = [rans_words(x, form.tables, form.columns, states) for x in levels]
         assert ans.pack(levels, form) == expected
     np.testing.assert_array_equal(unpacked(ans, ans.pack(levels, form), form), levels)
+
+
+def test_reciprocals_divide_every_state_exactly():
+    part = np.arange(1, TOTAL, dtype=np.uint64)
+    parts = np.stack([part, TOTAL - part], 1)[:, None].astype(np.uint16)
+    entries = Tables(parts, np.zeros(3, np.uint8), bits=1, group=1, states=1).entries[:, 0]
+    shift, inverse = (entries >> 28 & 15) + 31, entries >> 32
+    largest = (2**31 - 1) // part
+    for times in (np.uint64(1), largest // 3 + 1, largest):  # quotients turn at multiples
+        for x in (part * times - 1, part * times):
+            np.testing.assert_array_equal(x * inverse >> shift, x // part)
 
 
 def test_four_states_are_the_twin_too():
