@@ -15,16 +15,15 @@ from isplit.codec.payload import PayloadError
 from isplit.codec.tables import STATES, Tables, own_tables, read_tables
 
 
-def pack(levels: NDArray[np.uint8], form: Form) -> bytes:
-    """A table if both sides hold none, the states, and the words: 16 bits, lowest byte first."""
+def pack(levels: NDArray[np.uint8], form: Form) -> list[bytes]:
+    """Of levels (N, C, M): a table if both sides hold none, the states, and the words."""
     if not form.count:
-        return b""
-    tables = form.tables or own_tables(levels, form.bits)
-    head = b"" if form.tables else tables.to_bytes()
-    found = symbols(levels, form, tables)
-    words = np.empty(found.size + 2 * STATES + 1, np.uint16)
-    first = rans.write(found, tables.bounds, tables.states, words)
-    return head + words[first:].astype("<u2").tobytes()
+        return [b""] * len(levels)
+    if form.tables:
+        return _coded(levels, form, form.tables)
+    own = [own_tables(sample, form.bits) for sample in levels]
+    samples = zip(levels[:, None], own, strict=True)
+    return [tables.to_bytes() + _coded(sample, form, tables)[0] for sample, tables in samples]
 
 
 def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
@@ -47,8 +46,13 @@ def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
     return levels
 
 
-def symbols(levels: NDArray[np.uint8], form: Form, tables: Tables) -> NDArray[np.uint16]:
-    """Context * S + symbol of every group of levels: (C, M / G)."""
-    found = np.empty((form.channels, -(-form.plane[1] // tables.group)), np.uint16)
-    contexts.symbols_of(levels, (form.columns, form.bits, tables.group), tables.context, found)
-    return found
+def _coded(levels: NDArray[np.uint8], form: Form, tables: Tables) -> list[bytes]:
+    """States and words, which have 16 bits, lowest byte first."""
+    lines, lie = levels.reshape(-1, form.plane[1]), (form.columns, form.bits, tables.group)
+    found = np.empty((len(lines), -(-form.plane[1] // tables.group)), np.uint16)
+    contexts.symbols_of(lines, lie, tables.context, found)
+    by_sample = found.reshape(len(levels), form.channels, -1)
+    words = np.empty((len(levels), by_sample[0].size + 2 * STATES + 1), np.uint16)
+    firsts = rans.write(by_sample, tables.entries, tables.states, words).tolist()
+    little = words.astype("<u2", copy=False)
+    return [row[first:].tobytes() for row, first in zip(little, firsts, strict=True)]

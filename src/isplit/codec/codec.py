@@ -23,6 +23,7 @@ from isplit.codec.payload import (
 from isplit.codec.profile import Profile
 
 Array = NDArray[Any]
+Coded = list[tuple[Header, bytes]]
 NAMES = ("plain", "quantize", "rle", "zlib", "zstd", "lz4", "blosc2", "pcodec", "ans", "jpeg")
 """In the order of their numbers on the wire."""
 ID_BYTES = 3
@@ -72,10 +73,18 @@ class Codec(ABC):
         Raises:
             PayloadError: damaged, cut off, of another codec or profile, or above the limit.
         """
-        samples = [self._unpack(*self._opened(bytes(memoryview(p)), limit_bytes)) for p in payloads]
-        if not samples or len({sample.shape for sample in samples}) > 1:
-            raise PayloadError("decode takes payloads of one shape, and at least one")
-        return np.stack(samples)
+        batch = np.empty(0)
+        for place, payload in enumerate(payloads):
+            sample = self._unpack(*self._opened(bytes(memoryview(payload)), limit_bytes))
+            if not place:
+                batch = np.empty((len(payloads), *sample.shape), sample.dtype)
+            if sample.shape != batch.shape[1:]:
+                break
+            batch[place] = sample
+        else:
+            if len(payloads):
+                return batch
+        raise PayloadError("decode takes payloads of one shape, and at least one")
 
     def get_config(self) -> dict[str, Any]:
         """What :func:`isplit.codec.from_config` makes this codec of again, as JSON can hold it."""
@@ -97,7 +106,7 @@ class Codec(ABC):
         return NAMES.index(self.name)
 
     @abstractmethod
-    def _pack(self, batch: Array) -> list[tuple[Header, bytes]]: ...
+    def _pack(self, batch: Array) -> Coded: ...
 
     @abstractmethod
     def _unpack(self, header: Header, body: bytes) -> Array: ...
@@ -109,7 +118,7 @@ class Codec(ABC):
         if self.profile is None:
             return sealed(header.to_bytes(len(body)), body)
         digest = self.profile.digest
-        return sealed(digest[:ID_BYTES] + bytes([header.packed]), body, key=digest)
+        return sealed(digest[:ID_BYTES] + _MODES[header.packed], body, key=digest)
 
     def _opened(self, payload: bytes, limit_bytes: int) -> tuple[Header, bytes]:
         if self.profile is None:
@@ -123,7 +132,8 @@ class Codec(ABC):
         if head[:ID_BYTES] != self.profile.digest[:ID_BYTES] or head[ID_BYTES:] not in _MODES:
             raise PayloadError("not a payload of this profile")
         refuse_large(self.profile.shape, limit_bytes)
-        return replace(self._header(self.profile.shape), packed=head[ID_BYTES:] == _MODES[1]), body
+        header = self._header(self.profile.shape)
+        return (replace(header, packed=True) if head[ID_BYTES] else header), body
 
 
 def as_array(features: Any) -> Array:

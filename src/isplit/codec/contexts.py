@@ -20,7 +20,7 @@ from isplit.codec.rans import AROUND, BELOW, LOWEST, WORD
 from isplit.codec.tables import STATES
 
 Lie = tuple[int, int, int]
-_1, _2, _3, _14, _16 = (U64(k) for k in (1, 2, 3, 14, 16))
+_1, _2, _4, _14, _16 = (U64(k) for k in (1, 2, 4, 14, 16))
 
 
 @compiled
@@ -45,37 +45,60 @@ def _context_of(
 
 
 @compiled
+def _symbol_at(line: NDArray[np.uint8], first: int, lie: Lie, context: NDArray[Any]) -> Any:
+    columns, bits, group = lie
+    symbol = _context_of(line, first, first % columns, lie, context)
+    for i in range(first, first + group):
+        symbol = (symbol << bits) | (I64(line[i]) if i < line.size else I64(0))
+    return symbol
+
+
+@compiled
+def _inside(line: Any, first: Any, columns: Any, bits: Any, group: Any, context: Any) -> Any:
+    """As :func:`_symbol_at`, where no border is near; a constant ``group`` unrolls the loop."""
+    total, symbol = U64(line[first - _1]) * group, U64(0)
+    for i in range(first, first + group):
+        total += U64(line[i - columns])
+        symbol = symbol << bits | U64(line[i])
+    return U64(context[total]) << bits * group | symbol
+
+
+@compiled
 def symbols_of(
     levels: NDArray[np.uint8], lie: Lie, context: NDArray[Any], found: NDArray[Any]
 ) -> None:
     """Write context * S + symbol of every group of levels (C, M) into ``found`` (C, M / G)."""
     columns, bits, group = lie
-    size = levels.shape[1]
-    inside = columns if columns >= group != 3 else size  # from here on no border is near
+    size, b, w, shift = levels.shape[1], U64(bits), U64(columns), U64(bits * group)
+    whole = size // group if columns >= group != 3 else 0
+    alone = min(columns // group, whole)  # symbols with nothing above
+    inside = min(-(-columns // group), whole)  # from this one on no border is near
+    step = np.lcm(columns, group)  # between symbols that begin a row
     for c in range(levels.shape[0]):
-        line, row, column = levels[c], found[c], 0
-        for t in range(found.shape[1]):
-            first = t * group
-            if first < inside or first + group > size:
-                symbol = _context_of(line, first, column, lie, context)
-                for i in range(first, first + group):
-                    symbol = (symbol << bits) | (I64(line[i]) if i < size else I64(0))
-            else:  # the same, written out because this is where the time goes
-                at, up = U64(first), U64(first - columns)
-                total = group * I64(line[at - _1 if column else up]) + I64(line[up])
-                symbol = I64(line[at])
-                if group > 1:
-                    total += I64(line[up + _1])
-                    symbol = symbol << bits | I64(line[at + _1])
-                if group > 2:
-                    total += I64(line[up + _2]) + I64(line[up + _3])
-                    symbol = symbol << bits | I64(line[at + _2])
-                    symbol = symbol << bits | I64(line[at + _3])
-                symbol |= I64(context[U64(total)]) << bits * group
+        line, row, before = levels[c], found[c], U64(0)
+        for t in range(U64(alone)):  # written out because this is where the time goes
+            symbol, i = U64(context[U64(2 * group) * before]), t * U64(group)
+            for k in range(i, i + U64(group)):
+                before = U64(line[k])
+                symbol = symbol << b | before
             row[t] = symbol
-            column = (column + group) % columns if columns < group else column + group
-            if column >= columns:
-                column -= columns
+        if group == 1:
+            for t in range(U64(inside), U64(whole)):
+                row[t] = _inside(line, t, w, b, _1, context)
+        elif group == 2:
+            for t in range(U64(inside), U64(whole)):
+                row[t] = _inside(line, t << _1, w, b, _2, context)
+        elif group == 4:
+            for t in range(U64(inside), U64(whole)):
+                row[t] = _inside(line, t << _2, w, b, _4, context)
+        for first in range(U64(step), U64(whole * group), U64(step)):  # before is above
+            total, t = U64(line[first - w]) * U64(group), first // U64(group)
+            for k in range(first - w, first - w + U64(group)):
+                total += U64(line[k])
+            row[t] = U64(context[total]) << shift | U64(row[t]) & ((_1 << shift) - _1)
+        for t in range(alone, found.shape[1]):
+            if t < inside or t >= whole:
+                row[t] = _symbol_at(line, t * group, lie, context)
 
 
 @compiled

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isplit.codec import ans, bits, library, rle
-from isplit.codec.codec import Array, Codec
+from isplit.codec.codec import NAMES, Array, Codec, Coded
 from isplit.codec.delta import DELTAS, differences, refuse_flat, summed
 from isplit.codec.form import Form
 from isplit.codec.grid import Grid, uniform
 from isplit.codec.payload import Header, PayloadError
 from isplit.codec.ranges import RANGES, find_ranges
 
-CODERS = {"quantize": bits, "rle": rle, "ans": ans}
+CODERS: Any = dict.fromkeys(NAMES, library) | {"quantize": bits, "rle": rle, "ans": ans}
 PER = ("tensor", "channel")
 
 
@@ -85,26 +86,28 @@ class Levels(Codec):
         number, per_channel = DELTAS.index(self.delta), self.per == "channel"
         return Header(self.number, self.bits, 0, shape, number, per_channel)
 
-    def _pack(self, batch: Array) -> list[tuple[Header, bytes]]:
+    def _pack(self, batch: Array) -> Coded:
         shape = batch.shape[1:]
         if self.profile:
-            return [self._coded(levels, shape) for levels in self.levels(batch)]
+            return self._coded(self.levels(batch), shape)
         coded = []
         for sample in self._planes(batch):
             low, high = find_ranges(sample[None], self.bits, self.per, self.range)
             levels = uniform(low, high, self.bits).levels(sample[None])
             ends = np.stack([low, high], 1).astype("<f4").tobytes()
-            coded.append(self._coded(self._differences(levels, shape)[0], shape, ends))
+            (header, body) = self._coded(self._differences(levels, shape), shape)[0]
+            coded.append((header, ends + body))
         return coded
 
-    def _coded(
-        self, levels: NDArray[np.uint8], shape: tuple[int, ...], ends: bytes = b""
-    ) -> tuple[Header, bytes]:
+    def _coded(self, levels: NDArray[np.uint8], shape: tuple[int, ...]) -> Coded:
         form, header = self.form(shape), self._header(shape)
-        body: bytes = CODERS.get(self.name, library).pack(levels, form)
-        if self.name != "quantize" and len(body) >= form.packed_bytes:
-            header, body = replace(header, packed=True), bits.pack(levels, form)
-        return header, ends + body
+        coded = [(header, body) for body in CODERS[self.name].pack(levels, form)]
+        if self.name == "quantize":
+            return coded
+        large = [k for k, (_, body) in enumerate(coded) if len(body) >= form.packed_bytes]
+        for k, body in zip(large, bits.pack(levels[large], form), strict=True):
+            coded[k] = replace(header, packed=True), body
+        return coded
 
     def _unpack(self, header: Header, body: bytes) -> Array:
         form = self.form(header.shape)
@@ -112,7 +115,7 @@ class Levels(Codec):
             grid = self._calibrated()
         else:
             grid, body = self._sent_grid(header.rows, body)
-        coder = bits if header.packed else CODERS.get(self.name, library)
+        coder = bits if header.packed else CODERS[self.name]
         levels = coder.unpack(body, form)
         levels = summed(levels, header.shape, self.delta, self.bits)
         return grid.features(levels).reshape(header.shape)

@@ -18,19 +18,19 @@ from isplit.codec.payload import PayloadError
 Bytes = bytes | NDArray[np.uint8]
 
 
-def pack(levels: NDArray[np.uint8], form: Form) -> bytes:
-    """The levels as the library compresses them.
+def pack(levels: NDArray[np.uint8], form: Form) -> list[bytes]:
+    """The levels (N, C, M) as the library compresses them.
 
     Raises:
         ModuleNotFoundError: the library is not installed.
     """
     _, usual, compress, _ = _LIBRARIES[form.library]
-    effort = usual if form.effort is None else form.effort
-    return bytes(compress(_package(form.library), levels.reshape(-1), effort))
+    effort, package = usual if form.effort is None else form.effort, _package(form.library)
+    return [bytes(compress(package, sample.reshape(-1), effort)) for sample in levels]
 
 
 def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
-    """The levels (C, M) that :func:`pack` was given.
+    """The levels (C, M) of one body that :func:`pack` gave.
 
     Raises:
         PayloadError: the library refuses the bytes, or other levels come out than can be.

@@ -10,25 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isplit.codec.bits import packed, spread
-from isplit.codec.compiled import COMPILED, I64, compiled
+from isplit.codec.compiled import COMPILED, I64, U64, compiled
 from isplit.codec.form import Form
 from isplit.codec.payload import PayloadError
 
 
-def pack(levels: NDArray[np.uint8], form: Form) -> bytes:
-    """The codewords of all levels; the last byte ends in zeros.
+def pack(levels: NDArray[np.uint8], form: Form) -> list[bytes]:
+    """The codewords of all levels (N, C, M); the last byte ends in zeros.
 
     The paper's example, with three bits: 0011 0100 1100 0111.
 
-    >>> example = np.array([[3, 4, 0, 0, 0, 0, 0, 7]], np.uint8)
-    >>> pack(example, Form((1, 8), bits=3)).hex()
+    >>> example = np.array([[[3, 4, 0, 0, 0, 0, 0, 7]]], np.uint8)
+    >>> pack(example, Form((1, 8), bits=3))[0].hex()
     '34c7'
     """
-    line, words = levels.reshape(-1), np.empty(levels.size + 1, np.uint16)
-    if COMPILED:
-        return packed(words, _words_of(line, form.bits, words), form.bits + 1)
-    words = _words_at_once(line, 1 << form.bits)
-    return packed(words, len(words), form.bits + 1)
+    lines, counts = levels.reshape(len(levels), form.count), np.empty(len(levels), np.int64)
+    words = np.zeros((len(lines), (form.count // 8 + 2) * 8), np.uint16)
+    (_write if COMPILED else _write_at_once)(lines, form.bits, words, counts)
+    return packed(words, counts, form.bits + 1)
 
 
 def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
@@ -37,27 +36,31 @@ def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
     Raises:
         PayloadError: the codewords are not those of so many levels.
     """
-    levels = np.zeros(form.count + (1 << form.bits), np.uint8)  # a run may end beyond the last
+    levels = np.zeros(form.count, np.uint8)
     if COMPILED:
-        end, used = _levels_of(np.frombuffer(body, np.uint8), form.bits, form.count, levels)
+        end, used = _read(np.frombuffer(body, np.uint8), form.bits, levels)
     else:
-        end, used = _levels_at_once(body, form.bits, levels[: form.count])
+        end, used = _read_at_once(body, form.bits, levels)
     if end != form.count or used != len(body):
         raise PayloadError(f"{len(body)} bytes of codewords do not give {form.count} levels")
-    return levels[:end].reshape(form.plane)
+    return levels.reshape(form.plane)
 
 
-def _words_at_once(levels: NDArray[np.uint8], longest: int) -> NDArray[np.uint16]:
-    """The codewords, without compiled loops."""
-    places = np.arange(levels.size)
-    since = places - np.maximum.accumulate(np.where(levels > 0, places + 1, 0))
-    begins = np.flatnonzero((levels > 0) | (since % longest == 0))
-    lengths = np.diff(begins, append=levels.size)
-    return np.where(levels[begins] > 0, levels[begins], longest + lengths - 1).astype(np.uint16)
+def _write_at_once(
+    lines: NDArray[np.uint8], bits: int, words: NDArray[np.uint16], counts: NDArray[np.int64]
+) -> None:
+    """As :func:`_write`, without compiled loops."""
+    places, longest = np.arange(lines.shape[1]), 1 << bits
+    for n, line in enumerate(lines):
+        since = places - np.maximum.accumulate(np.where(line > 0, places + 1, 0))
+        begins = np.flatnonzero((line > 0) | (since % longest == 0))
+        lengths = np.diff(begins, append=line.size)
+        counts[n] = len(begins)
+        words[n, : len(begins)] = np.where(line[begins] > 0, line[begins], longest + lengths - 1)
 
 
-def _levels_at_once(body: bytes, bits: int, levels: NDArray[np.uint8]) -> tuple[int, int]:
-    """As :func:`_levels_of`, without compiled loops."""
+def _read_at_once(body: bytes, bits: int, levels: NDArray[np.uint8]) -> tuple[int, int]:
+    """As :func:`_read`, without compiled loops."""
     words = spread(body, 8 * len(body) // (bits + 1), bits + 1)
     run = words >> bits
     ends = np.cumsum(1 + run * (words & ((1 << bits) - 1)))
@@ -70,29 +73,33 @@ def _levels_at_once(body: bytes, bits: int, levels: NDArray[np.uint8]) -> tuple[
 
 
 @compiled
-def _words_of(levels: NDArray[np.uint8], bits: int, words: NDArray[np.uint16]) -> int:
-    """Every step stores; the place moves on where a new codeword begins (no branch to guess)."""
-    longest = 1 << bits
-    place, run = -1, longest
-    for i in range(levels.size):
-        level = I64(levels[i])
-        zero = I64(level == 0)
-        goes_on = zero & I64(run < longest)
-        place += 1 - goes_on
-        run = run * goes_on + 1
-        words[place] = level + zero * (longest + run - 1)
-        run += (1 - zero) * (longest - run)
-    return place + 1
+def _write(
+    lines: NDArray[np.uint8], bits: int, words: NDArray[np.uint16], counts: NDArray[np.int64]
+) -> None:
+    """The codewords of each line, and how many they are.
+
+    Every step stores; the place moves on where a new codeword begins (no branch to guess).
+    """
+    longest = U64(1 << bits)
+    for n in range(len(lines)):
+        line, row = lines[n], words[n]
+        count = start = U64(0)  # start: of the zeros that are being counted
+        for i in range(U64(0), U64(line.size)):
+            level, since = U64(line[i]), (i - start) & (longest - U64(1))
+            zero = level == U64(0)
+            count += U64((since == U64(0)) | (not zero))
+            row[count - U64(1)] = longest | since if zero else level
+            start = start if zero else i + U64(1)
+        counts[n] = count
+        row[count : count + U64(8)] = 0  # of a codeword that begins later, or none
 
 
 @compiled
-def _levels_of(
-    body: NDArray[np.uint8], bits: int, count: int, levels: NDArray[np.uint8]
-) -> tuple[int, int]:
-    """Where the levels end and how many bytes were used; too few bytes leave it below count."""
+def _read(body: NDArray[np.uint8], bits: int, levels: NDArray[np.uint8]) -> tuple[int, int]:
+    """Where the levels end and how many bytes were used; too few leave it before the last."""
     longest, width = 1 << bits, bits + 1
     i = place = kept = gathered = 0
-    while i < count:
+    while i < levels.size:
         if kept < width:
             if place + 4 <= body.size:
                 four = I64(body[place]) << 24 | I64(body[place + 1]) << 16

@@ -60,6 +60,20 @@ class Tables:
         ends = self.parts.reshape(len(self.parts), -1).cumsum(1, dtype=np.uint64)
         return np.pad(ends, ((0, 0), (1, 0))).astype(np.uint16)
 
+    @cached_property
+    def entries(self) -> NDArray[np.uint64]:
+        """What the encoder needs of each symbol, (C or 1, K * S), in one word.
+
+        Bits 0-13: where its part begins. 14-27: part - 1. 28-31: s, such that part <= 2**s. From
+        32 on: 2**(31 + s) / part, rounded up. ``x * that >> 31 + s`` is x // part for x < 2**31.
+        """
+        parts = self.parts.astype(np.uint64)
+        starts, parts = (parts.cumsum(2) - parts) % TOTAL, np.maximum(parts, 1)
+        shift = np.ceil(np.log2(parts)).astype(np.uint64)
+        inverse = ((1 << shift + 31) + parts - 1) // parts
+        words = inverse << 32 | shift << 28 | parts - 1 << 14 | starts
+        return words.reshape(len(parts), -1).astype(np.uint64)
+
     def to_bytes(self) -> bytes:
         """The parts of tables of one channel and one context, as they travel."""
         return varints(self.parts.reshape(-1).tolist())

@@ -11,51 +11,69 @@ from twins import packed, rans_words, run_lengths
 from isplit.codec import PayloadError, ans, bits, library, rle
 from isplit.codec.form import Form
 from isplit.codec.statistics import fit_tables
+from isplit.codec.tables import TOTAL, Tables
 
 SHAPES = st.lists(st.integers(1, 9), max_size=5).map(tuple)
 
 
 @st.composite
 def cases(draw):
-    """Levels (C, M) from nearly all zero to none zero, and their form."""
+    """Levels (N, C, M) from nearly all zero to none zero, and their form."""
     form = Form(draw(SHAPES), draw(st.integers(1, 8)))
     dice = np.random.default_rng(draw(st.integers(0, 2**32)))
-    levels = dice.integers(0, 1 << form.bits, form.plane).astype(np.uint8)
+    shape = (draw(st.integers(1, 3)), *form.plane)
+    levels = dice.integers(0, 1 << form.bits, shape).astype(np.uint8)
     zeros = draw(st.sampled_from([0.0, 0.3, 0.9, 0.99, 1.0]))
-    levels[dice.random(form.plane) < zeros] = 0
+    levels[dice.random(shape) < zeros] = 0
     return levels, form
+
+
+def unpacked(coder, bodies, form):
+    return np.stack([coder.unpack(body, form) for body in bodies])
 
 
 @given(cases())
 @settings(max_examples=200, deadline=None)
 def test_packing_and_run_lengths_are_their_twins_and_come_back(case):
     levels, form = case
-    assert bits.pack(levels, form) == packed(levels, form.bits)
-    assert rle.pack(levels, form) == run_lengths(levels, form.bits)
+    assert bits.pack(levels, form) == [packed(sample, form.bits) for sample in levels]
+    assert rle.pack(levels, form) == [run_lengths(sample, form.bits) for sample in levels]
     for coder in (bits, rle):
-        np.testing.assert_array_equal(coder.unpack(coder.pack(levels, form), form), levels)
+        np.testing.assert_array_equal(unpacked(coder, coder.pack(levels, form), form), levels)
 
 
-@given(cases(), st.booleans())
+@given(cases(), st.booleans(), st.sampled_from([1, 4]))
 @settings(max_examples=200, deadline=None)
-def test_ans_is_its_twin_and_comes_back(case, calibrated):
+def test_ans_is_its_twin_and_comes_back(case, calibrated, states):
     levels, form = case
     if calibrated:
-        form = Form(form.shape, form.bits, fit_tables(levels[None], form))
-        states = form.tables.states
-        expected = rans_words(levels, form.tables, form.columns, states)
+        tables = fit_tables(levels, form)
+        form = Form(form.shape, form.bits, replace(tables, states=states))
+        expected = [rans_words(x, form.tables, form.columns, states) for x in levels]
         assert ans.pack(levels, form) == expected
-    np.testing.assert_array_equal(ans.unpack(ans.pack(levels, form), form), levels)
+    np.testing.assert_array_equal(unpacked(ans, ans.pack(levels, form), form), levels)
+
+
+def test_reciprocals_divide_every_state_exactly():
+    part = np.arange(1, TOTAL, dtype=np.uint64)
+    parts = np.stack([part, TOTAL - part], 1)[:, None].astype(np.uint16)
+    entries = Tables(parts, np.zeros(3, np.uint8), bits=1, group=1, states=1).entries[:, 0]
+    shift, inverse = (entries >> 28 & 15) + 31, entries >> 32
+    largest = (2**31 - 1) // part
+    for times in (np.uint64(1), largest // 3 + 1, largest):  # quotients turn at multiples
+        for x in (part * times - 1, part * times):
+            np.testing.assert_array_equal(x * inverse >> shift, x // part)
 
 
 def test_four_states_are_the_twin_too():
     form = Form((9, 17, 16), 5)
-    levels = np.random.default_rng(0).geometric(0.3, form.plane).clip(1, 32).astype(np.uint8) - 1
-    form = Form(form.shape, form.bits, fit_tables(levels[None], form))
+    levels = np.random.default_rng(0).geometric(0.3, (2, *form.plane)).clip(1, 32) - 1
+    levels = levels.astype(np.uint8)
+    form = Form(form.shape, form.bits, fit_tables(levels, form))
     assert form.tables.states == 4
-    body = ans.pack(levels, form)
-    assert body == rans_words(levels, form.tables, form.columns, 4)
-    np.testing.assert_array_equal(ans.unpack(body, form), levels)
+    bodies = ans.pack(levels, form)
+    assert bodies == [rans_words(x, form.tables, form.columns, 4) for x in levels]
+    np.testing.assert_array_equal(unpacked(ans, bodies, form), levels)
 
 
 @pytest.mark.parametrize("name", library.LIBRARIES)
@@ -63,25 +81,25 @@ def test_four_states_are_the_twin_too():
 @settings(max_examples=30, deadline=None)
 def test_libraries_come_back(name, case):
     levels, form = case[0], replace(case[1], library=name)
-    body = library.pack(levels, form)
-    np.testing.assert_array_equal(library.unpack(body, form), levels)
+    bodies = library.pack(levels, form)
+    np.testing.assert_array_equal(unpacked(library, bodies, form), levels)
 
 
 @pytest.mark.parametrize("name", library.LIBRARIES)
 @pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b[8:]])
 def test_libraries_refuse_what_is_not_theirs(name, damage):
-    levels = np.arange(200, dtype=np.uint8).reshape(1, 200) % 16
+    levels = np.arange(200, dtype=np.uint8).reshape(1, 1, 200) % 16
     form = Form((1, 200), 4, library=name)
-    body = damage(library.pack(levels, form))
+    body = library.pack(levels, form)[0]
     with pytest.raises(PayloadError, match=rf"{name} (refuses|gives)"):
-        library.unpack(body, form)
+        library.unpack(damage(body), form)
 
 
 def test_levels_above_the_bits_are_refused():
     form = Form((1, 9), 4, library="zlib")
-    body = library.pack(np.full((1, 9), 16, np.uint8), form)
+    body = library.pack(np.full((1, 1, 9), 16, np.uint8), form)
     with pytest.raises(PayloadError, match="other than 9 levels of 4 bits"):
-        library.unpack(body, form)
+        library.unpack(body[0], form)
 
 
 def test_run_that_ends_beyond_the_last_level_is_refused():
