@@ -270,7 +270,10 @@ REFUSED = [  # the overrides, and the line that is all that is printed
         "\"'2'\"",
     ),
     ("sweep.resume=2", "sweep.resume=2 is none of true, false"),
-    ("paths.root=null", "paths.root=null is no path"),
+    (
+        "paths.root=null",
+        "paths.root=null is no path; as a text it stands in quotes: \"'null'\"",
+    ),
     ("split.layr=", "split.layr is no key; did you mean split.layer?"),
     ("+split.layr=3", "split.layr=3 is no key; did you mean split.layer?"),
     ("layer=3", "layer is no key; did you mean split.layer?"),
@@ -491,5 +494,5 @@ def test_the_command_says_what_there_is(words, capsys):
 
 
 def test_the_points_of_a_model_are_those_of_the_graph(capsys):
-    assert command.main(["points", "vgg11", "--image-size", "32"]) == 0
-    assert "vgg11: 13 split points at 32 px" in capsys.readouterr().out
+    assert command.main(["points", "vgg11", "data.image_size=32"]) == 0
+    assert "13 split points of vgg11 at 32 px" in capsys.readouterr().out

@@ -79,7 +79,8 @@ def test_the_command_finds_its_own_conf(installed, tmp_path):
     refused = run(installed / "isplit", "analyze", "study=clases", cwd=tmp_path)
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr == (
-        "error: study=clases is none of agreement, classes, payload; did you mean classes?\n"
+        "error: study=clases is none of agreement, classes, latency, payload; "
+        "did you mean classes?\n"
     )
     assert not list(tmp_path.iterdir())
 

@@ -23,7 +23,6 @@ from isplit.data.listing import (
     refuse_empty_classes,
 )
 from isplit.data.module import ImageData
-from isplit.keys import refuse_misfits
 
 log = logging.getLogger(__name__)
 
@@ -116,6 +115,8 @@ def _refuse_misfits(name: str, others: Mapping[str, Any], **keys: Any) -> None:
     for key, value in given.items():  # as YAML has them
         given[key] = str(value) if isinstance(value, Path) else value
         given[key] = [*value] if isinstance(value, tuple) else given[key]
+    from isplit.keys import refuse_misfits  # brings Hydra, which the library does without
+
     refuse_misfits("data", name, given)
     values = keys["range"]
     if values is not None and not values[0] < values[1]:

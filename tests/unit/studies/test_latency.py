@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import asdict, replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from isplit.importance.curve import Curve
 from isplit.network import Channel
 from isplit.point import Work
 from isplit.requirements import Requirement
+from isplit.result import CodecResult
 from isplit.runs.erasures import _received, _sent
 from isplit.studies.collect import Collection
 from isplit.studies.latency.designs import anchored, designs, places_of, sent_of
@@ -46,7 +46,7 @@ CURVE = Curve("cui", points_of([4, 4, 4]), (0.0, 1.0, 2.0))
 
 
 def run(result=RESULT, **config):
-    return Run(None, result, CONFIG | {"repeat": 0} | config, CURVE)
+    return Run(None, result, CONFIG | {"repeat": 0, "codec": {"name": "none"}} | config, CURVE)
 
 
 def places(**options):
@@ -97,10 +97,9 @@ def test_designs_have_names_of_their_own_and_repeats_are_one():
 
 
 def test_a_run_with_a_codec_sends_its_payload():
-    coded = SimpleNamespace(name="ans", payload_mean_bytes=31.5, encode_ms=2.0, decode_ms=1.0)
-    accuracy = SimpleNamespace(with_codec=0.625)
-    result = SimpleNamespace(codec=coded, accuracy=accuracy)
-    assert sent_of(SimpleNamespace(result=result)) == Sent("ans", 0.625, 31.5, 0.002, 0.001)
+    coded = CodecResult("ans", {"name": "ans", "bits": 4}, 8, 31.5, 32, 33, 2.0, 2.0, 1.0)
+    result = replace(RESULT, codec=coded, accuracy=replace(RESULT.accuracy, with_codec=0.625))
+    assert sent_of(run(result)) == Sent("ans, 4 bits", 0.625, 31.5, 0.002, 0.001)
     assert sent_of(run()) == Sent("float32", 0.75, 64)
 
 

@@ -121,7 +121,8 @@ def sent_of(run: Run) -> Sent:
     if coded is None:
         return Sent("float32", accuracy, run.result.cost.payload_bytes)
     times_s = coded.encode_ms / 1000, coded.decode_ms / 1000
-    return Sent(coded.name, accuracy, coded.payload_mean_bytes, *times_s)
+    bits = f", {coded.settings['bits']} bits" if "bits" in coded.settings else ""
+    return Sent(f"{coded.name}{bits}", accuracy, coded.payload_mean_bytes, *times_s)
 
 
 def _timed(design: Design, head: Work, tail: Work, sent: Sent | None, places: Places) -> Timed:
