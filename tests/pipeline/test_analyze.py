@@ -159,7 +159,7 @@ def copied(trained, place, change):
         (lambda c: c["model"].update(width=0.5), r"model\.width was 0\.125 and is 0\.5"),
         (lambda c: c["data"].update(difficulty=0.9), "the images, classes or their preparation"),
         (lambda c: c["data"].update(image_size=48), r"model\.image_size was 32 and is 48"),
-        (lambda c: c["data"].update(odd=1), "TypeError"),
+        (lambda c: c["data"].update(odd=1), "data.odd=1 is no key"),
         (lambda c: c.update(model=c["model"] | {"net": CALL}), "model.net calls os.makedirs"),
     ],
 )
