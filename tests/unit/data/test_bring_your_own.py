@@ -1,13 +1,17 @@
 """Whole data sets as people bring them: what stands in the log, and the same words for classes."""
 
 import hashlib
+import io
 import logging
 import os
 import shutil
+import struct
+import zlib
 
 import numpy as np
 import pytest
 import torch
+from bounds import bounded
 from pictures import class_folders, encoded, png, write_folder, write_tar, write_zip
 from PIL import Image
 
@@ -123,6 +127,52 @@ def test_special_files_are_never_opened(build, tmp_path, caplog):
     assert total(build()) == 24
     assert "a/pipe.png" in caplog.text
     assert "a/device.png" in caplog.text
+
+
+def _png_that_claims(width: int, height: int) -> bytes:
+    """A PNG's header for a size, with next to no pixels behind it."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    pixels = b"IDAT" + zlib.compress(bytes(1000))
+    chunks = (
+        struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c))
+        for c in (header, pixels)
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def _odd_images(canary):
+    """Thirty files by the ending of an image that hold none, half of one, or too much of one."""
+    eps = (
+        f"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(%pipe%touch {canary}) (w) file\n%%EOF\n"
+    )
+    svg = f"<svg xmlns='http://www.w3.org/2000/svg'><image href='file://{canary}'/></svg>"
+    for kind in ("png", "jpeg", "gif", "bmp", "tiff", "webp"):
+        whole = png(1, (40, 40), kind.upper())
+        yield kind, whole[: len(whole) // 2]
+        yield kind, whole[:12]
+        yield kind, whole[12:]
+    yield from (("png", eps.encode()), ("jpg", eps.encode()), ("gif", svg.encode()))
+    yield from (("png", b""), ("jpg", b"\0" * 1000), ("png", b"<html>not found</html>"))
+    yield from (("webp", b"RIFF\xff\xff\xff\xffWEBPVP8 "), ("tif", b"II*\0\xff\xff\xff\xff"))
+    yield from (("png", _png_that_claims(2**31 - 1, 2**31 - 1)), ("png", _png_that_claims(0, 9)))
+    bomb = io.BytesIO()
+    Image.new("1", (30_000, 30_000)).save(bomb, "PNG")
+    yield from (("png", bomb.getvalue()), ("jpg", bomb.getvalue()))
+
+
+def test_thirty_odd_images_are_named_and_none_is_run_or_unpacked(build, tmp_path):
+    write_folder(tmp_path / "set", FILES)
+    odd = list(_odd_images(tmp_path / "canary"))
+    assert len(odd) == 30
+    for n, (ending, content) in enumerate(odd):
+        (tmp_path / "set" / "a" / f"odd{n}.{ending}").write_bytes(content)
+    with bounded(), pytest.raises(ValueError, match="files are no images that can be read") as told:
+        build({})
+    for n, (ending, _) in enumerate(odd):
+        assert f"a/odd{n}.{ending}" in str(told.value)
+    assert not (tmp_path / "canary").exists()
+    with bounded():
+        assert total(build({}, max_corrupt=30)) == 24
 
 
 def test_a_sparse_file_of_any_size_is_refused_by_name(build, tmp_path):
