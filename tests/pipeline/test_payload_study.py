@@ -130,7 +130,10 @@ def test_a_net_that_is_gone_is_said_and_no_net_is_refused(trained, undrawn, tmp_
 @pytest.mark.parametrize(
     ("mistake", "message"),
     [
-        ("study.points=[conv9]", r"study\.points='conv9' is neither auto, peaks, all nor a split"),
+        (
+            "study.points=[conv9]",
+            r"study\.points='conv9' is neither auto, best, peak, peaks, all, top:3 nor a split",
+        ),
         ("study.frames=nowhere", "nowhere"),
         ("study.codecs=[gzip]", r"study\.codecs=\[gzip\] is none of quantize"),
         ("study.bits=[9]", r"study\.bits=\[9\] is no list of whole numbers from 1 to 8"),
