@@ -44,6 +44,9 @@ def _drawing(name: str, keys: Sequence[Any], rows: Sequence[Row]) -> Drawing:
             look = {"color": shade, "markersize": 4, "lw": 1, "capsize": 2, "label": of}
             axes.errorbar([r[x] for r in same], heights, errors, fmt=FORMS[number % 5], **look)
         axes.set(xlabel=across, ylabel=up)
+        if x == "index":
+            at, labels = zip(*sorted({(row[x], row["point"]) for row in own}), strict=True)
+            axes.set_xticks(at, labels, rotation=90, fontsize=6.5)
         axes.set_title(", ".join(title), loc="left", fontsize=9)
         axes.legend(fontsize="x-small", frameon=False, ncols=1 + len(names) // 8)
         plain(axes, "both")
