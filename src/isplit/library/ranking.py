@@ -96,8 +96,8 @@ def rank(
        2       -4.605         400       0.0       0.0  1
        1       -4.277         288       0.0       0.0  3
     (of one image: bytes as float32, M: million multiply-accumulates)
-    best: 1 (highest value that may be taken)
-    highest value: 3, passed over: the last point, so no interior peak
+    best: 3 (highest value)
+    highest value: 3
 
     Args:
         model: from images to logits (N, classes), in float32, traceable by torch.fx; left as it is.
