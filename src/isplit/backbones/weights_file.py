@@ -63,7 +63,7 @@ def read_state(path: Path, wanted: Mapping[str, Tensor], key: str | None = None)
         return sum(name in wanted and fits(wanted[name], tensor) for name, tensor in net.items())
 
     first, *others = whole.values() or [max(nets.values(), key=fitting)]
-    if not all(_equal(first, other, names) for other in others):
+    if not all(equal(first, other, names) for other in others):
         raise ValueError(
             f"model.weights={str(path)!r} holds {len(whole)} nets that fit: choose one by "
             f"model.weights_key={_places(whole)}"
@@ -153,7 +153,7 @@ def fits(own: Tensor, found: Tensor) -> bool:
     return dense and same_kind and own.shape == found.shape
 
 
-def _equal(one: State, other: State, names: list[str]) -> bool:
+def equal(one: State, other: State, names: list[str]) -> bool:
     return all(
         one[k].shape == other[k].shape and torch.equal(one[k].to(other[k].dtype), other[k])
         for k in names

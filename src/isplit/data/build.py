@@ -9,9 +9,9 @@ from typing import Any
 from PIL import ImageColor
 
 from isplit.data import folder, letters, notmnist, tiny_imagenet
+from isplit.data.album import decoded_images
 from isplit.data.choice import choose_classes, group_classes
 from isplit.data.decode import How
-from isplit.data.decoded import decoded_images
 from isplit.data.files import shown
 from isplit.data.images import Preparation
 from isplit.data.listing import (

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
+from isplit.data.album import DecodedImages
 from isplit.data.augment import augment
-from isplit.data.decoded import DecodedImages
 from isplit.data.listing import Labelled
 
 Batch = tuple[Tensor, Tensor]

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
+from isplit.data.album import DecodedImages
 from isplit.data.choice import class_labels
 from isplit.data.decode import decode
-from isplit.data.decoded import DecodedImages
 from isplit.data.images import Batch, EpochSampler, Images, Preparation
 from isplit.data.listing import Labelled, balanced
 

@@ -6,8 +6,8 @@ import torch
 from pictures import encoded, png, write_folder
 from PIL import Image
 
+from isplit.data.album import decoded_images
 from isplit.data.decode import How, decode
-from isplit.data.decoded import decoded_images
 from isplit.data.files import open_files
 
 
