@@ -154,6 +154,7 @@ def fits(own: Tensor, found: Tensor) -> bool:
 
 
 def equal(one: State, other: State, names: list[str]) -> bool:
+    """Whether the tensors of these names are the same in both, up to the width of their type."""
     return all(
         one[k].shape == other[k].shape and torch.equal(one[k].to(other[k].dtype), other[k])
         for k in names
