@@ -20,7 +20,7 @@ import pytest
 
 from isplit.codec import PayloadError, from_config
 from isplit.deploy.manifest import HEAD, MANIFEST, NET, TAIL, codec_of, read_export, run, session
-from isplit.network import Frame
+from isplit.network.summary import Frame
 
 pytest.importorskip("grpc", reason="the extra serve is not installed")
 pytest.importorskip("tritonclient", reason="the extra serve is not installed")
