@@ -9,8 +9,6 @@ isplit serve EXPORT               the server's half of these files
 train --help and analyze --help list every key; export --help and serve --help their options.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The split model as files: weights as safetensors, what they belong to as a JSON manifest."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

@@ -3,8 +3,6 @@
 Shapes: N images, C channels, H x W map, T tokens; h x w the map of the code.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

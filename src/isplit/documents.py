@@ -3,8 +3,6 @@
 Nothing is instantiated or resolved: values are dicts, lists, texts, numbers, bools and ``None``.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path

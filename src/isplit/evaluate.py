@@ -1,7 +1,5 @@
 """What a classifier answers on test images, and what its two sides cost."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Which designs an application can use: ranked, with what each of the others misses."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

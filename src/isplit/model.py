@@ -1,7 +1,5 @@
 """The model in two parts with the bottleneck between them."""
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 from isplit.bottleneck import Bottleneck

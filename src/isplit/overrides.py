@@ -1,7 +1,5 @@
 """Words of Hydra's command line: ``key=value``, and what a text needs to be one."""
 
-from __future__ import annotations
-
 import re
 
 PLAIN = re.compile(r"[A-Za-z_/][\w./-]*")

@@ -1,7 +1,5 @@
 """Figures by name: the files of ``conf/channel`` and ``conf/device``, held against their limits."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, fields
 from math import inf

@@ -1,7 +1,5 @@
 """What an application asks for, what a design gives, and what the second misses of the first."""
 
-from __future__ import annotations
-
 from dataclasses import KW_ONLY, dataclass, fields
 
 from isplit.presets import ABOVE_0, FINITE, check, check_choice

@@ -1,7 +1,5 @@
 """What one split came to: the content of ``result.json``."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """How many threads a job takes, and what it shares the machine with."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from typing import Any

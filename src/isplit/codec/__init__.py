@@ -12,8 +12,6 @@
 Needs numpy. Where numba is installed the loops are compiled; the bytes are the same without it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any

@@ -4,8 +4,6 @@ A calibrated profile has a table for every channel and context; a self-contained
 one table for the whole tensor.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,7 +1,5 @@
 """Words of so many bits each, one after the other, highest bit first; levels packed plainly."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

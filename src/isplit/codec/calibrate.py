@@ -3,8 +3,6 @@
 Legend: N samples, C channels, M elements of a channel, K contexts, S symbols.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike
 

@@ -1,7 +1,5 @@
 """What every codec has: a batch of samples to payloads and back, in either form of payload."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace

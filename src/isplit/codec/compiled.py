@@ -1,7 +1,5 @@
 """Loops compiled by numba where it is installed; plain Python, and the same bytes, where not."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec

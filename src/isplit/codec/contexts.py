@@ -8,8 +8,6 @@ Legend: C channels, M elements of a channel, G elements of a symbol, S symbols, 
 levels lie is told as (columns, bits, G).
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -3,8 +3,6 @@
 Legend: C channels, M elements of a channel, W of its last dimension.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 Legend: N samples, C channels, M elements of a channel, L levels, F fine steps.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The input image as a JPEG: what sending the image itself costs (remote computing)."""
 
-from __future__ import annotations
-
 import io
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The codecs of quantised levels: what they share; each coder of levels has its own file."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any
 

@@ -3,8 +3,6 @@
 All but zlib are in the extra ``codecs`` and are imported when they are used.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any

@@ -1,7 +1,5 @@
 """What stands around a coded tensor on the wire: header, length, checksum (docs/wire_format.md)."""
 
-from __future__ import annotations
-
 import math
 import zlib
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Features as they are, in float32, float16 or bfloat16."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 A file of JSON: settings in words, arrays as base64 of zlib of little-endian numbers.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

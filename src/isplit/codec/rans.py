@@ -8,8 +8,6 @@ first, so that they can be read from the first to the last.
 Legend: N samples, C channels, T symbols of a channel.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -4,8 +4,6 @@
 longer ones are split. The order is that of the tensor's memory: channel after channel.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -7,8 +7,6 @@ A symbol is G neighbouring levels of a channel; its context is a class of the le
 above it. Probabilities are parts of 2**14.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 

@@ -1,7 +1,5 @@
 """Who is told what a job does, and by which names they know it, its model and its data."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

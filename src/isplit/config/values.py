@@ -1,7 +1,5 @@
 """What a composed config says, as the values and objects that take it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path

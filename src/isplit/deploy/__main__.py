@@ -1,7 +1,5 @@
 """The commands ``isplit export`` and ``isplit serve``."""
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import sys

@@ -1,7 +1,5 @@
 """The calls of the Open Inference Protocol, which gRPC and HTTP turn their messages into."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from isplit.codec import PayloadError

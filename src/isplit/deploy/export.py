@@ -3,8 +3,6 @@
 Legend: N images, H W pixels of an image.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import Mapping

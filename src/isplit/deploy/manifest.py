@@ -3,8 +3,6 @@
 The distribution of the device carries this module and the codec, and nothing else of isplit.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,5 @@
 """A tail behind the Open Inference Protocol, over gRPC and HTTP."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import signal

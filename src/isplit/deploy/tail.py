@@ -1,7 +1,5 @@
 """The server's half of an export, for many clients at once; it knows no transport."""
 
-from __future__ import annotations
-
 import asyncio
 import math
 from concurrent.futures import ThreadPoolExecutor

@@ -5,8 +5,6 @@ python -m isplit.devices fit --measurements FILE.csv --out my_device.yaml
 python -m isplit.devices fit --measurements FILE.csv --evaluate --json PATH
 """
 
-from __future__ import annotations
-
 import argparse
 import datetime
 import os

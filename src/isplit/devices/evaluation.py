@@ -1,7 +1,5 @@
 """How far the prediction is off for nets that a device was not fitted to."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace

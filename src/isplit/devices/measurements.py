@@ -1,7 +1,5 @@
 """Files of measured latencies: CSV, a row per system, precision and net (as MLPerf's logs say)."""
 
-from __future__ import annotations
-
 import csv
 import math
 import warnings

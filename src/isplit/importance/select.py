@@ -1,7 +1,5 @@
 """The split points that a curve, a name and the limits of a device come to."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """A composed config held against what its keys take, before any work."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How a value and a mistake are put into words."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any

@@ -1,7 +1,5 @@
 """``python -m isplit.network``: measure a link, or be the other end of such a measurement."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time

@@ -1,7 +1,5 @@
 """The link between device and server as figures: rates, delay, losses; or traces of its rate."""
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_left
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ As Linux 6.x does it (net/ipv4/tcp_cong.c, tcp_cubic.c), after RFC 5681, RFC 943
 too fast.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

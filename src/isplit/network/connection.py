@@ -1,7 +1,5 @@
 """A TCP connection over a channel, packet by packet."""
 
-from __future__ import annotations
-
 import math
 from collections import deque
 from collections.abc import Iterator

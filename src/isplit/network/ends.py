@@ -1,7 +1,5 @@
 """How long a TCP sender waits (RFC 6298, RFC 8985), and what a receiver has and has not said."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

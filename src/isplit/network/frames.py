@@ -1,7 +1,5 @@
 """Frames of one or many devices through link and server, by discrete events."""
 
-from __future__ import annotations
-
 import math
 from collections import deque
 from collections.abc import Generator, Iterator

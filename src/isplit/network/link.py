@@ -1,7 +1,5 @@
 """What becomes of packets on one direction of a channel: queued, lost alone or in bursts."""
 
-from __future__ import annotations
-
 from collections import deque
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """A channel from measurements of the user's own link, with ``peer`` at the other end."""
 
-from __future__ import annotations
-
 import contextlib
 import socket
 import statistics

@@ -5,8 +5,6 @@ or ``down SECONDS`` (it sends for so long). A UDP packet comes back as its first
 nobody can make it send more than they do.
 """
 
-from __future__ import annotations
-
 import contextlib
 import socket
 import socketserver

@@ -1,7 +1,5 @@
 """What a TCP sender knows of its segments: in flight, delivered, lost."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass

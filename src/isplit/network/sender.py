@@ -3,8 +3,6 @@
 SACK with RACK loss detection and tail loss probes (RFC 8985), timeouts (RFC 6298).
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """What a simulation of frames is about: their cost, who computes for whom, and over what."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """What became of many frames, in a few figures, and one line for each in a CSV file."""
 
-from __future__ import annotations
-
 import contextlib
 import csv
 import math

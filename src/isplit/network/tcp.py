@@ -4,8 +4,6 @@ A transfer is simulated packet by packet and remembered under the state in which
 was; the next one from such a state is looked up. Where chance plays a part, many are made first.
 """
 
-from __future__ import annotations
-
 import copy
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator

@@ -1,7 +1,5 @@
 """What a transport is set to, TCP as Linux has it or bare UDP packets; and frames over UDP."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

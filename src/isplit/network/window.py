@@ -1,7 +1,5 @@
 """The congestion window of a connection: how many segments may be in flight."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from isplit.network.congestion import NO_THRESHOLD, Cubic, HyStart, Reno

@@ -1,7 +1,5 @@
 """What all figures share: colours, files, the axis of split points, marks with a title."""
 
-from __future__ import annotations
-
 import io
 import warnings
 from collections.abc import Sequence

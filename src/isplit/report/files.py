@@ -1,7 +1,5 @@
 """The folder of a study or a job: everything that findings hold, as files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from isplit.files import write_json, write_text

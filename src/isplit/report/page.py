@@ -1,7 +1,5 @@
 """``report.html``: one file that opens offline, the answer first, then what it rests on."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, zip_longest

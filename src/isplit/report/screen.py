@@ -1,7 +1,5 @@
 """Findings on the terminal, and the same as text."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterable
 from typing import Literal

@@ -1,7 +1,5 @@
 """Figures as they stand in files and in the page: SVG with titles, pictures as data."""
 
-from __future__ import annotations
-
 import base64
 import io
 import re

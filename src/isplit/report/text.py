@@ -1,7 +1,5 @@
 """Text that others chose, safe to show: on a terminal, in a figure, in CSV."""
 
-from __future__ import annotations
-
 import csv
 import io
 import math

@@ -7,8 +7,6 @@
                            +-> accuracies -> agreement -> verdict, tables, figures, report
 """
 
-from __future__ import annotations
-
 import logging
 import platform
 from collections.abc import Callable, Mapping

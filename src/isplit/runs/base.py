@@ -1,7 +1,5 @@
 """What every job on a model begins with: data, trained baseline, split points, curve."""
 
-from __future__ import annotations
-
 import copy
 import hashlib
 import logging

@@ -1,7 +1,5 @@
 """A job as a command: what goes wrong is said in one line, and what stops it tells the shell."""
 
-from __future__ import annotations
-
 import logging
 import os
 import sys

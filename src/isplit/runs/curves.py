@@ -1,7 +1,5 @@
 """Every curve an analysis asks for, of a baseline that earlier jobs left in the store."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

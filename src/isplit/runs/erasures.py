@@ -5,8 +5,6 @@ travels in one of two ways: as one payload, which is lost with any of its packet
 so), or with the coefficients of each packet coded by themselves, which costs bytes.
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Iterator
 from itertools import count

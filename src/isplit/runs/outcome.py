@@ -1,7 +1,5 @@
 """What one split came to, and the files it leaves."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path

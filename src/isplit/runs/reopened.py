@@ -1,7 +1,5 @@
 """What a run worked with, opened again; nothing is called or fetched at its folder's word."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass

@@ -1,7 +1,5 @@
 """What the two sides of a reopened net cost, and what sending its images as they are does."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from functools import partial

@@ -7,8 +7,6 @@
           result.json <- codec <- finetune <- autoencoder <- head | bottleneck | tail
 """
 
-from __future__ import annotations
-
 import copy
 import logging
 from collections.abc import Iterator

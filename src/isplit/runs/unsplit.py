@@ -1,7 +1,5 @@
 """How well the unsplit net answers, said before anything is split."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 from typing import Any

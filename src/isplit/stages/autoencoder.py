@@ -1,7 +1,5 @@
 """The Lightning module that trains the bottleneck alone, between the frozen head and tail."""
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

@@ -4,8 +4,6 @@ torch has one for GPUs alone (``SyncBatchNorm``); with this one a split of the b
 changes nothing but the order of sums. Legend: N images, C channels.
 """
 
-from __future__ import annotations
-
 import copy
 from typing import Any, TypeVar
 

@@ -1,7 +1,5 @@
 """The Lightning module of the two stages that train a classifier: baseline and finetune."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

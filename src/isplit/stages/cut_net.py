@@ -3,8 +3,6 @@
 Legend: N images, S pixels a side, C channels, X positions of a map.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path

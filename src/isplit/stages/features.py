@@ -1,7 +1,5 @@
 """Features of the frozen head, computed once and kept in memory or in a file."""
 
-from __future__ import annotations
-
 import logging
 import math
 import shutil

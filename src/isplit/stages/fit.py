@@ -4,8 +4,6 @@ Whatever is random in an epoch depends on (seed, stage, epoch, sample) alone, an
 written at the end of each epoch: a resumed stage ends with the same bits as an undisturbed one.
 """
 
-from __future__ import annotations
-
 import copy
 import logging
 import math

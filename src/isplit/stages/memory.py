@@ -1,7 +1,5 @@
 """The memory that a training step takes, estimated before anything is trained."""
 
-from __future__ import annotations
-
 import copy
 import logging
 from pathlib import Path

@@ -6,8 +6,6 @@ middle of an epoch. Signals that someone handles already stay theirs: submitit q
 at SIGUSR2 (SUBMITIT_PREEMPT_SIGNAL) and waits through SIGTERM.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import threading

@@ -1,7 +1,5 @@
 """Without the warnings of Lightning's that are about what is meant."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager

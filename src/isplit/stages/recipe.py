@@ -1,7 +1,5 @@
 """How a stage trains: optimizer, schedule, loss, and for how long."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any

@@ -8,8 +8,6 @@
     codec         the split model, its code as bytes     nothing is trained
 """
 
-from __future__ import annotations
-
 import copy
 import logging
 import math

@@ -1,7 +1,5 @@
 """Randomness that depends on what it is for and on nothing that happened before."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """What crosses the split as bytes: encoded and decoded for real, one image at a time."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass, field, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """A hash of the code that a result is computed with, so that edited code is another recipe."""
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import importlib

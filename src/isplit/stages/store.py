@@ -11,8 +11,6 @@ A stage is made in its ``.part`` folder and becomes visible by one rename, so wh
 whole. Processes that need the same stage at once queue at the lock: the first makes it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

@@ -4,8 +4,6 @@ All run the same program. The leader locks, writes and is heard; whether a stage
 is its decision, and the others follow. In a training each takes its part of every batch.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The answer to "where do I cut, and what do I lose": one sentence, and why this point."""
 
-from __future__ import annotations
-
 from isplit.importance import SAID, auto_rule
 from isplit.importance.curve import Curve
 from isplit.result import SplitResult

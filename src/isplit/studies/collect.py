@@ -1,7 +1,5 @@
 """What jobs left behind, read back: runs, and the conditions they fall into."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """A condition: what was found on one baseline, and what all studies read off it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean

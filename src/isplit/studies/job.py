@@ -1,7 +1,5 @@
 """What one job of ``train.py`` came to: the answer, a row for each split, the curve."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 

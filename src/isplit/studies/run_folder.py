@@ -4,8 +4,6 @@ A folder may come from anywhere. What its config says is data; keys that older v
 write are filled in here.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import os

@@ -1,7 +1,5 @@
 """What the study of agreement comes to: the values that its tables and figures are made from."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field

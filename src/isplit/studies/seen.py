@@ -1,7 +1,5 @@
 """What the net and the images of a run show today: the command knows how, a study asks."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """Random subsets of the test images, the same for every point of a condition (I-SPLIT Fig. 3)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What came of each job of a sweep: on the screen, and as files for people and programs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

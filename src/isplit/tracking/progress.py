@@ -1,7 +1,5 @@
 """What shows a training's progress: a bar on a terminal, lines in a log."""
 
-from __future__ import annotations
-
 import logging
 import sys
 

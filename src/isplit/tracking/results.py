@@ -1,7 +1,5 @@
 """What the loggers are told of findings: numbers go to all of them, tables and files to W&B."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A job's W&B run: online or offline, never asking, found again by its id."""
 
-from __future__ import annotations
-
 import functools
 import logging
 import netrc

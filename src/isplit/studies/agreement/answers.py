@@ -1,7 +1,5 @@
 """Where to cut: the most accurate point of each condition, and why it is this one."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The predictors over all conditions as tables: for people, and as ``leaderboard.csv``."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import asdict
 from typing import Any

@@ -1,7 +1,5 @@
 """What the predictors did over all conditions, in words."""
 
-from __future__ import annotations
-
 import math
 
 from isplit.studies.agreement.verdict import between, called, in_points, told

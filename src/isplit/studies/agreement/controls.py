@@ -1,7 +1,5 @@
 """What remains of an agreement beside the plain controls: depth, size, and chance in training."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import groupby

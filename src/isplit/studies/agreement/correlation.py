@@ -8,8 +8,6 @@ samples at a time; here all resamples go at once. What is made of a sample is al
 Shape suffixes: D draws, O orders, N points.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Shape suffixes: K conditions, G groups of them, D draws.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Mapping, Sequence

@@ -3,8 +3,6 @@
 Shape suffixes: P retrained points, Q pairs of them, S subsets of the test images.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import combinations

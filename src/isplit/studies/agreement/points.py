@@ -1,7 +1,5 @@
 """The split points: what was predicted and what was measured there, as tables."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """The study of agreement: every predictor beside what retraining came to."""
 
-from __future__ import annotations
-
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The predictors and the classes of a condition, as tables."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import asdict
 from typing import Any

@@ -1,7 +1,5 @@
 """What the numbers come to, in words, and nothing that does not follow from them."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from functools import cache

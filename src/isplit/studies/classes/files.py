@@ -1,7 +1,5 @@
 """The study of classes for programs: rows of CSV files, and JSON."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any

@@ -3,8 +3,6 @@
 Where the curve of each class peaks, and two subsets of classes that lean to two different points.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """What training two splits on two subsets of the classes came to (I-SPLIT Fig. 8, bottom)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The study of classes: two subsets that lean to different split points, both splits on both."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

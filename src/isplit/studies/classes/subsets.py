@@ -1,7 +1,5 @@
 """The trainings of subsets of classes: which runs they are, and the sweep that makes them."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from collections.abc import Mapping, Sequence

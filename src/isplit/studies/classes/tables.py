@@ -1,7 +1,5 @@
 """The study of classes as tables."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The study of classes in one condition, and what it says in words."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The curve of each class: I-SPLIT Fig. 8, for any number of classes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

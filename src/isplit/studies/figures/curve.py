@@ -1,7 +1,5 @@
 """One importance curve over the split points, with its candidates."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from textwrap import wrap

@@ -1,7 +1,5 @@
 """F1 of each class before and after the split: I-SPLIT Fig. 5."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

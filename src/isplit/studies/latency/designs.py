@@ -1,7 +1,5 @@
 """The ways to run a net, and what a frame costs in each: simulated on two devices and a channel."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

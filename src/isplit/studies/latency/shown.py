@@ -1,7 +1,5 @@
 """The designs as a table and as bars, and accuracy under loss as a table and as lines."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any

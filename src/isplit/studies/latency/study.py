@@ -1,7 +1,5 @@
 """The study of latency: every design of a trained net on two devices and a channel, matched."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any

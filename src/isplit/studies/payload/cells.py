@@ -1,7 +1,5 @@
 """Cells: what each codec sends at a split point with so many bits, and what the tail answers."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace

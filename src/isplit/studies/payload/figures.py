@@ -1,7 +1,5 @@
 """The study of payloads as figures: rows of its files as lines, in panels."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any

@@ -3,8 +3,6 @@
 Settings are chosen on the first half of the images and told by the second, else the luckiest wins.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Sequence
 

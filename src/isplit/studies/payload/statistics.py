@@ -4,8 +4,6 @@ Carra and Neglia 2023, Sections III and IV. Legend: N images, T frames, C channe
 X positions of a map.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The study of payloads: every codec at every point, what it sends and what it costs."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any

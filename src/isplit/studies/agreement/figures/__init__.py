@@ -1,7 +1,5 @@
 """Figures of a condition, drawn without a display: a new one is a function, a line and words."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from importlib.resources import files
 from typing import Any

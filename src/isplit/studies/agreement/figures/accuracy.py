@@ -1,7 +1,5 @@
 """What the CUI said and what was measured, over the split points: I-SPLIT Figs. 3, 6 and 7."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from matplotlib.axes import Axes

@@ -1,7 +1,5 @@
 """Grad-CAM's curve against that of the gradient alone: I-SPLIT Fig. 4."""
 
-from __future__ import annotations
-
 from matplotlib.figure import Figure
 
 from isplit.report.canvas import DARK, PALE, legend_below, log_scale, mark, over_points

@@ -1,7 +1,5 @@
 """What the net looks at, image by image and point by point."""
 
-from __future__ import annotations
-
 from matplotlib.figure import Figure
 
 from isplit.report.canvas import shortened

@@ -1,7 +1,5 @@
 """All predictors over all conditions."""
 
-from __future__ import annotations
-
 import math
 
 from matplotlib.figure import Figure

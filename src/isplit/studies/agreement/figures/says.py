@@ -1,7 +1,5 @@
 """What a mark in a figure says of its point or class, a line each."""
 
-from __future__ import annotations
-
 from isplit.studies.agreement.noise import accuracy_error
 from isplit.studies.agreement.points import RANKED
 from isplit.studies.conditions import Condition

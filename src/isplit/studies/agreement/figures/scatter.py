@@ -1,7 +1,5 @@
 """Each predictor's ranking against the measured accuracy."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 

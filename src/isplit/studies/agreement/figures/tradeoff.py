@@ -1,7 +1,5 @@
 """What accuracy costs: bytes on the wire and work on the device."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 
