@@ -21,7 +21,6 @@ from typing import Any
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
-from torch import Tensor, nn
 
 from isplit import config, stages
 from isplit.bottleneck import make_bottleneck
@@ -34,15 +33,20 @@ from isplit.stages import TAUGHT, Recipe, Stored, Workbench, seeded
 
 CONF = Path(__file__).parents[1] / "conf"
 NOTMNIST = ("data=notmnist", "data.root=../shared/data/notmnist")
+TINY = (
+    "data=tiny_imagenet_groups",
+    "data.root=../shared/data/tiny-imagenet-200-subset.tar",
+    "data.augment=crop_flip",
+)
 VGG = "[block1_pool,block3_pool,block5_conv2]"
-RESNET = ["split.layer=[1,3,6]", "model=custom", "model.net._target_=recipes.SmallResNet"]
+RESNET = "[relu,layer1.1,layer3.0]"
 
 NETS: dict[str, tuple[str, ...]] = {
     "vgg16_tiny": ("model=vgg16_tiny", f"split.layer={VGG}"),
     "vgg16_small": ("model=vgg16_small", f"split.layer={VGG}"),
-    "small_resnet": (*RESNET, "model.name=small_resnet"),
+    "resnet18": ("model=resnet18", "model.width=0.25", f"split.layer={RESNET}"),
 }
-DATA = {"letters": ("data=letters",), "notmnist": NOTMNIST}
+DATA = {"letters": ("data=letters",), "notmnist": NOTMNIST, "tiny": TINY}
 
 
 @dataclass(frozen=True)
@@ -71,43 +75,6 @@ WAYS: dict[str, Way] = {
     "long": Way({}, LONG),
     "long-both-high": Way({}, LONG | BOTH | HIGH),
 }
-
-
-class SmallResNet(nn.Module):
-    """Six residual blocks of 16, 32 and 64 channels on maps of a quarter of the image's area."""
-
-    def __init__(self, num_classes: int = 10) -> None:
-        super().__init__()
-        self.stem = _conv(3, 16, 2)
-        widths = [(16, 16, 1), (16, 16, 1), (16, 32, 2), (32, 32, 1), (32, 64, 2), (64, 64, 1)]
-        self.blocks = nn.Sequential(*(Block(*width) for width in widths))
-        self.pool, self.flat = nn.AdaptiveAvgPool2d(1), nn.Flatten()
-        self.fc = nn.Linear(64, num_classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits of images (N, 3, S, S)."""
-        x = self.blocks(self.stem(x))
-        answer: Tensor = self.fc(self.flat(self.pool(x)))
-        return answer
-
-
-class Block(nn.Module):
-    """Two convolutions beside the identity, or a 1 x 1 convolution where the size changes."""
-
-    def __init__(self, channels_in: int, channels: int, stride: int) -> None:
-        super().__init__()
-        self.first, self.second = _conv(channels_in, channels, stride), _conv(channels, channels, 1)
-        same = channels_in == channels
-        self.short = nn.Identity() if same else nn.Conv2d(channels_in, channels, 1, stride)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Features (N, C, H, W)."""
-        return self.second(self.first(x)) + self.short(x)
-
-
-def _conv(channels_in: int, channels: int, stride: int) -> nn.Sequential:
-    conv = nn.Conv2d(channels_in, channels, 3, stride, padding=1, bias=False)
-    return nn.Sequential(conv, nn.BatchNorm2d(channels), nn.ReLU())
 
 
 def main() -> None:

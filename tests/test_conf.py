@@ -315,7 +315,10 @@ REFUSED = [  # the overrides, and the line that is all that is printed
         "model.arch=null: model=torchvision needs torchvision's name of the architecture",
     ),
     ("model.arch=alexnet", "model.arch=alexnet is for model=torchvision, not for model.name=vgg16"),
-    ("model=resnet18 model.width=0.5", "model.width=0.5 is for VGG, resnet18 has only width 1"),
+    (
+        "model=mobilenet_v3_small model.width=0.5",
+        "model.width=0.5 is for VGG and ResNet, mobilenet_v3_small has only width 1",
+    ),
     (
         "bottleneck=none bottleneck.code_elements=8",
         "bottleneck.code_elements is no key of what was chosen for bottleneck",

@@ -207,6 +207,24 @@ def test_weights_that_cannot_be_read(tmp_path):
         small_vgg(weights=empty)
 
 
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+@pytest.mark.parametrize("stem", ["imagenet", "small"])
+def test_a_narrow_resnet_has_a_part_of_every_layers_channels(name, stem, tmp_path):
+    settings = {"image_size": 32, "stem": stem}
+    torch.manual_seed(0)
+    narrow = build_backbone(name, 7, width=0.25, **settings)
+    whole = build_backbone(name, 7, **settings)
+    shapes = {key: tensor.shape for key, tensor in narrow.state_dict().items()}
+    for key, tensor in whole.state_dict().items():
+        kept = {3, 7}  # colours and classes
+        expected = [n if n in kept else n // 4 for n in tensor.shape[:2]]
+        assert list(shapes[key][:2]) == expected, key
+    torch.save(narrow.state_dict(), tmp_path / "narrow.pt")
+    again = build_backbone(name, 7, width=0.25, weights=tmp_path / "narrow.pt", **settings)
+    images = torch.randn(2, 3, 32, 32)
+    assert torch.equal(again.eval()(images), narrow.eval()(images))
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
@@ -217,7 +235,11 @@ def test_weights_that_cannot_be_read(tmp_path):
             r"model.arch='vgg' is none of torchvision's: vgg\d+.*alexnet, ",
         ),
         ("torchvision", {}, r"model.arch=None is none of torchvision's"),
-        ("resnet18", {"width": 0.5}, r"model.width=0.5 is for VGG; resnet18 has only width 1"),
+        (
+            "mobilenet_v3_small",
+            {"width": 0.5},
+            r"model.width=0.5 is for VGG and ResNet; mobilenet_v3_small has only width 1",
+        ),
         ("vgg16", {"width": 0}, r"model.width=0 is not above 0"),
         ("vgg16", {"width": 0.5, "weights": "DEFAULT"}, r"model.width=0.5: torchvision's vgg16_bn"),
         ("resnet18", {"stem": "big"}, r"model.stem='big' is none of: auto, imagenet, small"),

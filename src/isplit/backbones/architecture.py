@@ -18,6 +18,7 @@ from isplit.graph.aliases import PLANS
 from isplit.graph.tracing import eval_mode
 
 RESNETS = ("resnet", "resnext", "wide_resnet")
+NARROWED = ("vgg", "resnet", "wide_resnet")
 SMALL_STEMS = ("small", "cifar")
 IMAGENET_PX = 224
 IMAGENET_POOL = 7
@@ -55,8 +56,11 @@ def fitted(layout: Layout, state: State | None = None) -> nn.Module:
         settings["input_size"] = (size, size)
     with _size_errors(name, size):
         model = create(name, **settings)
+    if layout.width != 1.0:
+        _narrow(model, layout.width)
     if stem_for(layout, state) in SMALL_STEMS:
-        small = nn.Conv2d(3, RESNET_STEM_CHANNELS, kernel_size=3, padding=1, bias=False)
+        channels = scaled(RESNET_STEM_CHANNELS, layout.width)
+        small = nn.Conv2d(3, channels, kernel_size=3, padding=1, bias=False)
         nn.init.kaiming_normal_(small.weight, mode="fan_out", nonlinearity="relu")
         model.set_submodule("conv1", small)
     if layout.stem == "cifar":
@@ -128,10 +132,34 @@ def create(architecture: str, **settings: Any) -> nn.Module:
     return model
 
 
+def scaled(channels: int, width: float) -> int:
+    """That many channels times ``width``, at least one."""
+    return max(1, round(channels * width))
+
+
+def _narrow(model: nn.Module, width: float) -> None:
+    """Renew every layer of a ResNet with its channels times ``width``, untrained."""
+    for name, layer in list(model.named_modules()):
+        if isinstance(layer, nn.Conv2d):
+            inputs = layer.in_channels if name == "conv1" else scaled(layer.in_channels, width)
+            shape: Any = (layer.kernel_size, layer.stride, layer.padding)
+            new: nn.Module = nn.Conv2d(
+                inputs, scaled(layer.out_channels, width), *shape, bias=False
+            )
+            nn.init.kaiming_normal_(new.weight, mode="fan_out", nonlinearity="relu")
+        elif isinstance(layer, nn.BatchNorm2d):
+            new = nn.BatchNorm2d(scaled(layer.num_features, width))
+        elif isinstance(layer, nn.Linear):
+            new = nn.Linear(scaled(layer.in_features, width), layer.out_features)
+        else:
+            continue
+        model.set_submodule(name, new)
+
+
 def _vgg(layout: Layout, pool: int) -> nn.Module:
     """VGG with all channels times the width, classifying ``pool`` x ``pool`` maps."""
     name, width = layout.architecture, layout.width
-    plan = [v if v == "M" else max(1, round(v * width)) for v in PLANS[name[:5]]]
+    plan = [v if v == "M" else scaled(v, width) for v in PLANS[name[:5]]]
     features = make_layers(plan, batch_norm=name.endswith("_bn"))
     with torch.device("meta"):  # the classifier it makes first has 120 million weights
         model: nn.Module = VGG(features)

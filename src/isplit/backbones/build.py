@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torchvision import models
 
 from isplit.backbones.architecture import (
+    NARROWED,
     RESNETS,
     SMALL_STEMS,
     Layout,
@@ -60,7 +61,7 @@ def build_backbone(
             a file of the user's own, by whatever name, that torch or safetensors wrote.
         weights_key: which of several nets in that file.
         head: path of the classifier, where it is not the layer that reaches the answer last.
-        width: factor on the channels of VGG.
+        width: factor on the channels of VGG and ResNet.
         batch_norm: VGG with batch normalisation.
         stem: of a ResNet: ``auto``, ``imagenet`` (7x7, stride 2), ``small`` (3x3, stride 1) or
             ``cifar`` (``small`` without the pooling behind it).
@@ -125,8 +126,10 @@ def _layout(
     architecture = _architecture(name, arch, batch_norm)
     if width <= 0:
         raise ValueError(f"model.width={width} is not above 0")
-    if width != 1.0 and not architecture.startswith("vgg"):
-        raise ValueError(f"model.width={width} is for VGG; {architecture} has only width 1")
+    if width != 1.0 and not architecture.startswith(NARROWED):
+        raise ValueError(
+            f"model.width={width} is for VGG and ResNet; {architecture} has only width 1"
+        )
     if stem not in STEMS:
         raise ValueError(f"model.stem={stem!r} is none of: {', '.join(STEMS)}")
     if stem in SMALL_STEMS and not architecture.startswith(RESNETS):

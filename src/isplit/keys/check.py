@@ -108,7 +108,7 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
         yield "model.arch=null: model=torchvision needs torchvision's name of the architecture"
     if name != "torchvision" and arch is not None:
         yield f"model.arch={arch} is for model=torchvision, not for model.name={name}"
-    if width != 1 and not net.startswith("vgg"):
-        yield f"model.width={width} is for VGG, {net} has only width 1"
+    if width != 1 and not net.startswith(("vgg", "resnet", "wide_resnet")):
+        yield f"model.width={width} is for VGG and ResNet, {net} has only width 1"
     if lowest is not None and highest is not None and lowest > highest:
         yield f"split.min_depth={lowest} is above split.max_depth={highest}"
