@@ -6,7 +6,7 @@ JOBS   ?= 2
 QUICK  := tests/test_layers.py tests/test_conf.py $(addprefix tests/unit/,codec network report studies)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick lint check lock bench clean
+.PHONY: help setup demo test quick lint docs check lock bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -42,7 +42,10 @@ lint: setup  ## format, lint, types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-check: lint test  ## all that a change must pass
+docs: setup  ## the documentation as a site in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+check: lint docs test  ## all that a change must pass
 
 lock:  ## pin every dependency, with hashes, in requirements.lock (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock

@@ -31,8 +31,9 @@ CODECS: dict[str, type[Codec]] = dict.fromkeys(NAMES, Levels) | {"plain": Plain,
 def from_config(config: Mapping[str, Any]) -> Codec:
     """The codec that :meth:`Codec.get_config` described, or any other description of one.
 
-    >>> from_config({"name": "rle", "bits": 3}).get_config()["bits"]
-    3
+    Examples:
+        >>> from_config({"name": "rle", "bits": 3}).get_config()["bits"]
+        3
 
     Raises:
         ValueError: an unknown name, a setting that the codec does not have, or a wrong value.

@@ -102,14 +102,15 @@ class Split(SplitModel):
 def split(model: nn.Module, point: RankedPoint, rate: float = 0.9, *, seed: int = 0) -> Split:
     """A copy of the model cut at ``point``, with an untrained bottleneck between head and tail.
 
-    >>> import torch
-    >>> from isplit.library import rank
-    >>> net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.MaxPool2d(2), nn.Conv2d(4, 8, 3), nn.ReLU(),
-    ...                     nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3)).eval()
-    >>> x, y = torch.randn(8, 1, 12, 12), torch.arange(8) % 3
-    >>> cut = split(net, rank(net, [(x, y)], "depth").points[1], rate=0.9)
-    >>> torch.equal(cut.tail(cut.head(x)), net(x)), tuple(cut.encode(x).shape)
-    (True, (8, 2, 2, 2))
+    Examples:
+        >>> import torch
+        >>> from isplit.library import rank
+        >>> net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.MaxPool2d(2), nn.Conv2d(4, 8, 3), nn.ReLU(),
+        ...                     nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3)).eval()
+        >>> x, y = torch.randn(8, 1, 12, 12), torch.arange(8) % 3
+        >>> cut = split(net, rank(net, [(x, y)], "depth").points[1], rate=0.9)
+        >>> torch.equal(cut.tail(cut.head(x)), net(x)), tuple(cut.encode(x).shape)
+        (True, (8, 2, 2, 2))
 
     Args:
         model: the one that was ranked; it stays as it is.

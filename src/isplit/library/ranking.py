@@ -87,17 +87,18 @@ def rank(
 ) -> Ranking:
     """The split points of a trained classifier with what is predicted of a split at each.
 
-    >>> net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.MaxPool2d(2), nn.Conv2d(4, 8, 3), nn.ReLU(),
-    ...                     nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
-    >>> batches = [(torch.randn(8, 1, 12, 12), torch.arange(8) % 3)]
-    >>> rank(net, batches, predictor="size")
-    rank         size       bytes  M before   M after  point
-       3       -5.991       1,600       0.0       0.0  0
-       2       -4.605         400       0.0       0.0  1
-       1       -4.277         288       0.0       0.0  3
-    (of one image: bytes as float32, M: million multiply-accumulates)
-    best: 3 (highest value)
-    highest value: 3
+    Examples:
+        >>> net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.MaxPool2d(2), nn.Conv2d(4, 8, 3), nn.ReLU(),
+        ...                     nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
+        >>> batches = [(torch.randn(8, 1, 12, 12), torch.arange(8) % 3)]
+        >>> rank(net, batches, predictor="size")
+        rank         size       bytes  M before   M after  point
+           3       -5.991       1,600       0.0       0.0  0
+           2       -4.605         400       0.0       0.0  1
+           1       -4.277         288       0.0       0.0  3
+        (of one image: bytes as float32, M: million multiply-accumulates)
+        best: 3 (highest value)
+        highest value: 3
 
     Args:
         model: from images to logits (N, classes), in float32, traceable by torch.fx; left as it is.

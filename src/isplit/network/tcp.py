@@ -62,10 +62,11 @@ def transfer(
 ) -> Transfer:
     """One payload over a quiet connection, which stays as it is.
 
-    >>> lan = Channel(up_bit_s=1e8, down_bit_s=1e8, round_trip_s=0.01)
-    >>> once = transfer(connect(lan, Tcp()), 1000)
-    >>> round(once.delivered_s, 6)  # 1052 bytes on the wire and half a round trip
-    0.005084
+    Examples:
+        >>> lan = Channel(up_bit_s=1e8, down_bit_s=1e8, round_trip_s=0.01)
+        >>> once = transfer(connect(lan, Tcp()), 1000)
+        >>> round(once.delivered_s, 6)  # 1052 bytes on the wire and half a round trip
+        0.005084
     """
     after = _begun(connection, write_s, payload_bytes, seed)
     delivered_s, *_ = after.run(NEVER)
