@@ -10,12 +10,13 @@ from isplit.stages.recipe import (
     TAUGHT,
     Recipe,
 )
-from isplit.stages.runner import Workbench, autoencoder, baseline, coded, finetune, tested
+from isplit.stages.runner import autoencoder, baseline, coded, finetune, tested
 from isplit.stages.seeds import derived_seed, seeded
 from isplit.stages.sending import Sending
 from isplit.stages.source import source_hash
 from isplit.stages.store import Made, Store, Stored, fingerprint
 from isplit.stages.team import Team, teamed
+from isplit.stages.workbench import Workbench
 
 __all__ = [
     "LOSSES",

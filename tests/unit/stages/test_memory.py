@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from isplit.stages import memory
-from isplit.stages.runner import Workbench
+from isplit.stages import Workbench
 
 
 class Data:
