@@ -1,5 +1,6 @@
 """The split model as files: weights as safetensors, what they belong to as a JSON manifest."""
 
+import copy
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,11 +12,11 @@ import torch
 from pydantic import ConfigDict, TypeAdapter
 from torch import Tensor, nn
 
-from isplit.backbones import rebuilt
+from isplit.backbones import keep_outputs, rebuilt
 from isplit.bottleneck import bottleneck_at
 from isplit.codec import Codec, from_config, load_profile
 from isplit.files import replacing, write_json, write_text
-from isplit.graph import split_at, split_points, trace
+from isplit.graph import classifier_of, split_at, split_points, trace
 from isplit.model import SplitModel
 
 PROFILE = "codec_profile.json"
@@ -146,6 +147,10 @@ def _assembled(manifest: Manifest, weights: dict[str, Tensor], net: nn.Module | 
     if net is None:
         names = {name.partition(".")[2]: tensor for name, tensor in weights.items()}
         net = rebuilt(manifest.model, names)
+    elif outputs := manifest.model.get("outputs"):  # of a net for more classes (data.class_map)
+        path = classifier_of(net, manifest.model.get("head"))
+        if len(net.get_submodule(path).state_dict()["weight"]) == outputs[0]:
+            net = keep_outputs(copy.deepcopy(net), outputs[1:], path)
     with torch.device(device):
         shape = manifest.image_shape or (3, manifest.image_size, manifest.image_size)
         traced = trace(net.to(device), torch.zeros(1, *shape))

@@ -173,6 +173,34 @@ def test_a_module_of_the_users_own_is_split_like_any_other(tmp_path):
     assert accuracy == result.accuracy.after_finetune
 
 
+class OfMoreClasses(cases.Residual):
+    """Five outputs, of weights as another project trained them; as timm says how."""
+
+    pretrained_cfg = {"mean": (0.5, 0.5, 0.5)}  # noqa: RUF012
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.fc = torch.nn.Linear(4, 5)
+
+
+def test_a_net_for_more_classes_keeps_the_outputs_of_the_datas(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(cases, "UnderTest", OfMoreClasses, raising=False)
+    (tmp_path / "names.txt").write_text("Z\nC\nY\nA\nB\n")
+    torch.save(OfMoreClasses().state_dict(), tmp_path / "own.pt")
+    own = ("model=custom", "model.net._target_=cases.UnderTest", "data.classes=[A,B,C]")
+    more = (f"data.class_map={tmp_path}/names.txt", f"model.weights={tmp_path}/own.pt")
+    cfg = compose_job(tmp_path, *own, *more, "split.layer=block1", "stage.finetune.epochs=0")
+    result, data, net = runs.train(cfg)[0], build_data(cfg), OfMoreClasses().eval()
+    right = [net(x)[:, [3, 4, 1]].argmax(1) == y for x, y in data.loader("test", 50)]
+    assert result.accuracy.baseline == pytest.approx(torch.cat(right).float().mean().item())
+    assert "another normalisation: data.mean=[0.5,0.5,0.5], not [0.485," in caplog.text
+    split = load_split_model(tmp_path / "job", net)
+    accuracy = evaluate(split, data.loader("test", 50), 3).accuracy
+    assert accuracy == result.accuracy.after_finetune
+    assert net.fc.out_features == 5
+
+
 def test_any_lightning_logger_is_told(tmp_path):
     extra = "+logger.extra.csv._target_=lightning.pytorch.loggers.CSVLogger"
     cfg = compose_job(tmp_path, extra, f"+logger.extra.csv.save_dir={tmp_path}")

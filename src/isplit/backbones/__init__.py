@@ -1,5 +1,6 @@
 """The classifiers to split: torchvision's, fitted to classes and image size, or the user's."""
 
+from isplit.backbones.architecture import keep_outputs as keep_outputs
 from isplit.backbones.build import BACKBONES as BACKBONES
 from isplit.backbones.build import build_backbone as build_backbone
 from isplit.backbones.build import rebuilt as rebuilt

@@ -1,6 +1,6 @@
 """The layers of a backbone: torchvision's, or others that fit small images or weights in hand."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -105,6 +105,16 @@ def renew_head(model: nn.Module, num_classes: int, path: str) -> None:
     model.set_submodule(path, new)
 
 
+def keep_outputs(model: nn.Module, chosen: Sequence[int], path: str) -> nn.Module:
+    """``model`` with these outputs of its last layer at ``path`` alone, in their order."""
+    old = model.get_submodule(path)
+    assert isinstance(old, nn.Linear | nn.Conv2d)
+    renew_head(model, len(chosen), path)
+    new = model.get_submodule(path)
+    new.load_state_dict({name: tensor[list(chosen)] for name, tensor in old.state_dict().items()})
+    return model
+
+
 def answer_shape(model: nn.Module, image_size: int, channels: int = 3) -> tuple[int, ...]:
     """Shape of the model's answer to one image; computes nothing, raises what the forward does.
 
@@ -142,11 +152,11 @@ def _narrow(model: nn.Module, width: float) -> None:
     for name, layer in list(model.named_modules()):
         if isinstance(layer, nn.Conv2d):
             inputs = layer.in_channels if name == "conv1" else scaled(layer.in_channels, width)
-            shape: Any = (layer.kernel_size, layer.stride, layer.padding)
-            new: nn.Module = nn.Conv2d(
-                inputs, scaled(layer.out_channels, width), *shape, bias=False
-            )
-            nn.init.kaiming_normal_(new.weight, mode="fan_out", nonlinearity="relu")
+            shape: dict[str, Any] = {"kernel_size": layer.kernel_size, "stride": layer.stride}
+            shape |= {"padding": layer.padding, "bias": False}
+            conv = nn.Conv2d(inputs, scaled(layer.out_channels, width), **shape)
+            nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+            new: nn.Module = conv
         elif isinstance(layer, nn.BatchNorm2d):
             new = nn.BatchNorm2d(scaled(layer.num_features, width))
         elif isinstance(layer, nn.Linear):

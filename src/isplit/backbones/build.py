@@ -94,7 +94,8 @@ def build_backbone(
 
 def stored_layout(keys: Mapping[str, Any], state: Mapping[str, Tensor]) -> dict[str, Any]:
     """Arguments of ``build_backbone`` that build the layout of these weights again, untrained."""
-    return {**keys, "stem": stem_for(_layout(**keys), state), "weights": None, "weights_key": None}
+    own = {key: value for key, value in keys.items() if key != "outputs"}
+    return own | {"stem": stem_for(_layout(**own), state), "weights": None, "weights_key": None}
 
 
 def rebuilt(keys: Mapping[str, Any], state: State) -> nn.Module:

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from torch import nn
 
 from isplit import data as sets
-from isplit.backbones import adopt, build_backbone
+from isplit.backbones import adopt, build_backbone, keep_outputs
 from isplit.config.values import plain, recipe
 from isplit.data import ImageData
 from isplit.graph import classifier_of
@@ -27,11 +27,17 @@ def build_data(cfg: DictConfig) -> ImageData:
 
 def model_keys(cfg: DictConfig, data: ImageData) -> dict[str, Any]:
     """Arguments of ``build_model``: the keys of ``cfg.model`` and what the data asks for."""
-    return {**plain(cfg.model), "num_classes": data.num_classes, "image_size": data.image_size}
+    keys = {**plain(cfg.model), "num_classes": data.num_classes, "image_size": data.image_size}
+    return keys | {"outputs": [data.outputs.of, *data.outputs.chosen]} if data.outputs else keys
 
 
 def build_model(keys: dict[str, Any]) -> nn.Module:
     """The unsplit classifier, as it is before any training here."""
+    if "outputs" in keys:
+        of, *chosen = keys["outputs"]
+        others = {key: value for key, value in keys.items() if key != "outputs"}
+        net = build_model(others | {"num_classes": of})
+        return keep_outputs(net, chosen, classifier_of(net, keys["head"]))
     if "net" not in keys:
         return build_backbone(**keys)
     others = {key: value for key, value in keys.items() if key not in ("name", "net")}

@@ -11,6 +11,7 @@ from PIL import ImageColor
 from isplit.data import folder, letters, notmnist, tiny_imagenet
 from isplit.data.album import decoded_images
 from isplit.data.choice import choose_classes, group_classes
+from isplit.data.class_map import outputs_for
 from isplit.data.decode import How
 from isplit.data.files import shown
 from isplit.data.images import Preparation
@@ -53,6 +54,7 @@ def build_data(
     cache_dir: Path | str,
     seed: int | None,
     groups: Mapping[str, Sequence[str | int]] | None = None,
+    class_map: str | None = None,
     fit: str = "stretch",
     background: str = "white",
     range: Sequence[float] | None = None,
@@ -82,6 +84,7 @@ def build_data(
     listing = limit_images(listing, images_per_class, seed)
     listing = carve_validation(listing, validation_fraction, seed)
     refuse_empty_classes(listing)
+    outputs = class_map and outputs_for(class_map, listing.class_names, listing.aliases)
     names = sorted({image.name for split in SPLITS for image in listing.splits[split]})
     memory_bytes = memory_gb * _BYTES_PER_GB
     decoded = decoded_images(
@@ -104,6 +107,7 @@ def build_data(
         preparation,
         skipped=skipped,
         num_workers=num_workers,
+        outputs=outputs or None,
     )
 
 
@@ -118,6 +122,8 @@ def _refuse_misfits(name: str, others: Mapping[str, Any], **keys: Any) -> None:
     from isplit.keys import refuse_misfits  # brings Hydra, which the library does without
 
     refuse_misfits("data", name, given)
+    if keys["class_map"] and keys["groups"]:
+        raise ValueError("data.class_map and data.groups: no output stands for a group of classes")
     values = keys["range"]
     if values is not None and not values[0] < values[1]:
         raise ValueError(f"data.range={values}: low is not below high")

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from isplit.data.album import DecodedImages
 from isplit.data.choice import class_labels
+from isplit.data.class_map import Outputs
 from isplit.data.decode import decode
 from isplit.data.images import Batch, EpochSampler, Images, Preparation
 from isplit.data.listing import Labelled, balanced
@@ -33,6 +34,7 @@ class ImageData:
         skipped: files left out because they are no images, with the reason.
         augmented: whether training images are changed at random.
         preparation: how pixels become the network's input.
+        outputs: those of a net for more classes that stand for these.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class ImageData:
         *,
         skipped: Sequence[str] = (),
         num_workers: int = 0,
+        outputs: Outputs | None = None,
     ) -> None:
         self.name = name
         self.class_names = tuple(class_names)
@@ -53,6 +56,7 @@ class ImageData:
         self.skipped = tuple(skipped)
         self.augmented = preparation.augment != "none"
         self.preparation = preparation
+        self.outputs = outputs
         self._decoded, self._splits = decoded, dict(splits)
         self._num_workers = num_workers
         self.fingerprint = self._fingerprint()

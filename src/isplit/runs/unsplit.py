@@ -31,6 +31,7 @@ def weights_made_elsewhere(
     for name, tensor in (net.state_dict() | traced.state_dict()).items():
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    _say_normalisation(bench, net)
     above_chance = _above_chance(bench, traced)
     return {"tensors": digest.hexdigest()}, above_chance or keys["weights"] is not None
 
@@ -40,6 +41,18 @@ def say_accuracy(stored: Stored) -> None:
     accuracy = stored.made.facts.get("validation_accuracy")
     if accuracy is not None:
         log.info("unsplit validation accuracy %.3f", accuracy)
+
+
+def _say_normalisation(bench: Workbench, net: nn.Module) -> None:
+    """Warn where timm's metadata of the weights ask for other pixels than the data gives."""
+    asked, ours = getattr(net, "pretrained_cfg", None) or {}, bench.data.preparation
+    for name in ("mean", "std"):
+        wanted, given = asked.get(name), getattr(ours, name)
+        if wanted and tuple(wanted) != tuple(given):
+            log.warning(
+                "the weights were trained with another normalisation: data.%s=[%s], not [%s]",
+                *(name, ",".join(map(str, wanted)), ",".join(map(str, given))),
+            )
 
 
 def _above_chance(bench: Workbench, net: nn.Module) -> bool:

@@ -5,8 +5,7 @@ import logging
 import torch
 from torch import nn
 
-from isplit.stages import memory
-from isplit.stages import Workbench
+from isplit.stages import Workbench, memory
 
 
 class Data:
