@@ -24,19 +24,25 @@ def help_of(name: str, cfg: DictConfig) -> str:
         line.lstrip("# ") for line in takewhile(lambda line: line[:1] == "#", text.splitlines())
     ]
     defaults = [one for one in yaml.safe_load(text)["defaults"] if isinstance(one, dict)]
-    chosen = [group for one in defaults for group in one if not group.startswith("override")]
-    files = [_files(group) for group in (*chosen, "hydra/launcher")]
+    groups = {group: file for one in defaults for group, file in one.items()} | {
+        "hydra/launcher": ""
+    }
+    files = [
+        _files(group, optional=file is None)
+        for group, file in groups.items()
+        if not group.startswith("override")
+    ]
     raw: Any = OmegaConf.to_container(cfg, resolve=False)
     keys = keys_of(raw)
     lines = [f"  {key}={_short(value)}  # {keys.get(key, '')}" for key, value in given(raw, keys)]
     return "\n".join([*about, *(part for part in files if part), "\nkey=value:", *lines, MORE])
 
 
-def _files(group: str) -> str:
+def _files(group: str, optional: bool) -> str:
     """The files of a group with their titles; empty where there is no choice."""
     found = options(group)
     lines = [f"  {group}={name}".ljust(32) + option.title for name, option in found.items()]
-    return "\n".join(["", *lines]) if len(lines) > 1 else ""
+    return "\n".join(["", *lines]) if len(lines) > 1 or optional else ""
 
 
 def _short(value: Any) -> str:
