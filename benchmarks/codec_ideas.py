@@ -25,7 +25,7 @@ from codec import trained
 from torch import Tensor, nn
 
 from isplit.backbones import build_backbone, friendly_names
-from isplit.codec import Codec, Profile, bound_codec, calibrate, from_config, statistics
+from isplit.codec import Codec, Profile, bound_codec, calibrate, calibration, from_config
 from isplit.codec.grid import Grid
 from isplit.data import build_data
 from isplit.graph import split_at, split_points, trace
@@ -106,10 +106,10 @@ def _by_rate(before: Tensor, weight: Any, trade: float, contexts: bool = True) -
     features = before.numpy().reshape(len(before), before.shape[1], -1)
     grid = levels_by_rate(features, weight, trade, bits=2)
     profile = Profile(codec.get_config(), tuple(before.shape[1:]), grid)
-    bound, most = codec.bound(profile), statistics.MAX_CONTEXTS
-    statistics.MAX_CONTEXTS = most if contexts else 1
-    tables = statistics.fit_tables(bound.levels(before.numpy()), bound.form(profile.shape))
-    statistics.MAX_CONTEXTS = most
+    bound, most = codec.bound(profile), calibration.MAX_CONTEXTS
+    calibration.MAX_CONTEXTS = most if contexts else 1
+    tables = calibration.fit_tables(bound.levels(before.numpy()), bound.form(profile.shape))
+    calibration.MAX_CONTEXTS = most
     return codec.bound(replace(profile, tables=tables))
 
 

@@ -11,10 +11,10 @@ from pipeline.jobs import ROOT, compose_job
 from isplit import __main__ as command
 from isplit.backbones.build import BACKBONES, STEMS
 from isplit.codec import CODECS
-from isplit.codec.delta import DELTAS
+from isplit.codec.form import DELTAS
+from isplit.codec.grid import RANGES
 from isplit.codec.levels import PER
 from isplit.codec.plain import DTYPES
-from isplit.codec.ranges import RANGES
 from isplit.config import cui_settings, curve_rate_of, limits, not_compressed
 from isplit.data.augment import AUGMENTATIONS
 from isplit.data.decode import FITS

@@ -16,12 +16,11 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from isplit.codec.calibrate import calibrate
+from isplit.codec.calibration import calibrate
 from isplit.codec.codec import NAMES, Codec
-from isplit.codec.jpeg import Jpeg
 from isplit.codec.levels import Levels
 from isplit.codec.payload import LIMIT_BYTES, PayloadError
-from isplit.codec.plain import Plain
+from isplit.codec.plain import Jpeg, Plain
 from isplit.codec.profile import Profile, load_profile
 
 CODECS: dict[str, type[Codec]] = dict.fromkeys(NAMES, Levels) | {"plain": Plain, "jpeg": Jpeg}

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isplit.codec.compiled import I64, U64, compiled
-from isplit.codec.rans import AROUND, BELOW, LOWEST, WORD
 from isplit.codec.tables import STATES
 
 Lie = tuple[int, int, int]
+LOWEST, BELOW = U64(1 << 15), U64((1 << 14) - 1)  # of a state; of its slot
+WORD, AROUND = U64((1 << 16) - 1), U64(1 << 16)  # bounds go around at 2**16
 _1, _2, _4, _14, _16 = (U64(k) for k in (1, 2, 4, 14, 16))
 
 

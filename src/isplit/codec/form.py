@@ -1,4 +1,4 @@
-"""How the levels of one sample lie: what every coder of levels is told.
+"""How the levels of one sample lie, and their differences: what every coder of levels is told.
 
 Legend: C channels, M elements of a channel, W of its last dimension.
 """
@@ -6,7 +6,13 @@ Legend: C channels, M elements of a channel, W of its last dimension.
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from isplit.codec.tables import Tables
+
+DELTAS = ("none", "rows", "columns", "channels")
+_AXES = {"rows": -2, "columns": -1, "channels": 0}
 
 
 @dataclass(frozen=True)
@@ -51,3 +57,36 @@ class Form:
     def packed_bytes(self) -> int:
         """What plain packing takes; nothing is ever larger."""
         return (self.count * self.bits + 7) // 8
+
+
+def differences(
+    levels: NDArray[np.uint8], shape: tuple[int, ...], delta: str, bits: int
+) -> NDArray[np.uint8]:
+    """Each level less the one before it along an axis; the first stays. Shape as it came.
+
+    >>> differences(np.array([[1, 3, 0]], np.uint8), (1, 3), "columns", bits=2).tolist()
+    [[1, 2, 1]]
+    """
+    if delta == "none":
+        return levels
+    changes = np.diff(levels.reshape(shape), axis=_AXES[delta], prepend=np.uint8(0))
+    return (changes & np.uint8((1 << bits) - 1)).reshape(levels.shape)
+
+
+def summed(
+    changes: NDArray[np.uint8], shape: tuple[int, ...], delta: str, bits: int
+) -> NDArray[np.uint8]:
+    """The levels whose :func:`differences` these are."""
+    if delta == "none":
+        return changes
+    levels = np.cumsum(changes.reshape(shape), axis=_AXES[delta], dtype=np.uint8)
+    return (levels & np.uint8((1 << bits) - 1)).reshape(changes.shape)
+
+
+def refuse_flat(shape: tuple[int, ...], delta: str) -> None:
+    """Raise ValueError where the sample has no such axis."""
+    needed = {"none": 0, "channels": 1, "columns": 2, "rows": 3}[delta]
+    if len(shape) < needed:
+        raise ValueError(
+            f"codec.delta={delta} needs samples of {needed} dimensions, not of shape {shape}"
+        )

@@ -8,11 +8,9 @@ from numpy.typing import NDArray
 
 from isplit.codec import ans, bits, library, rle
 from isplit.codec.codec import NAMES, Array, Codec, Coded
-from isplit.codec.delta import DELTAS, differences, refuse_flat, summed
-from isplit.codec.form import Form
-from isplit.codec.grid import Grid, uniform
+from isplit.codec.form import DELTAS, Form, differences, refuse_flat, summed
+from isplit.codec.grid import RANGES, Grid, find_ranges, uniform
 from isplit.codec.payload import Header, PayloadError
-from isplit.codec.ranges import RANGES, find_ranges
 
 CODERS: Any = dict.fromkeys(NAMES, library) | {"quantize": bits, "rle": rle, "ans": ans}
 PER = ("tensor", "channel")

@@ -1,7 +1,9 @@
-"""Features as they are, in float32, float16 or bfloat16."""
+"""Codecs without levels: features as they are, and the input image as a JPEG."""
 
+import io
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from isplit.codec.payload import Header, PayloadError
 
 _STORED = {"float32": "<f4", "float16": "<f2", "bfloat16": "<u2"}
 DTYPES = tuple(_STORED)
+_UINT8 = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +48,51 @@ class Plain(Codec):
         return _values(np.frombuffer(body, stored)).reshape(header.shape)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Jpeg(Codec):
+    """Images uint8 (N, 1 or 3, H, W) as JPEG files; decoded to uint8. Needs Pillow.
+
+    Attributes:
+        quality: of Pillow's encoder, 1..95.
+    """
+
+    name: str = "jpeg"
+    quality: int = 90
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.quality <= 95:
+            raise ValueError(f"codec.quality={self.quality} does not lie between 1 and 95")
+
+    def _header(self, shape: tuple[int, ...]) -> Header:
+        return Header(self.number, 0, _UINT8, shape)
+
+    def _pack(self, batch: Array) -> list[tuple[Header, bytes]]:
+        if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[1] not in (1, 3):
+            raise ValueError(
+                f"codec=jpeg takes images uint8 (N, 1 or 3, H, W), not {batch.dtype} {batch.shape}"
+            )
+        header = self._header(batch.shape[1:])
+        return [(header, self._file(image)) for image in batch]
+
+    def _file(self, image: Array) -> bytes:
+        pixels = image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))
+        file = io.BytesIO()
+        _pillow().fromarray(pixels).save(file, "JPEG", quality=self.quality)
+        return file.getvalue()
+
+    def _unpack(self, header: Header, body: bytes) -> Array:
+        try:
+            with _pillow().open(io.BytesIO(body), formats=["JPEG"]) as image:
+                if (len(image.getbands()), image.height, image.width) != header.shape:
+                    raise PayloadError(f"the JPEG is not of shape {header.shape}")
+                pixels = np.asarray(image)
+        except PayloadError:
+            raise
+        except Exception as error:  # what Pillow raises on damaged files is not listed anywhere
+            raise PayloadError(f"the body is no JPEG: {error}") from error
+        return pixels.reshape(*header.shape[1:], header.shape[0]).transpose(2, 0, 1)
+
+
 def _stored(single: Array, dtype: str) -> Array:
     """As it is sent; a bfloat16 is the upper half of a float32, to nearest, ties to even."""
     if dtype != "bfloat16":
@@ -57,3 +105,9 @@ def _values(stored: Array) -> Array:
     if stored.dtype.kind == "u":
         stored = (stored.astype(np.uint32) << 16).view(np.float32)
     return stored.astype(np.float32)
+
+
+def _pillow() -> Any:
+    from PIL import Image  # not needed by any other codec
+
+    return Image

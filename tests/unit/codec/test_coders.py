@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from twins import packed, rans_words, run_lengths
 
 from isplit.codec import PayloadError, ans, bits, library, rle
+from isplit.codec.calibration import fit_tables
 from isplit.codec.form import Form
-from isplit.codec.statistics import fit_tables
 from isplit.codec.tables import TOTAL, Tables
 
 SHAPES = st.lists(st.integers(1, 9), max_size=5).map(tuple)
