@@ -84,11 +84,17 @@ def main() -> None:
     ]
     Console(width=150).print(_table(rows))
     if options.json:
-        about = {"conditions": len(conditions), "budget": BUDGET, "repetitions": options.repetitions}
+        about = {
+            "conditions": len(conditions),
+            "budget": BUDGET,
+            "repetitions": options.repetitions,
+        }
         write_json(options.json, about | {"all_trained_once": _floor(conditions), "rows": rows})
 
 
-def _scores(conditions: Sequence[Condition], kind: str, limit: str, repetitions: int) -> dict[str, Any]:
+def _scores(
+    conditions: Sequence[Condition], kind: str, limit: str, repetitions: int
+) -> dict[str, Any]:
     """Means over the conditions, each the mean of its repetitions; regrets and errors in points."""
     found = []
     for number, condition in enumerate(conditions):
@@ -97,7 +103,9 @@ def _scores(conditions: Sequence[Condition], kind: str, limit: str, repetitions:
         turns = [_search(condition, kind, limit, constants, random) for _ in range(repetitions)]
         found.append({name: float(np.mean([t[name] for t in turns])) for name in turns[0]})
     means = {name: float(np.mean([one[name] for one in found])) for name in found[0]}
-    worst = {f"{name}_worst": max(one[name] for one in found) for name in found[0] if "regret" in name}
+    worst = {
+        f"{name}_worst": max(one[name] for one in found) for name in found[0] if "regret" in name
+    }
     return means | worst
 
 
@@ -116,7 +124,9 @@ def _search(
         own = (of.baseline, of.test_images, measured, constants)
         return expectations(kind, of.values[kind], *own)
 
-    found |= {f"{name}_untrained": value for name, value in _errors(expected(), other, of.mean).items()}
+    found |= {
+        f"{name}_untrained": value for name, value in _errors(expected(), other, of.mean).items()
+    }
     stopped = False
     for trained in range(1, BUDGET + 1):
         position = None if stopped else next_point(expected(), candidates)
@@ -164,7 +174,7 @@ def _left_out(conditions: tuple[Condition, ...], net: str, data: str, kind: str)
 
 
 def _fitted(conditions: Sequence[Condition], kind: str) -> Constants:
-    """The most likely constants, and how much left-out conditions ask their deviations be widened."""
+    """The most likely constants, and the widening that left-out conditions ask for."""
     constants = _most_likely(conditions, kind)
     groups = sorted({(c.net, c.data) for c in conditions})
     parts = groups if len(groups) > 1 else sorted({(c.name,) for c in conditions})

@@ -230,8 +230,13 @@ def _refuse_hopeless(cfg: DictConfig, bench: Workbench, points: Sequence[SplitPo
     """Say before anything is trained that a layer or class is unknown, or limits exclude it."""
     if depends_on_rate(cfg.split.kind) and cfg.bottleneck.compression_rate == 0:
         raise ValueError(f"split.kind={cfg.split.kind} judges bottlenecks, and there is none")
+    layer = config.plain(cfg.split.layer)
+    if isinstance(layer, list) and "search" in layer:
+        raise ValueError(f"split.layer={layer}: search stands by itself, in no list")
+    if layer == "search" and cfg.bottleneck.compression_rate == 0:
+        raise ValueError("split.layer=search expects what a bottleneck loses, and there is none")
     any_curve = Curve("depth", tuple(points), tuple(float(point.index) for point in points))
-    chosen = selected(cfg, any_curve, config.plain(cfg.split.layer))
+    chosen = selected(cfg, any_curve, layer)
     for point in chosen:
         config.limits(cfg).sent_bytes(sent_shape(point, config.rate_of(cfg)(point)))
     bench.data.loader("validation", 1, classes=config.plain(cfg.split.classes))

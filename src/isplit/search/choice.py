@@ -12,8 +12,8 @@ NORMAL = NormalDist()
 def next_point(found: Sequence[Expectation], candidates: Sequence[int]) -> int | None:
     """Position of the candidate that is expected to win most over the best so far.
 
-    First it is the one of the highest expectation; of equal ones the deeper. ``None``: none is left,
-    or none is expected to win as much as ``WORTH``.
+    First it is the one of the highest expectation; of equal ones the deeper. ``None``: none is
+    left, or none is expected to win as much as ``WORTH``.
     """
     trained = [found[p].measured for p in candidates if found[p].measured is not None]
     left = [p for p in candidates if found[p].measured is None]
