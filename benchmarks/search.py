@@ -30,10 +30,10 @@ from scipy.special import logit
 from isplit.files import write_json
 from isplit.search import Constants, expectations, next_point
 from isplit.search.constants import FILE
-from isplit.search.expectation import DIVERGENCES, _divergence
+from isplit.search.expectation import _divergence
 
 FOLDER = re.compile(r"(?P<net>.+)-on-(?P<data>.+)-\d+-classes-(?P<size>.+)-seed-\d+")
-KINDS = (*DIVERGENCES, "cosine", "depth", "size", "cde", "cui", "gradient")
+KINDS = ("probe", "probe_overlap", "cui")
 BUDGET = 3
 START = Constants(0.09, 0.05, 0.65, 0.15, 0.7, 0.02, 0.4, 1.0, 1.0)
 FITTED = ("offset", "offset_sd", "scale", "scale_sd", "power", "residual", "growth")

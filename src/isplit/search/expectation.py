@@ -79,9 +79,17 @@ def expectations(
     accuracy_P = expit(odds_P)
     half_P = Z90 * np.sqrt(variance_P + _noise(c, _inside(accuracy_P, test_images), test_images))
     deviation_P = np.sqrt(variance_P) * accuracy_P * (1 - accuracy_P)
-    columns = (accuracy_P, expit(odds_P - half_P), expit(odds_P + half_P), deviation_P)
-    numbers = zip(*(column.tolist() for column in columns), strict=True)
-    return [Expectation(*of, measured.get(p)) for p, of in enumerate(numbers)]
+    low_P, high_P = expit(odds_P - half_P), expit(odds_P + half_P)
+    return [
+        Expectation(
+            accuracy=float(accuracy_P[p]),
+            low=float(low_P[p]),
+            high=float(high_P[p]),
+            deviation=float(deviation_P[p]),
+            measured=measured.get(p),
+        )
+        for p in range(len(values))
+    ]
 
 
 def _divergence(kind: str, values: Sequence[float]) -> Floats:
