@@ -40,8 +40,9 @@ def test_what_was_measured_moves_the_others_and_narrows_them():
     assert 0.80 < poor[3].accuracy < before[3].accuracy  # pulled back towards what was expected
 
 
-def test_the_posterior_is_that_of_conditioning_one_point_after_the_other():
-    assert expected({1: 0.85, 3: 0.88}) == pytest.approx(expected({3: 0.88, 1: 0.85}))
+def test_the_order_of_the_trainings_does_not_matter():
+    one, other = expected({1: 0.85, 3: 0.88}), expected({3: 0.88, 1: 0.85})
+    assert [of.accuracy for of in one] == pytest.approx([of.accuracy for of in other])
 
 
 @pytest.mark.parametrize("baseline", [0.0, 1.0])
@@ -53,7 +54,7 @@ def test_accuracies_at_the_ends_stay_finite_and_inside(baseline, measured):
 
 
 def test_equal_ranks_go_to_the_deeper_point_where_there_is_no_divergence():
-    found = expected(kind="cde", values=(-5.0, -5.0, -5.0))
+    found = expected(kind="cui", values=(-5.0, -5.0, -5.0))
     assert next_point(found, range(3)) == 2
 
 

@@ -20,6 +20,7 @@ from isplit.importance import computed_by, depends_on_rate, importance_curves, s
 from isplit.importance.curve import Curve
 from isplit.point import SplitPoint
 from isplit.runs.unsplit import say_accuracy, weights_made_elsewhere
+from isplit.search import constants_of
 from isplit.stages import Made, Store, Stored, Team, Workbench, seeded, source_hash
 
 log = logging.getLogger(__name__)
@@ -235,6 +236,8 @@ def _refuse_hopeless(cfg: DictConfig, bench: Workbench, points: Sequence[SplitPo
         raise ValueError(f"split.layer={layer}: search stands by itself, in no list")
     if layer == "search" and cfg.bottleneck.compression_rate == 0:
         raise ValueError("split.layer=search expects what a bottleneck loses, and there is none")
+    if layer == "search":
+        constants_of(cfg.split.kind)
     any_curve = Curve("depth", tuple(points), tuple(float(point.index) for point in points))
     chosen = selected(cfg, any_curve, layer)
     for point in chosen:
