@@ -78,7 +78,7 @@ def select(
       interior point; the first and the last point only when nothing else is admissible.
     - ``peaks``: every admissible peak; the point of ``peak`` when there is none.
     - ``top:3``: the three highest admissible values; likewise any other number.
-    - ``all``: every admissible point.
+    - ``all``: every admissible point; ``search``: the same, of which a search trains a few.
 
     Limits take points off the list of candidates, never out of the curve: a peak stays a peak when
     its neighbour is excluded.
@@ -151,6 +151,7 @@ RULES: dict[str, Callable[[Curve, list[int]], list[int]]] = {
     "peak": _peak,
     "peaks": _peaks,
     "all": lambda curve, admissible: admissible,
+    "search": lambda curve, admissible: admissible,
 }
 
 _MEASURES: dict[str, Callable[[SplitPoint], int]] = {

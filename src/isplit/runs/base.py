@@ -20,6 +20,7 @@ from isplit.importance import computed_by, depends_on_rate, importance_curves, s
 from isplit.importance.curve import Curve
 from isplit.point import SplitPoint
 from isplit.runs.unsplit import say_accuracy, weights_made_elsewhere
+from isplit.search import constants_of
 from isplit.stages import Made, Store, Stored, Team, Workbench, seeded, source_hash
 
 log = logging.getLogger(__name__)
@@ -230,8 +231,15 @@ def _refuse_hopeless(cfg: DictConfig, bench: Workbench, points: Sequence[SplitPo
     """Say before anything is trained that a layer or class is unknown, or limits exclude it."""
     if depends_on_rate(cfg.split.kind) and cfg.bottleneck.compression_rate == 0:
         raise ValueError(f"split.kind={cfg.split.kind} judges bottlenecks, and there is none")
+    layer = config.plain(cfg.split.layer)
+    if isinstance(layer, list) and "search" in layer:
+        raise ValueError(f"split.layer={layer}: search stands by itself, in no list")
+    if layer == "search" and cfg.bottleneck.compression_rate == 0:
+        raise ValueError("split.layer=search expects what a bottleneck loses, and there is none")
+    if layer == "search":
+        constants_of(cfg.split.kind)
     any_curve = Curve("depth", tuple(points), tuple(float(point.index) for point in points))
-    chosen = selected(cfg, any_curve, config.plain(cfg.split.layer))
+    chosen = selected(cfg, any_curve, layer)
     for point in chosen:
         config.limits(cfg).sent_bytes(sent_shape(point, config.rate_of(cfg)(point)))
     bench.data.loader("validation", 1, classes=config.plain(cfg.split.classes))

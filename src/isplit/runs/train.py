@@ -33,6 +33,7 @@ from isplit.report.screen import say
 from isplit.result import SplitResult
 from isplit.runs.base import Base, curve_of, open_baseline, selected, workbench
 from isplit.runs.outcome import split_result, write_split
+from isplit.runs.search import SEARCH, Search, copy_result
 from isplit.stages import Team, Workbench, derived_seed, seeded
 from isplit.studies.job import curve_findings, flat_numbers, job_findings
 from isplit.tracking import log_findings
@@ -64,18 +65,31 @@ def _train(cfg: DictConfig, team: Team) -> list[SplitResult]:
         auto = selected(cfg, curve, "auto")[0].index
         write_findings(curve_findings(curve, chosen, auto), folder)
         results: list[SplitResult] = []
-        for point in chosen:
-            log.info("split at %s (%d of %d)", point.label, len(results) + 1, len(chosen))
-            place = folder if len(chosen) == 1 else folder / f"{point.index:02d}-{point.label}"
+        searching = cfg.split.layer == SEARCH
+        search = Search(curve, chosen, base.stored, cfg.split.get("budget", 3))
+        count = min(search.budget, len(chosen)) if searching else len(chosen)
+        several = searching or count > 1
+        for point in search.points(results) if searching else chosen:
+            log.info("split at %s (%d of %d)", point.label, len(results) + 1, count)
+            place = folder / _place(point) if several else folder
             results.append(_split(cfg, bench, base, curve, point, place))
-            prefix = f"{point.label}/" if len(chosen) > 1 else ""
+            prefix = f"{point.label}/" if several else ""
             log_findings(loggers, flat_numbers(results[-1], prefix))
         found = job_findings(curve, results, auto)
+        if searching:
+            found = search.findings(results, found)
+            best = max(results, key=lambda r: (r.accuracy.final, r.split.index)).split.index
+            copy_result(folder / _place(curve.points[best]), folder)
         write_findings(found, folder)
         log.info("open %s, the numbers are beside it", folder / "curve.png")
         write_text(folder / "results.txt", say(found))
-        bench.store.finish_job({"output": str(folder), "splits": [p.name for p in chosen]})
+        bench.store.finish_job({"output": str(folder), "splits": [r.split.layer for r in results]})
     return results
+
+
+def _place(point: SplitPoint) -> str:
+    """The folder of one split among several."""
+    return f"{point.index:02d}-{point.label}"
 
 
 def _chosen_by(cfg: DictConfig, curve: Curve, point: SplitPoint) -> str:

@@ -1,0 +1,81 @@
+"""A search: which points are trained one after the other, and what it leaves."""
+
+import logging
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from isplit.importance.curve import Curve
+from isplit.point import SplitPoint
+from isplit.report.findings import Findings
+from isplit.report.table import Column, Table
+from isplit.result import SplitResult
+from isplit.search import Expectation, expectations, next_point
+from isplit.stages import Stored, tested
+
+log = logging.getLogger(__name__)
+
+SEARCH = "search"
+COLUMNS = (
+    Column("label", "split after", screen=1),
+    Column("known", "accuracy is", screen=2),
+    Column("measured", form=".3f", screen=3),
+    Column("accuracy", "expected", form=".3f", screen=1),
+    Column("low", "from", form=".3f", screen=2),
+    Column("high", "to", form=".3f", screen=2),
+)
+NOTE = (
+    "On the test images. Expected: of one training of the point; nine of ten are meant to lie "
+    "between from and to (docs/search.md has how many did). The highest of several measured "
+    "accuracies is too high on average: trust the expected one."
+)
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search may train, and how often."""
+
+    curve: Curve
+    candidates: Sequence[SplitPoint]
+    baseline: Stored
+    budget: int
+
+    def points(self, results: Sequence[SplitResult]) -> Iterator[SplitPoint]:
+        """The next point to train, again and again, by the ``results`` so far."""
+        while len(results) < self.budget:
+            among = [point.index for point in self.candidates]
+            position = next_point(self.expected(results), among)
+            if position is None:
+                log.info("the search ends after %d trainings: no other may win", len(results))
+                return
+            yield self.curve.points[position]
+
+    def expected(self, results: Sequence[SplitResult]) -> list[Expectation]:
+        """What every point is expected to reach, by the ``results`` so far."""
+        test, curve = tested(self.baseline), self.curve
+        measured = {result.split.index: result.accuracy.final for result in results}
+        images = len(test.predictions)
+        return expectations(curve.kind, curve.values, test.accuracy, images, measured)
+
+    def findings(self, results: Sequence[SplitResult], found: Findings) -> Findings:
+        """The findings of the job and, for each point, what is expected of it."""
+        within = {point.index for point in self.candidates}
+        rows = [
+            asdict(of)
+            | {"index": point.index, "label": point.label, "within_limits": point.index in within}
+            | {"known": "predicted" if of.measured is None else "measured"}
+            for point, of in zip(self.curve.points, self.expected(results), strict=True)
+        ]
+        table = Table("every split point", COLUMNS, rows, NOTE, on_screen=True)
+        content = {"kind": self.curve.kind, "budget": self.budget, "points": rows}
+        files = {**found.files, "search.json": content, "search.csv": Table.of_rows("search", rows)}
+        return replace(found, tables=[*found.tables, table], files=files)
+
+
+def copy_result(best: Path, folder: Path) -> None:
+    """The files of the best split in the folder of the search; ``result.json`` comes last."""
+    for path in sorted(best.iterdir(), key=lambda path: path.name == "result.json"):
+        if path.is_file() and not path.name.startswith("."):
+            shutil.copyfile(path, folder / f".{path.name}")
+            (folder / f".{path.name}").replace(folder / path.name)
