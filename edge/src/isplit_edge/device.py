@@ -6,6 +6,7 @@ Legend: H W pixels of an image.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,11 +48,12 @@ class Device(AbstractContextManager["Device"]):
 
     Args:
         export: folder that ``isplit export`` wrote.
-        server: ``host:port`` of gRPC; ``None``: everything is computed here.
+        server: ``host:port`` of gRPC, several with commas; ``None``: everything is computed here.
         deadline_s: of a frame, from the call on; so long the server is asked.
         fallback: compute the whole net here where the server does not answer in time.
         threads: of onnxruntime.
         log: CSV file with a line for each frame, as the simulator of isplit writes it.
+        tls: files by ``ca``, ``cert`` and ``key`` (:class:`isplit_edge.server.Server`).
 
     Raises:
         ValueError: the folder is no export, or its files are not those it was written with.
@@ -66,6 +68,7 @@ class Device(AbstractContextManager["Device"]):
         fallback: bool = True,
         threads: int = 1,
         log: Path | str | None = None,
+        tls: Mapping[str, Path | str] | None = None,
     ) -> None:
         if deadline_s <= 0:
             raise ValueError(f"deadline_s={deadline_s} is not above 0")
@@ -74,7 +77,7 @@ class Device(AbstractContextManager["Device"]):
         self._head = session(Path(export) / HEAD, threads) if server else None
         self._net = session(Path(export) / NET, threads) if NET in needed else None
         self._codec, self._deadline_s = codec_of(self.export, export), deadline_s
-        self._server = Server(server, self.export) if server else None
+        self._server = Server(server.split(","), self.export, tls or {}) if server else None
         self._log, self._asked_again_s, self._local_s = LatencyLog(log), 0.0, 0.0
         self._warm_up()
 
