@@ -93,7 +93,7 @@ async def serve(
 
 
 def _grpc_server(tails: Tails) -> grpc.aio.Server:
-    most = max(tail.largest_bytes for tail in tails.values()) + BESIDE_BYTES
+    most = max(tail.export.largest_bytes for tail in tails.values()) + BESIDE_BYTES
     options = [("grpc.max_receive_message_length", most), ("grpc.so_reuseport", 0)]
     server = grpc.aio.server(options=options, maximum_concurrent_rpcs=MOST_REQUESTS)
     servicer = stubs.GRPCInferenceServiceServicer()
