@@ -3,10 +3,8 @@
 Legend: H W pixels of an image.
 """
 
-from __future__ import annotations
-
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +46,8 @@ class Device(AbstractContextManager["Device"]):
 
     Args:
         export: folder that ``isplit export`` wrote.
-        server: ``host:port`` of gRPC, several with commas; ``None``: everything is computed here.
+        server: ``host:port`` of gRPC, or several that are asked in turn; ``None``: everything is
+            computed here.
         deadline_s: of a frame, from the call on; so long the server is asked.
         fallback: compute the whole net here where the server does not answer in time.
         threads: of onnxruntime.
@@ -62,7 +61,7 @@ class Device(AbstractContextManager["Device"]):
     def __init__(
         self,
         export: Path | str,
-        server: str | None,
+        server: str | Sequence[str] | None,
         *,
         deadline_s: float = 1.0,
         fallback: bool = True,
@@ -77,7 +76,10 @@ class Device(AbstractContextManager["Device"]):
         self._head = session(Path(export) / HEAD, threads) if server else None
         self._net = session(Path(export) / NET, threads) if NET in needed else None
         self._codec, self._deadline_s = codec_of(self.export, export), deadline_s
-        self._server = Server(server.split(","), self.export, tls or {}) if server else None
+        self._server: Server | None = None
+        if server:
+            addresses = [server] if isinstance(server, str) else server
+            self._server = Server(addresses, self.export, tls or {})
         self._log, self._asked_again_s, self._local_s = LatencyLog(log), 0.0, 0.0
         self._warm_up()
 

@@ -1,7 +1,5 @@
 """The server as a device sees it: asked by gRPC, until an answer comes or the time is over."""
 
-from __future__ import annotations
-
 import json
 import socket
 import time
@@ -44,7 +42,8 @@ class Server:
             device's own, where the server asks for them); empty: nothing is encrypted.
 
     Raises:
-        ValueError: an address is none, or has no number.
+        ValueError: an address is none or has no number, or a file of ``tls`` is missing.
+        OSError: one cannot be read.
     """
 
     def __init__(
@@ -58,6 +57,8 @@ class Server:
             target = "ipv4:" + ",".join(map(_numbers, addresses))
             options += [("grpc.default_authority", addresses[0])]  # whose certificate is expected
         if tls:
+            if "ca" not in tls or ("cert" in tls) != ("key" in tls):
+                raise ValueError("tls needs ca, and cert and key together or not at all")
             files = {TLS_FILES[name]: Path(path).read_bytes() for name, path in tls.items()}
             secret = grpc.ssl_channel_credentials(**files)
             self._channel = grpc.secure_channel(target, secret, options)
