@@ -20,9 +20,8 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="isplit")
     commands = parser.add_subparsers(dest="command", required=True)
     export = commands.add_parser("export", help="a finished run as files for device and server")
-    export.add_argument("runs", type=Path, nargs="+", help="folders of split_model.json")
+    export.add_argument("run", type=Path, help="folder of split_model.json")
     export.add_argument("--out", type=Path, help="folder; without: export/ inside the run's")
-    export.add_argument("--designs", type=Path, help="designs.json of study=latency: several runs")
     export.add_argument("--codec", help="its name; without: the run's own, or ans of 4 bits")
     export.add_argument("--bits", type=int, help="of a level of the codec")
     export.add_argument("--images", type=int, default=500, help="of the test set, to compare on")
@@ -49,20 +48,12 @@ def main(arguments: Sequence[str]) -> int:
 
 def _export(given: argparse.Namespace) -> None:
     from isplit.deploy.cluster import write_kserve, write_triton
-    from isplit.deploy.designs import export_designs
     from isplit.deploy.export import USUAL_CODEC, export
 
     chosen = {k: v for k, v in {"name": given.codec, "bits": given.bits}.items() if v is not None}
-    if given.designs:
-        if chosen or given.kserve or given.triton or not given.out:
-            raise ValueError("--designs takes --out, --images and --int8, nothing else")
-        export_designs(given.runs, given.designs, given.out, given.images, int8=given.int8)
-        return
-    if len(given.runs) > 1:
-        raise ValueError("several runs need --designs, the designs.json of study=latency")
-    (run,), codec = given.runs, USUAL_CODEC | chosen if chosen else None
-    out = given.out or run / "export"
-    made = export(run, out, codec, given.images, int8=given.int8)
+    codec = USUAL_CODEC | chosen if chosen else None
+    out = given.out or given.run / "export"
+    made = export(given.run, out, codec, given.images, int8=given.int8)
     for write, place in ((write_kserve, given.kserve), (write_triton, given.triton)):
         if place:
             write(out, place)

@@ -42,7 +42,6 @@ def export(
     net: nn.Module | None = None,
     *,
     int8: bool = False,
-    name: str | None = None,
 ) -> Export:
     """What was written into ``out``; the manifest comes last: without it there is no export.
 
@@ -54,7 +53,6 @@ def export(
         images: of the test set, on which the files are compared with torch.
         net: as of :func:`isplit.artifact.load_split_model`.
         int8: head and tail in whole numbers of 8 bits, calibrated on training images.
-        name: to those who ask the server; ``None``: model and split point.
 
     Raises:
         ValueError: the folder holds no run, its net cannot be exported, or the files answer
@@ -79,7 +77,7 @@ def export(
         sender.profile.save(out / PROFILE)
     shutil.copyfile(folder / WEIGHTS, out / WEIGHTS)
     made = Export(
-        name=re.sub(r"[^\w.-]+", "-", name or f"{result['model']}-{result['split']['label']}"),
+        name=re.sub(r"[^\w.-]+", "-", f"{result['model']}-{result['split']['label']}"),
         class_names=data.class_names,
         preprocessing={key: keys[key] for key in PREPROCESSING},
         code_shape=code_shape,

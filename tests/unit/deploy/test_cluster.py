@@ -125,9 +125,9 @@ def test_encrypted_and_only_for_clients_with_a_certificate(export_folder, certif
     with Device(export_folder, where, deadline_s=20, tls=trusted | own) as device:
         assert device.answer(pixels[0]).where == "server"
     for tls in (trusted, None):  # no certificate of its own; no encryption
-        with Device(export_folder, where, deadline_s=1, tls=tls, fallback=False) as device:
-            with pytest.raises(TimeoutError, match="no answer in time"):
-                device.answer(pixels[0])
+        bare = Device(export_folder, where, deadline_s=1, tls=tls, fallback=False)
+        with bare as device, pytest.raises(TimeoutError, match="no answer in time"):
+            device.answer(pixels[0])
     ask = ["curl", "-sf", "--cacert", at["ca.pem"], "--cert", own["cert"], "--key", own["key"]]
     if shutil.which("curl"):
         url = f"https://localhost:{server.rest}/v2/health/ready"
@@ -235,7 +235,8 @@ payloads = [numpy.load(path) for path in sorted(pathlib.Path(sys.argv[2]).glob("
 answers = twin.execute([{"payload": payload} for payload in payloads])
 assert str(answers.pop().error), "the last is none"
 numpy.save(sys.argv[3], numpy.concatenate([answer.outputs[0].value for answer in answers]))
-print(model.decoded.__code__.co_filename, *(m for m in ("torch", "onnxruntime") if m in sys.modules))
+heavy = [name for name in ("torch", "onnxruntime") if name in sys.modules]
+print(model.decoded.__code__.co_filename, *heavy)
 """
 STAND_IN = '''
 """As much of Triton's module as the model uses: it exists only inside of the server."""
