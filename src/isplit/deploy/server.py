@@ -78,7 +78,8 @@ async def serve(
     else:
         port = server.add_insecure_port(f"{host}:{port}")
     await runner.setup()
-    await web.TCPSite(runner, host, rest_port, ssl_context=tls and tls.of_http()).start()
+    context = tls.of_http() if tls else None
+    await web.TCPSite(runner, host, rest_port, ssl_context=context).start()
     await server.start()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[3]
 class Server:
     """`isplit serve` in a process of its own."""
 
-    def __init__(self, *words, port=0, entry=("-m", "isplit", "serve"), cwd=None):
+    def __init__(self, *words, port=0, entry=("-m", "isplit.deploy", "serve"), cwd=None):
         command = [sys.executable, *entry, *map(str, words)]
         command += ["--port", str(port), "--rest-port", "0"]
         source = cwd or ROOT / "src"

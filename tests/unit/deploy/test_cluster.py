@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 
@@ -75,7 +76,7 @@ def test_two_servers_answer_many_and_one_is_killed(export_folder, servers, addre
             if (number, turn) == (0, 2):
                 servers[0].process.kill()
             which = (number + turn) % len(payloads)
-            found, _ = client.ask(payloads[which], float("inf"))
+            found, _ = client.ask(payloads[which], time.monotonic() + 60)
             np.testing.assert_allclose(found, logits[which], atol=1e-5)
         client.close()
         return 6
@@ -154,7 +155,7 @@ def test_one_server_for_several_exports(export_folder, tmp_path, sent):
     server = Server(export_folder, other)
     for folder in (export_folder, other):
         client = Client([f"127.0.0.1:{server.port}"], read_export(folder, []), {})
-        found, _ = client.ask(sent[0][0], float("inf"))
+        found, _ = client.ask(sent[0][0], time.monotonic() + 60)
         np.testing.assert_allclose(found, sent[1][0], atol=1e-5)
     server.stop()
 
@@ -172,7 +173,7 @@ def test_the_container_for_kserve(export_folder, tmp_path, sent):
     assert python == "python"
     server = Server(entry=entry, cwd=tmp_path)
     client = Client([f"127.0.0.1:{server.port}"], read_export(export_folder, []), {})
-    found, _ = client.ask(sent[0][0], float("inf"))
+    found, _ = client.ask(sent[0][0], time.monotonic() + 60)
     np.testing.assert_allclose(found, sent[1][0], atol=1e-5)
     about = yaml.safe_load((tmp_path / "inference_service.yaml").read_text())
     (container,) = about["spec"]["predictor"]["containers"]

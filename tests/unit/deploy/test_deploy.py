@@ -383,7 +383,7 @@ def test_the_command_of_the_device(export_folder, pixels, tmp_path, capsys):
 
 
 def test_sigterm_ends_a_server_in_order(export_folder):
-    server = Server(export_folder)
+    server = Server(export_folder, entry=("-m", "isplit", "serve"))
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(timeout=20) == 0
     server.process.communicate()
