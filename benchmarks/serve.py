@@ -2,11 +2,13 @@
 
 python benchmarks/serve.py answers RUN EXPORT [--codecs ans rle]    all test images over the wire
 python benchmarks/serve.py overhead                                 against a bare gRPC echo
+python benchmarks/serve.py balanced EXPORT                          two servers, one killed
 python benchmarks/serve.py abuse EXPORT [--requests 100000]         on loopback, its own server
 
 `answers` compares labels with those of torch behind the same codec, and bytes with the codec's.
 `overhead` sends 80 kB and 800 kB in turn to the echo and to a tail that neither decodes nor
-computes, over loopback.
+computes, over loopback. `balanced` sends from 64 clients: those of isplit-edge that ask both
+servers in turn, and the same with one address, HAProxy's (apt install haproxy), before both.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from argparse import Namespace
 from concurrent import futures
@@ -179,7 +182,8 @@ def _tail(given: Namespace) -> None:
 
         def __init__(self) -> None:
             self.export = SimpleNamespace(name="bare", profile=None, class_names=[])
-            self.ready, self.largest_bytes, self.max_batch, self.queue = True, 2**20, 16, 64
+            self.export.largest_bytes = 2**20
+            self.ready, self.max_batch, self.queue = True, 16, 64
             self._waiting, self._computing = 0, asyncio.Lock()
             self._codes, self._logits, self._worker = [], None, futures.ThreadPoolExecutor(1)
 
@@ -192,7 +196,89 @@ def _tail(given: Namespace) -> None:
     def say(line: str) -> None:
         print(line.split("gRPC at ")[1].split(",")[0].split(":")[1], flush=True)
 
-    asyncio.run(server.serve(Bare(), "127.0.0.1", 0, 0, say))
+    asyncio.run(server.serve({"bare": Bare()}, "127.0.0.1", 0, 0, say))
+
+
+HAPROXY = """
+defaults
+  mode http
+  timeout connect 1s
+  timeout client 60s
+  timeout server 60s
+  retry-on all-retryable-errors
+  option redispatch
+frontend here
+  bind 127.0.0.1:{port} proto h2
+  default_backend tails
+backend tails
+  balance roundrobin
+  server a 127.0.0.1:{a} proto h2 check inter 200ms
+  server b 127.0.0.1:{b} proto h2 check inter 200ms
+"""
+
+
+def balanced(given: Namespace) -> None:
+    """The answers of two servers to many clients, while one is killed after a third of them."""
+    from isplit.deploy.manifest import HEAD, TAIL, codec_of, read_export, run, session
+
+    export = read_export(given.export, [HEAD, TAIL])
+    codec, side = codec_of(export, given.export), export.preprocessing["image_size"]
+    pixels = np.random.default_rng(0).integers(0, 256, (16, side, side, 3), dtype=np.uint8)
+    payloads = codec.encode(run(session(given.export / HEAD), pixels))
+    expected = run(session(given.export / TAIL), codec.decode(payloads)).argmax(1)
+    for kind in ("both in turn", *(["HAProxy"] if shutil.which("haproxy") else [])):
+        servers = [Server(given.export), Server(given.export)]
+        addresses = [f"127.0.0.1:{server.port}" for server in servers]
+        with tempfile.NamedTemporaryFile("w", suffix=".cfg") as file:
+            proxy = None
+            if kind == "HAProxy":
+                with socket.create_server(("127.0.0.1", 0)) as free:
+                    port = free.getsockname()[1]
+                file.write(HAPROXY.format(port=port, a=servers[0].port, b=servers[1].port))
+                file.flush()
+                proxy = subprocess.Popen(["haproxy", "-db", "-f", file.name])
+                addresses = [f"127.0.0.1:{port}"]
+            done, wrong, slowest = _from_many(export, addresses, payloads, expected, given, servers)
+            print(
+                f"{kind}: {done} right answers of {given.clients * given.each}, {wrong} wrong, "
+                f"{len(payloads)} payloads; the slowest after {slowest:.2f} s",
+                flush=True,
+            )
+            if proxy:
+                proxy.kill()
+                proxy.wait()
+        for server in servers:
+            server.kill()
+
+
+def _from_many(
+    export: Any,
+    addresses: list[str],
+    payloads: list[bytes],
+    expected: Any,
+    given: Any,
+    servers: Any,
+) -> tuple[int, int, float]:
+    from isplit_edge.server import Server as Client
+
+    count = [0, 0, 0.0]
+    lock = threading.Lock()
+
+    def one(number: int) -> None:
+        client = Client(addresses, export, {})
+        for turn in range(given.each):
+            which, start = (number + turn) % len(payloads), time.monotonic()
+            logits, _ = client.ask(payloads[which], start + 60)
+            with lock:
+                count[logits.argmax() != expected[which]] += 1
+                count[2] = max(count[2], time.monotonic() - start)
+                if sum(count[:2]) == given.clients * given.each // 3:
+                    servers[0].process.kill()
+        client.close()
+
+    with futures.ThreadPoolExecutor(given.clients) as pool:
+        list(pool.map(one, range(given.clients)))
+    return tuple(count)
 
 
 def abuse(given: Namespace) -> None:
@@ -331,7 +417,7 @@ def _malformed(rng: random.Random, name: str, payload: bytes) -> bytes:
 
 
 def main() -> None:
-    """One of the three."""
+    """One of the four."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -342,6 +428,10 @@ def main() -> None:
     one.add_argument("--codecs", nargs="+", default=["ans", "rle", "quantize", "plain"])
     one = commands.add_parser("overhead")
     one.add_argument("--rounds", type=int, default=200)
+    one = commands.add_parser("balanced")
+    one.add_argument("export", type=Path)
+    one.add_argument("--clients", type=int, default=64)
+    one.add_argument("--each", type=int, default=50)
     one = commands.add_parser("abuse")
     one.add_argument("export", type=Path)
     usual = {"requests": 100_000, "garbage": 2000, "silent": 400, "clients": 64}

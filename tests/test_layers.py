@@ -45,7 +45,7 @@ MAY_IMPORT = {  # packages of others, by room; a room that is not here may impor
     "bottleneck": {"torch", "torchvision"},
     "model": {"torch"},
     "deploy": {"torch", "numpy", "omegaconf", "onnx", "onnxruntime"}
-    | {"aiohttp", "grpc", "prometheus_client", "tritonclient"},
+    | {"aiohttp", "grpc", "prometheus_client", "tritonclient", "triton_python_backend_utils"},
     "evaluate": {"torch", "torchmetrics"},
     "files": set(),
     "presets": {"yaml"},

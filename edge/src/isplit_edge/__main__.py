@@ -1,14 +1,19 @@
 """The command ``isplit-edge``."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from isplit_edge.device import Device
-from isplit_edge.pixels import read_image
+from isplit_edge.pixels import frames, images
+
+TLS = {
+    "ca": "whose signature the server's certificate has; without: nothing is encrypted",
+    "cert": "this device's certificate, where the server asks for one",
+    "key": "its private key",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,21 +22,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = parser.add_subparsers(dest="command", required=True)
     run = command.add_parser("run", help="answer the images of a folder")
     run.add_argument("export", help="folder that `isplit export` wrote")
-    run.add_argument("--server", help="HOST:PORT of `isplit serve`; without: all is computed here")
-    run.add_argument("--images", required=True, type=Path, help="folder, looked through in order")
+    run.add_argument(
+        "--server", nargs="+", help="HOST:PORT of `isplit serve`; without: all is computed here"
+    )
+    source = run.add_mutually_exclusive_group(required=True)
+    source.add_argument("--images", type=Path, help="folder, looked through in order")
+    source.add_argument("--camera", help="its number, or a file or address; needs OpenCV")
     run.add_argument("--deadline", type=float, default=1.0, help="seconds of a frame")
     run.add_argument("--no-fallback", action="store_true", help="never compute the whole net here")
     run.add_argument("--threads", type=int, default=1)
     run.add_argument("--log", type=Path, help="CSV file with a line for each frame")
+    for name, what in TLS.items():
+        run.add_argument(f"--tls-{name}", type=Path, help=f"PEM file: {what}")
     given = parser.parse_args(arguments)
+    tls = {name: path for name in TLS if (path := getattr(given, f"tls_{name}"))}
     how = {"deadline_s": given.deadline, "fallback": not given.no_fallback}
-    how |= {"threads": given.threads, "log": given.log}
+    how |= {"threads": given.threads, "log": given.log, "tls": tls}
     try:
-        paths = sorted(path for path in given.images.rglob("*") if path.is_file())
-        if not paths:
-            raise ValueError(f"--images {given.images} holds no files")
         with Device(given.export, given.server, **how) as device:
-            return max(_answer(device, path) for path in paths)
+            if given.camera is not None:
+                named = ((f"frame {n}", frame) for n, frame in enumerate(frames(given.camera)))
+            else:
+                named = images(given.images, device.export)
+            return max(_answer(device, name, pixels) for name, pixels in named)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -39,15 +52,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _answer(device: Device, path: Path) -> int:
+def _answer(device: Device, name: str, pixels: Any) -> int:
     """Print a line for an image; 1 where it had no answer in time."""
     try:
-        found = device.answer(read_image(path, device.export))
+        found = device.answer(pixels)
     except TimeoutError as error:
-        print(f"{path}\t-\t{error}", flush=True)
+        print(f"{name}\t-\t{error}", flush=True)
         return 1
     about = f"{1000 * found.latency_s:.1f} ms\t{found.payload_bytes} bytes\t{found.where}"
-    print(f"{path}\t{found.name}\t{about}", flush=True)
+    print(f"{name}\t{found.name}\t{about}", flush=True)
     return 0
 
 

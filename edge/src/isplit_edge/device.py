@@ -3,9 +3,8 @@
 Legend: H W pixels of an image.
 """
 
-from __future__ import annotations
-
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,11 +46,13 @@ class Device(AbstractContextManager["Device"]):
 
     Args:
         export: folder that ``isplit export`` wrote.
-        server: ``host:port`` of gRPC; ``None``: everything is computed here.
+        server: ``host:port`` of gRPC, or several that are asked in turn; ``None``: everything is
+            computed here.
         deadline_s: of a frame, from the call on; so long the server is asked.
         fallback: compute the whole net here where the server does not answer in time.
         threads: of onnxruntime.
         log: CSV file with a line for each frame, as the simulator of isplit writes it.
+        tls: files by ``ca``, ``cert`` and ``key`` (:class:`isplit_edge.server.Server`).
 
     Raises:
         ValueError: the folder is no export, or its files are not those it was written with.
@@ -60,12 +61,13 @@ class Device(AbstractContextManager["Device"]):
     def __init__(
         self,
         export: Path | str,
-        server: str | None,
+        server: str | Sequence[str] | None,
         *,
         deadline_s: float = 1.0,
         fallback: bool = True,
         threads: int = 1,
         log: Path | str | None = None,
+        tls: Mapping[str, Path | str] | None = None,
     ) -> None:
         if deadline_s <= 0:
             raise ValueError(f"deadline_s={deadline_s} is not above 0")
@@ -74,7 +76,10 @@ class Device(AbstractContextManager["Device"]):
         self._head = session(Path(export) / HEAD, threads) if server else None
         self._net = session(Path(export) / NET, threads) if NET in needed else None
         self._codec, self._deadline_s = codec_of(self.export, export), deadline_s
-        self._server = Server(server, self.export) if server else None
+        self._server: Server | None = None
+        if server:
+            addresses = [server] if isinstance(server, str) else server
+            self._server = Server(addresses, self.export, tls or {})
         self._log, self._asked_again_s, self._local_s = LatencyLog(log), 0.0, 0.0
         self._warm_up()
 

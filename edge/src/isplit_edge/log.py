@@ -1,7 +1,5 @@
 """A line for each frame, in the columns of isplit's simulator."""
 
-from __future__ import annotations
-
 import time
 from enum import StrEnum
 from pathlib import Path

@@ -3,8 +3,6 @@
 Written here since the usual stubs bring 30 MB that a device has no use for.
 """
 
-from __future__ import annotations
-
 
 def infer_request(model: str, profile: str | None, payload: bytes) -> bytes:
     """ModelInferRequest: one input of UINT8, one output."""

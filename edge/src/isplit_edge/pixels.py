@@ -1,7 +1,6 @@
 """Images as the head takes them: as they were made for training."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,39 @@ from PIL import Image, ImageOps
 from isplit.deploy.manifest import Export
 
 FITS: Any = {"stretch": Image.Image.resize, "crop": ImageOps.fit, "pad": ImageOps.pad}
+
+
+def images(folder: Path, export: Export) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """Path and pixels of each image of a folder, in order.
+
+    Raises:
+        ValueError: it has no files, or one is no image.
+    """
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    if not paths:
+        raise ValueError(f"--images {folder} holds no files")
+    return ((str(path), read_image(path, export)) for path in paths)
+
+
+def frames(camera: str) -> Iterator[NDArray[np.uint8]]:
+    """RGB frames of a camera of this number, or of a file or address that OpenCV knows.
+
+    Raises:
+        ValueError: OpenCV is missing, or finds no camera or no frame.
+    """
+    try:
+        import cv2
+    except ImportError as error:
+        raise ValueError("--camera needs OpenCV: pip install 'isplit-edge[camera]'") from error
+    source = cv2.VideoCapture(int(camera) if camera.isdigit() else camera)
+    source.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # the newest frame, where the camera allows it
+    found, frame = source.read()
+    if not found:
+        raise ValueError(f"--camera {camera} has no frames")
+    while found:
+        yield np.ascontiguousarray(frame[..., ::-1])  # OpenCV has BGR
+        found, frame = source.read()
+    source.release()
 
 
 def read_image(path: Path, export: Export) -> NDArray[np.uint8]:

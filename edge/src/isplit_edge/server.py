@@ -1,8 +1,10 @@
 """The server as a device sees it: asked by gRPC, until an answer comes or the time is over."""
 
-from __future__ import annotations
-
+import json
+import socket
 import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -18,6 +20,8 @@ LATE = grpc.StatusCode.DEADLINE_EXCEEDED
 CALL = "/inference.GRPCInferenceService/ModelInfer"
 PREFIX_BYTES = 5  # of gRPC before a message
 BACKOFF_MS = {"initial": 100, "min": 100, "max": 500}  # between tries to connect
+IN_TURN = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})  # all addresses of a name too
+TLS_FILES = {"ca": "root_certificates", "cert": "certificate_chain", "key": "private_key"}
 
 
 class RefusedError(ValueError):
@@ -29,12 +33,37 @@ class GoneError(RuntimeError):
 
 
 class Server:
-    """A connection that is made when it is needed, and made again."""
+    """Connections that are made when they are needed, and made again.
 
-    def __init__(self, address: str, export: Export) -> None:
+    Args:
+        addresses: ``host:port`` of servers that answer alike; they are asked in turn, and those
+            that are gone are passed over.
+        tls: files by ``ca`` (whose signature a server must have), ``cert`` and ``key`` (the
+            device's own, where the server asks for them); empty: nothing is encrypted.
+
+    Raises:
+        ValueError: an address is none or has no number, or a file of ``tls`` is missing.
+        OSError: one cannot be read.
+    """
+
+    def __init__(
+        self, addresses: Sequence[str], export: Export, tls: Mapping[str, Path | str]
+    ) -> None:
         self.export = export
-        options = [(f"grpc.{k}_reconnect_backoff_ms", ms) for k, ms in BACKOFF_MS.items()]
-        self._channel = grpc.insecure_channel(address, options)
+        options: list[tuple[str, Any]] = [("grpc.service_config", IN_TURN)]
+        options += [(f"grpc.{k}_reconnect_backoff_ms", ms) for k, ms in BACKOFF_MS.items()]
+        target = addresses[0]
+        if len(addresses) > 1:  # one target of gRPC takes numbers, not names
+            target = "ipv4:" + ",".join(map(_numbers, addresses))
+            options += [("grpc.default_authority", addresses[0])]  # whose certificate is expected
+        if tls:
+            if "ca" not in tls or ("cert" in tls) != ("key" in tls):
+                raise ValueError("tls needs ca, and cert and key together or not at all")
+            files = {TLS_FILES[name]: Path(path).read_bytes() for name, path in tls.items()}
+            secret = grpc.ssl_channel_credentials(**files)
+            self._channel = grpc.secure_channel(target, secret, options)
+        else:
+            self._channel = grpc.insecure_channel(target, options)
         self._infer = self._channel.unary_unary(CALL)
 
     def ask(self, payload: bytes, until_s: float) -> tuple[Any, int]:
@@ -64,3 +93,12 @@ class Server:
     def close(self) -> None:
         """End the connection."""
         self._channel.close()
+
+
+def _numbers(address: str) -> str:
+    """The IPv4 address and port behind a name and port."""
+    host, _, port = address.rpartition(":")
+    try:
+        return f"{socket.gethostbyname(host)}:{int(port)}"
+    except (OSError, ValueError) as error:
+        raise ValueError(f"server={address!r} is no HOST:PORT with IPv4: {error}") from error

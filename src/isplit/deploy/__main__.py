@@ -8,6 +8,11 @@ from functools import partial
 from pathlib import Path
 
 NUMBERS = {"port": 8001, "rest-port": 8000, "max-batch": 16, "queue": 64, "threads": 1}
+TLS = {
+    "cert": "the server's certificate; without: nothing is encrypted",
+    "key": "its private key",
+    "clients": "authorities that sign certificates of clients; without: any client may ask",
+}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -20,11 +25,16 @@ def main(arguments: Sequence[str]) -> int:
     export.add_argument("--codec", help="its name; without: the run's own, or ans of 4 bits")
     export.add_argument("--bits", type=int, help="of a level of the codec")
     export.add_argument("--images", type=int, default=500, help="of the test set, to compare on")
+    export.add_argument("--int8", action="store_true", help="nets in whole numbers of 8 bits")
+    export.add_argument("--kserve", type=Path, help="folder: container and InferenceService")
+    export.add_argument("--triton", type=Path, help="folder: model repository")
     serve = commands.add_parser("serve", help="the server's half, over gRPC and HTTP (rest-port)")
-    serve.add_argument("export", help="folder")
+    serve.add_argument("exports", nargs="+", help="folders")
     serve.add_argument("--host", default="127.0.0.1", help="0.0.0.0: reachable from elsewhere")
     for name, usual in NUMBERS.items():
         serve.add_argument(f"--{name}", type=int, default=usual, help=f"{usual}")
+    for name, what in TLS.items():
+        serve.add_argument(f"--tls-{name}", type=Path, help=f"PEM file: {what}")
     given = parser.parse_args(arguments)
     try:
         {"export": _export, "serve": _serve}[given.command](given)
@@ -37,19 +47,36 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _export(given: argparse.Namespace) -> None:
+    from isplit.deploy.cluster import write_kserve, write_triton
     from isplit.deploy.export import USUAL_CODEC, export
 
     chosen = {k: v for k, v in {"name": given.codec, "bits": given.bits}.items() if v is not None}
+    codec = USUAL_CODEC | chosen if chosen else None
     out = given.out or given.run / "export"
-    made = export(given.run, out, USUAL_CODEC | chosen if chosen else None, given.images)
+    made = export(given.run, out, codec, given.images, int8=given.int8)
+    for write, place in ((write_kserve, given.kserve), (write_triton, given.triton)):
+        if place:
+            write(out, place)
     print(made.name, *(f"{key}={value}" for key, value in made.checked.items()), sep="\n  ")
 
 
 def _serve(given: argparse.Namespace) -> None:
-    from isplit.deploy.server import serve
+    from isplit.deploy.server import Certificates, serve
     from isplit.deploy.tail import Tail
 
-    tail = Tail(given.export, given.max_batch, given.queue, given.threads)
-
+    limits = given.max_batch, given.queue, given.threads
+    tails = [Tail(export, *limits) for export in given.exports]
+    names = [tail.export.name for tail in tails]
+    if len(set(names)) < len(names):
+        raise ValueError(f"two exports have one name: {', '.join(names)}")
+    files = given.tls_cert, given.tls_key, given.tls_clients
+    if any(files) and not all(files[:2]):
+        raise ValueError("--tls-cert and --tls-key are needed together")
+    tls = Certificates(*files) if any(files) else None
     say = partial(print, flush=True)
-    asyncio.run(serve(tail, given.host, given.port, given.rest_port, say))
+    ports = given.port, given.rest_port
+    asyncio.run(serve(dict(zip(names, tails, strict=True)), given.host, *ports, say, tls))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

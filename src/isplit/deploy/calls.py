@@ -1,10 +1,13 @@
 """The calls of the Open Inference Protocol, which gRPC and HTTP turn their messages into."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from isplit.codec import PayloadError
 from isplit.deploy.tail import BUSY, REFUSED, REQUESTS, BusyError, Tail
 
+Tails = Mapping[str, Tail]
+"""What a server answers with, by the name of the model."""
 INPUT, OUTPUT = ("payload", "UINT8"), ("logits", "FP32")
 
 
@@ -12,7 +15,7 @@ class UnknownModelError(LookupError):
     """No model of this name or version is served."""
 
 
-async def answer(tail: Tail, call: str, request: Any) -> dict[str, Any]:
+async def answer(tails: Tails, call: str, request: Any) -> dict[str, Any]:
     """The fields of the response to a call of the protocol; its requests are those of gRPC.
 
     Raises:
@@ -24,14 +27,15 @@ async def answer(tail: Tail, call: str, request: Any) -> dict[str, Any]:
         case "ServerLive":
             return {"live": True}
         case "ServerReady":
-            return {"ready": tail.ready}
+            return {"ready": all(tail.ready for tail in tails.values())}
         case "ServerMetadata":
             return {"name": "isplit", "version": "1", "extensions": ["binary_tensor_data"]}
-    infers, name = call == "ModelInfer", tail.export.name
+    infers = call == "ModelInfer"
     fields = ("model_name", "model_version") if infers else ("name", "version")
     model, version = (getattr(request, field) for field in fields)
-    if model != name or version not in ("", "1"):
-        raise UnknownModelError(f"no model {model[:99]!r} {version[:9]}, but {name!r} 1")
+    tail = tails.get(model)
+    if tail is None or version not in ("", "1"):
+        raise UnknownModelError(f"no model {model[:99]!r} {version[:9]}, but 1 of {[*tails]}")
     if call == "ModelReady":
         return {"ready": tail.ready}
     return await _infer(tail, request) if infers else _about(tail)

@@ -1,18 +1,22 @@
 """What an export is: its files, and what a device and a server must know to run them.
 
+Needs onnxruntime only to run a net.
+
 The distribution of the device carries this module and the codec, and nothing else of isplit.
 """
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import onnxruntime
+from isplit.codec import Codec, PayloadError, bound_codec, from_config, load_profile
 
-from isplit.codec import Codec, bound_codec, from_config, load_profile
+if TYPE_CHECKING:
+    import onnxruntime
 
 HEAD, TAIL, NET = "head.onnx", "tail.onnx", "net.onnx"
 PROFILE, MANIFEST = "codec_profile.json", "manifest.json"
@@ -44,6 +48,16 @@ class Export:
     files: Mapping[str, str] = field(default_factory=dict)
     schema: int = 1
 
+    @property
+    def code_bytes(self) -> int:
+        """Of one sample's code as float32."""
+        return 4 * math.prod(self.code_shape)
+
+    @property
+    def largest_bytes(self) -> int:
+        """Of a payload: all as float32, ranges and a table."""
+        return self.code_bytes + 8 * self.code_shape[0] + 2048
+
 
 def read_export(folder: Path | str, needed: Iterable[str]) -> Export:
     """What lies in the folder, once the ``needed`` files are found to be those it was written with.
@@ -72,19 +86,35 @@ def codec_of(export: Export, folder: Path | str) -> Codec:
     return bound_codec(load_profile(Path(folder) / PROFILE))
 
 
+def decoded(codec: Codec, export: Export, payload: bytes) -> Any:
+    """Float32 (1, code_shape) of a payload that anybody may have sent.
+
+    Raises:
+        PayloadError: it is no payload of this export.
+    """
+    if len(payload) > export.largest_bytes:
+        raise PayloadError(f"a payload has more than {export.largest_bytes} bytes")
+    code = codec.decode([payload], export.code_bytes)
+    if code.shape[1:] != export.code_shape:
+        raise PayloadError(f"a code of shape {code.shape[1:]}, not {export.code_shape}")
+    return code
+
+
 def sha256(path: Path) -> str:
     """Of a file's content, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def session(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:
+def session(path: Path, threads: int = 1) -> "onnxruntime.InferenceSession":
     """A net of the export on this machine's CPU."""
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-def run(net: onnxruntime.InferenceSession, x: Any) -> Any:
+def run(net: "onnxruntime.InferenceSession", x: Any) -> Any:
     """What a net makes of its one input."""
     return net.run(None, {net.get_inputs()[0].name: x})[0]

@@ -1,7 +1,6 @@
 """The server's half of an export, for many clients at once; it knows no transport."""
 
 import asyncio
-import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,7 @@ from typing import Any
 import numpy as np
 from prometheus_client import Counter, Gauge, Histogram
 
-from isplit.codec import PayloadError
-from isplit.deploy.manifest import TAIL, codec_of, read_export, run, session
+from isplit.deploy.manifest import TAIL, codec_of, decoded, read_export, run, session
 
 REQUESTS = Counter("isplit_requests", "Of inference")
 REFUSED = Counter("isplit_refused", "Requests that were none")
@@ -30,7 +28,6 @@ class Tail:
 
     Attributes:
         export: what the manifest says.
-        largest_bytes: of a payload.
         ready: whether it takes requests; set to False, it answers what it has taken.
     """
 
@@ -44,8 +41,6 @@ class Tail:
         self.export = read_export(folder, [TAIL])
         self._codec, shape = codec_of(self.export, folder), self.export.code_shape
         self._net, self._worker = session(Path(folder) / TAIL, threads), ThreadPoolExecutor(1)
-        self._code_bytes = 4 * math.prod(shape)
-        self.largest_bytes = self._code_bytes + 8 * shape[0] + 2048  # as float32; ranges, table
         self.max_batch, self.queue, self.ready = max_batch, queue, True
         self._waiting, self._computing = 0, asyncio.Lock()
         self._codes: list[Any] = []  # of the batch that gathers
@@ -85,12 +80,7 @@ class Tail:
 
     @DECODE.time()
     def _decoded(self, payload: bytes) -> Any:
-        if len(payload) > self.largest_bytes:
-            raise PayloadError(f"a payload has more than {self.largest_bytes} bytes")
-        code = self._codec.decode([payload], self._code_bytes)
-        if code.shape[1:] != self.export.code_shape:
-            raise PayloadError(f"a code of shape {code.shape[1:]}, not {self.export.code_shape}")
-        return code
+        return decoded(self._codec, self.export, payload)
 
     @COMPUTE.time()
     def _computed(self, codes: list[Any]) -> Any:
@@ -99,4 +89,4 @@ class Tail:
 
     def _wait(self, more: int) -> None:
         self._waiting += more
-        WAITING.set(self._waiting)
+        WAITING.inc(more)

@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
@@ -13,6 +14,7 @@ from omegaconf import OmegaConf
 from isplit.artifact import Manifest, save_split_model
 from isplit.backbones import build_backbone, stored_layout
 from isplit.bottleneck import make_bottleneck
+from isplit.deploy.manifest import HEAD, NET, TAIL, codec_of, read_export, run, session
 from isplit.graph import split_at, split_points, trace
 from isplit.model import SplitModel
 
@@ -72,3 +74,17 @@ def export_folder(run_folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("deploy") / "export"
     assert main(["export", os.fspath(run_folder), "--out", os.fspath(out), "--images", "20"]) == 0
     return out
+
+
+@pytest.fixture(scope="session")
+def pixels():
+    return np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="session")
+def sent(export_folder, pixels):
+    """Payloads, and the logits that the files give without any server."""
+    export = read_export(export_folder, [HEAD, TAIL, NET])
+    codec = codec_of(export, export_folder)
+    payloads = codec.encode(run(session(export_folder / HEAD), pixels))
+    return payloads, run(session(export_folder / TAIL), codec.decode(payloads))

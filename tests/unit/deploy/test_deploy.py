@@ -8,80 +8,25 @@ import random
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from isplit.codec import PayloadError, from_config
-from isplit.deploy.manifest import HEAD, MANIFEST, NET, TAIL, codec_of, read_export, run, session
+from isplit.deploy.manifest import HEAD, MANIFEST, NET, TAIL, read_export, run, session
 from isplit.network.summary import Frame
 
 pytest.importorskip("grpc", reason="the extra serve is not installed")
 pytest.importorskip("tritonclient", reason="the extra serve is not installed")
 import tritonclient.grpc as triton
+from serving import Server, asked
 from tritonclient.grpc import service_pb2
 from tritonclient.utils import InferenceServerException
 
 from isplit.deploy.tail import BusyError, Tail
 
-ROOT = Path(__file__).parents[3]
 NAME = "tiny-net-mid"
-
-
-@pytest.fixture(scope="module")
-def pixels():
-    return np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
-
-
-@pytest.fixture(scope="module")
-def sent(export_folder, pixels):
-    """Payloads, and the logits that the files give without any server."""
-    export = read_export(export_folder, [HEAD, TAIL, NET])
-    codec = codec_of(export, export_folder)
-    payloads = codec.encode(run(session(export_folder / HEAD), pixels))
-    return payloads, run(session(export_folder / TAIL), codec.decode(payloads))
-
-
-class Server:
-    """`isplit serve` in a process of its own."""
-
-    def __init__(self, folder, *words, port=0):
-        command = [sys.executable, "-m", "isplit", "serve", os.fspath(folder)]
-        command += ["--port", str(port), "--rest-port", "0", *words]
-        path = os.pathsep.join([os.fspath(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
-        environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        self.process = subprocess.Popen(command, env=environment, **pipes)
-        line = self.process.stdout.readline()
-        assert line.startswith(NAME), self.process.stderr.read()
-        self.port, self.rest = (
-            int(part.split(":")[1]) for part in line.split(": ", 1)[1].split(", ")
-        )
-
-    def client(self):
-        return triton.InferenceServerClient(f"127.0.0.1:{self.port}")
-
-    def http(self, path, body=None, **headers):
-        request = urllib.request.Request(f"http://127.0.0.1:{self.rest}{path}", body, headers)
-        try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                return answer.status, answer.read()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read()
-
-    def memory_bytes(self):
-        fields = Path(f"/proc/{self.process.pid}/statm").read_text().split()
-        return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
-
-    def stop(self):
-        self.process.kill()
-        self.process.communicate()
 
 
 @pytest.fixture(scope="module")
@@ -89,12 +34,6 @@ def server(export_folder):
     server = Server(export_folder)
     yield server
     server.stop()
-
-
-def asked(payload, datatype="UINT8", name="payload"):
-    given = triton.InferInput(name, [len(payload)], datatype)
-    given.set_data_from_numpy(np.frombuffer(payload, np.uint8))
-    return [given]
 
 
 def test_an_export_says_what_it_is_and_was_compared_with_torch(export_folder):
@@ -151,7 +90,7 @@ def test_what_cannot_be_exported_is_said(run_folder, tmp_path, capsys):
 def test_a_net_that_the_exporter_refuses_is_named(tmp_path):
     import torch
 
-    from isplit.deploy.export import _write
+    from isplit.deploy.nets import _write
 
     class Odd(torch.nn.Module):
         def forward(self, x):
@@ -161,26 +100,19 @@ def test_a_net_that_the_exporter_refuses_is_named(tmp_path):
         _write(Odd(), torch.ones(2, 3), {}, tmp_path / "head.onnx", "pixels", "code")
 
 
-def test_files_that_differ_from_torch_are_refused(export_folder, run_folder):
-    import torch
-
-    from isplit.artifact import load_split_model
+def test_files_that_differ_from_torch_are_refused(run_folder, tmp_path, monkeypatch):
     from isplit.deploy import export as room
+    from isplit.deploy import nets
 
-    split = load_split_model(run_folder)
-    with torch.no_grad():
-        next(split.head.parameters()).mul_(1.5)
+    def changed_afterwards(split, data, out):
+        shape = nets.write_nets(split, data, out)
+        next(split.head.parameters()).data.mul_(1.5)
+        return shape
 
-    class Data:
-        class preparation:  # noqa: N801
-            mean, std = (0.5,) * 3, (0.2,) * 3
-
-        def loader(self, *_, **__):
-            yield torch.rand(4, 3, 32, 32), torch.zeros(4, dtype=torch.int64)
-
-    codec = codec_of(read_export(export_folder, []), export_folder)
+    monkeypatch.setattr(room, "write_nets", changed_afterwards)
     with pytest.raises(ValueError, match="the files differ from torch by"):
-        room._compared(split, codec, Data(), 4, export_folder)
+        room.export(run_folder, tmp_path, images=4)
+    assert not (tmp_path / MANIFEST).exists()
 
 
 def test_answers_in_a_batch_are_those_of_frames_alone(export_folder, sent):
@@ -451,7 +383,7 @@ def test_the_command_of_the_device(export_folder, pixels, tmp_path, capsys):
 
 
 def test_sigterm_ends_a_server_in_order(export_folder):
-    server = Server(export_folder)
+    server = Server(export_folder, entry=("-m", "isplit", "serve"))
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(timeout=20) == 0
     server.process.communicate()
