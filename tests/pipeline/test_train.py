@@ -296,3 +296,46 @@ def test_an_edited_model_is_another_baseline(tmp_path, monkeypatch):
         cfg = compose_job(tmp_path, *own, "model.net._target_=cases.UnderTest", output=net.__name__)
         keys[net] = runs.train(cfg)[0].stages["baseline"].fingerprint
     assert keys[cases.Residual] != keys[Edited]
+
+
+def test_a_search_trains_a_few_points_and_says_what_to_expect_of_all(tmp_path):
+    search = (
+        "split=search",
+        "split.budget=2",
+        "split.images=40",
+        "paths.cache=" + str(tmp_path / "cache"),
+    )
+    result = runs.train(compose_job(tmp_path, *search, "split.layer=search"))
+    found = json.loads((tmp_path / "job" / "search.json").read_text())
+    measured = {
+        row["label"]: row["measured"] for row in found["points"] if row["measured"] is not None
+    }
+    assert 1 <= len(measured) <= 2 < len(found["points"]) == 18
+    assert {r.split.label: r.accuracy.final for r in result} == pytest.approx(measured)
+    best = max(measured.values())
+    assert (
+        json.loads((tmp_path / "job" / "result.json").read_text())["accuracy"]["after_finetune"]
+        == best
+    )
+    again = runs.train(compose_job(tmp_path, *search, "split.layer=search", output="again"))
+    assert [r.split.label for r in again] == [r.split.label for r in result]
+    assert all(stage.reused for r in again for stage in r.stages.values())
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["split.layer=[search,auto]"], r"split\.layer=.*: search stands by itself, in no list"),
+        (
+            ["split=search", "split.layer=search", "bottleneck=none"],
+            r"split\.kind=probe judges bottlenecks, and there is none",
+        ),
+        (
+            ["split.layer=search", "split.kind=depth"],
+            r"split\.kind='depth': a search knows .*probe",
+        ),
+    ],
+)
+def test_what_no_search_can_do_is_refused(tmp_path, overrides, message):
+    with pytest.raises(ValueError, match=message):
+        runs.train(compose_job(tmp_path, *overrides))

@@ -30,6 +30,10 @@ NOTE = (
     "between from and to (docs/search.md has how many did). The highest of several measured "
     "accuracies is too high on average: trust the expected one."
 )
+DOUBT = (
+    " DO NOT TRUST these intervals: {} of {} measured accuracies lie outside their own, so this "
+    "net, or its training, is unlike those that the constants were fitted on."
+)
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,10 @@ class Search:
             | {"known": "predicted" if of.measured is None else "measured"}
             for point, of in zip(self.curve.points, self.expected(results), strict=True)
         ]
-        table = Table("every split point", COLUMNS, rows, NOTE, on_screen=True)
+        known = [of for of in self.expected(results) if of.measured is not None]
+        odd = [of for of in known if not of.low <= (of.measured or 0.0) <= of.high]
+        doubt = DOUBT.format(len(odd), len(known)) if odd else ""
+        table = Table("every split point", COLUMNS, rows, NOTE + doubt, on_screen=True)
         content = {"kind": self.curve.kind, "budget": self.budget, "points": rows}
         files = {**found.files, "search.json": content, "search.csv": Table.of_rows("search", rows)}
         return replace(found, tables=[*found.tables, table], files=files)
