@@ -240,8 +240,8 @@ def balanced(given: Namespace) -> None:
                 addresses = [f"127.0.0.1:{port}"]
             done, wrong, slowest = _from_many(export, addresses, payloads, expected, given, servers)
             print(
-                f"{kind}: {done} right answers of {given.clients * given.each}, {wrong} wrong, "
-                f"{len(payloads)} payloads; the slowest after {slowest:.2f} s",
+                f"{kind}: {done} right answers of {given.clients * given.each}, {wrong} wrong; "
+                f"the slowest after {slowest:.2f} s",
                 flush=True,
             )
             if proxy:
@@ -270,7 +270,7 @@ def _from_many(
             which, start = (number + turn) % len(payloads), time.monotonic()
             logits, _ = client.ask(payloads[which], start + 60)
             with lock:
-                count[logits.argmax() != expected[which]] += 1
+                count[int(logits.argmax() != expected[which])] += 1
                 count[2] = max(count[2], time.monotonic() - start)
                 if sum(count[:2]) == given.clients * given.each // 3:
                     servers[0].process.kill()
