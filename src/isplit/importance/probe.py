@@ -147,7 +147,12 @@ def _rows(
             spread[k].append(rows[:: -(-len(rows) // wanted)].clone())  # a view would keep them all
             whole[k].append(rows[:first].clone())
             missing[k] = max(0, missing[k] - len(features))
-    return [torch.cat(rows) for rows in spread], [torch.cat(rows) for rows in whole]
+    return _joined(spread), _joined(whole)
+
+
+def _joined(parts: list[list[Tensor]]) -> list[Tensor]:
+    """The rows of every point in one tensor; the parts of a point are let go before the next."""
+    return [torch.cat(parts.pop(0)) for _ in range(len(parts))]
 
 
 def _judged(
