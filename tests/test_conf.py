@@ -154,7 +154,7 @@ def test_a_code_as_large_as_the_features_keeps_all_but_one_in_a_curve(tmp_path):
 
 WHOLE = "is no whole number from 0 up to 4294967295"
 BELOW_1 = "is no number above 0 below 1"
-LAYER = "is none of auto, best, peak, peaks, all, name, index, list of these"
+LAYER = "is none of auto, best, peak, peaks, all, search, name, index, list of these"
 OPTIMIZER = "is none of adamw, adam, sgd"
 KINDS = ", ".join(terms(every_key()["split.kind"]))
 IN_QUOTES = "as a text it stands in quotes:"
