@@ -45,9 +45,7 @@ def findings_of(
         "preference_log10": proposal.preference,
         "subsets": rows,
         "shift": moved and asdict(moved) | {"beyond_error": moved.beyond_error},
-        "verdict": said,
-        "command": command,
-        "left_out": left_out,
+        **{"verdict": said, "command": command, "left_out": left_out},
     }
     shown = Table(condition.name, SUBSETS, rows, TEXTS["note"], True)
     return Findings(
