@@ -78,7 +78,6 @@ def condition(
     kinds = curves if curves is not None else {"cui": range(len(points))}
     return Condition(
         name=name,
-        slug=name,
         facts=facts or {},
         class_names=("a", "b"),
         baseline_accuracy=0.9125,

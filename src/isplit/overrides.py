@@ -1,6 +1,8 @@
 """Words of Hydra's command line: ``key=value``, and what a text needs to be one."""
 
 import re
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 PLAIN = re.compile(r"[A-Za-z_/][\w./-]*")
 OTHER_THAN_TEXT = ("null", "true", "false", "nan", "inf")  # in YAML and on Hydra's command line
@@ -30,3 +32,22 @@ def key_of(word: str) -> str:
     'data.classes'
     """
     return word.partition("=")[0].lstrip("+~")
+
+
+def targets(values: Any, above: str = "") -> dict[str, str]:
+    """What a config, or the words of a command, would have called by ``_target_``, by its key.
+
+    >>> targets({"net": [{"_target_": "os.system"}], "seed": 0})
+    {'net.0._target_': 'os.system'}
+    """
+    if above.split(".")[-1] == "_target_" or (isinstance(values, str) and "_target_" in values):
+        return {above: str(values)}
+    inside: Iterable[tuple[Any, Any]] = ()
+    if isinstance(values, Mapping):
+        inside = values.items()
+    elif isinstance(values, list | tuple):
+        inside = enumerate(values)
+    found: dict[str, str] = {}
+    for key, value in inside:
+        found |= targets(value, f"{above}.{key}" if above else str(key))
+    return found

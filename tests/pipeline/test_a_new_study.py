@@ -15,7 +15,7 @@ from isplit.report.findings import Chart, Drawing, Findings
 from isplit.report.table import Column, Estimate, Table
 from isplit.runs.analyze import STUDIES
 from isplit.studies.collect import by_condition
-from isplit.studies.conditions import condition_of
+from isplit.studies.conditions import condition_of, slug
 from isplit.studies.seen import Seen
 
 COLUMNS = (
@@ -59,7 +59,7 @@ def _of(condition):
         condition.name,
         f"Trainings lie apart by up to {100 * highest:.1f} points.",
         "Repeated trainings say how far chance goes.",
-        slug=condition.slug,
+        slug=slug(condition.name),
         facts=condition.facts,
         tables=[table],
         figures=[Drawing("spread", "The spread at each split point.", figure)],

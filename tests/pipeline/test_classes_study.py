@@ -19,7 +19,7 @@ from pipeline.jobs import ROOT, SMALLEST, compose_job
 
 from isplit import runs
 from isplit.studies.classes.proposal import Proposal, Subset
-from isplit.studies.classes.subsets import is_part_of, sweep_of
+from isplit.studies.classes.trainings import is_part_of, sweep_of
 from isplit.studies.collect import collect
 
 

@@ -1,7 +1,7 @@
 """One table for the screen, the page, CSV and trackers: numbers stay numbers until they are shown.
 
-A cell is a text, a number, ``None`` where there is nothing, or a tuple: an ``Estimate``, or parts
-that the column's format puts together.
+A cell is a text, a number, a list of texts, ``None`` where there is nothing, or a tuple: an
+``Estimate``, or parts that the column's format puts together.
 """
 
 from __future__ import annotations
@@ -70,13 +70,15 @@ class Column:
             return f"{self.text(value.value)} [{low}, {high}]"
         if isinstance(value, bool):
             return "yes" if value else "no"
+        if isinstance(value, list):
+            return printable(", ".join(value))
         number = isinstance(value, int | float)
         value = value * self.scale if number and self.scale != 1 else value
         return printable(format(value, self.form))
 
     def number(self, value: Any) -> float | None:
         """By which the column sorts; ``None``: by the text."""
-        if is_missing(value) or isinstance(value, str | bool):
+        if is_missing(value) or isinstance(value, str | bool | list):
             return None
         if self.sort is not None:
             return self.sort(value)

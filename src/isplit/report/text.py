@@ -48,6 +48,7 @@ def _is_unseen(character: str) -> bool:
 
 
 def _cell(value: Any) -> Any:
+    value = "; ".join(map(str, value)) if isinstance(value, list) else value
     if isinstance(value, str):
         return "'" * value.startswith((*FORMULA, "'")) + printable(value)
     missing = value is None or (isinstance(value, float) and not math.isfinite(value))

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from isplit import config
 from isplit.bottleneck import RateOf
 from isplit.importance import CuiSettings
+from isplit.overrides import targets
 from isplit.runs.base import Base, reopen_baseline, workbench
 from isplit.stages import Store, Stored, Workbench
 from isplit.studies.collect import Run
@@ -68,20 +69,11 @@ def refuse_code(cfg: DictConfig, run: Run) -> None:
     with suppress(ValueError):
         if _stored(cfg, run).recipe["model"].get("net") == net:
             return
+    called = ", ".join(targets(net).values()) or net
     raise ValueError(
-        f"model.net calls {', '.join(targets_in(net)) or net}, which is not in this store's record "
-        "of the baseline: not called; study.allow_code=true calls it"
+        f"model.net calls {called}, which is not in this store's record of the baseline: "
+        "not called; study.allow_code=true calls it"
     )
-
-
-def targets_in(values: Any) -> list[str]:
-    """What a config, or the words of a command, would have called by ``_target_``."""
-    if isinstance(values, Mapping):
-        own = [str(values["_target_"])] if "_target_" in values else []
-        return own + [name for one in values.values() for name in targets_in(one)]
-    if isinstance(values, list | tuple):
-        return [name for one in values for name in targets_in(one)]
-    return [values] if isinstance(values, str) and "_target_" in values else []
 
 
 def own_places(cfg: DictConfig) -> dict[str, Any]:

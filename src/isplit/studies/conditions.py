@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
-from typing import Any
 
 from isplit.importance import taken
 from isplit.importance.curve import Curve, PredictorCost
 from isplit.point import SplitPoint
+from isplit.report.findings import Findings
 from isplit.result import SplitResult
 from isplit.studies.collect import Run, correct_answers, facts
 from isplit.studies.scores import Agreement
@@ -58,7 +58,6 @@ class Condition:
 
     Attributes:
         name: for people, unique in an analysis.
-        slug: its folder.
         facts: what sets it apart: model, data, rate, seed ...
         points: all split points, from the input on.
         retrained: those that were trained, by position.
@@ -70,7 +69,6 @@ class Condition:
     """
 
     name: str
-    slug: str
     facts: Mapping[str, str | int | float]
     class_names: tuple[str, ...]
     baseline_accuracy: float
@@ -95,7 +93,6 @@ def condition_of(name: str, runs: Sequence[Run], seen: Seen) -> Condition:
     first = runs[0].result
     return Condition(
         name=name,
-        slug=slug(name),
         facts=facts(runs[0]),
         class_names=first.per_class.class_names,
         baseline_accuracy=first.accuracy.baseline,
@@ -110,14 +107,15 @@ def condition_of(name: str, runs: Sequence[Run], seen: Seen) -> Condition:
     )
 
 
-def with_own_slugs(judged: Iterable[tuple[Condition, Any]]) -> list[tuple[Condition, Any]]:
-    """The conditions, none of which has the folder of another."""
-    taken: dict[str, int] = {}
+def with_slugs(parts: Iterable[Findings]) -> list[Findings]:
+    """The parts, each with a folder of its own, named as it is."""
+    slugs: list[str] = []
     named = []
-    for condition, other in judged:
-        count = taken[condition.slug] = taken.get(condition.slug, 0) + 1
-        own = condition.slug if count == 1 else f"{condition.slug}-{count}"
-        named.append((replace(condition, slug=own), other))
+    for part in parts:
+        own = slug(part.name)
+        slugs.append(own)
+        count = slugs.count(own)
+        named.append(replace(part, slug=own if count == 1 else f"{own}-{count}"))
     return named
 
 

@@ -55,7 +55,6 @@ def condition(
     baseline_f1 = tuple(np.clip(rng.normal(0.85, 0.1, classes), 0.05, 0.99).tolist())
     made = Condition(
         name=name,
-        slug=f"condition-{seed}",
         facts={"model": "vgg16", "data": "letters", "compression rate": 0.9, "seed": seed},
         class_names=names,
         baseline_accuracy=0.914,

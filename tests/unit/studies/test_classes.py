@@ -1,15 +1,17 @@
 """Which classes lean to which split point, and what two splits on two subsets say."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from made_conditions import points_of
+from made_conditions import trained as result_of
 
 from isplit.importance.curve import Curve
+from isplit.studies.classes.outcome import Difference, difference, measured, shift, verdict
 from isplit.studies.classes.proposal import Subset, propose
-from isplit.studies.classes.splits import Difference, Trained, compare, difference, shift
-from isplit.studies.classes.verdict import proposed, verdict
+from isplit.studies.run_folder import Run
 
 LABELS = ["p0", "p1", "p2", "p3", "p4", "p5"]
 
@@ -35,7 +37,8 @@ def test_classes_are_grouped_by_their_highest_peak_and_the_clearest_are_chosen()
         curve(a=early(2), b=early(4), c=early(3), d=late(5), e=late(2)), classes_per_subset=2
     )
     assert made.splits == (1, 3)
-    assert made.groups() == {1: ("a", "b", "c"), 3: ("d", "e")}
+    assert made.peaks == {"a": 1, "b": 1, "c": 1, "d": 3, "e": 3}
+    assert made.told(LABELS) == "CUI of 5 classes peaks: 3 at p1, 2 at p3."
     assert made.subsets == (
         Subset(("b", "c"), leans_to=1, at_home=2, prefers=1),
         Subset(("d", "e"), leans_to=3, at_home=2, prefers=3),
@@ -70,7 +73,7 @@ def test_where_all_peak_at_one_point_the_classes_are_halved_by_how_much_they_pre
     assert [subset.classes for subset in made.subsets] == [("d", "e"), ("a", "b")]
     assert [subset.at_home for subset in made.subsets] == [2, 0]
     assert [subset.prefers for subset in made.subsets] == [1, 1]
-    assert "Both subsets prefer p1; they differ only in how much." in proposed(made, LABELS)
+    assert "Both subsets prefer p1; they differ only in how much." in made.told(LABELS)
 
 
 def test_points_can_be_named_and_need_not_be_peaks():
@@ -112,12 +115,11 @@ def test_the_error_of_one_training_is_mcnemars(seed):
     p, q = np.mean(one), np.mean(other)
     assert made.binomial_error == pytest.approx(math.sqrt((p * (1 - p) + q * (1 - q)) / 200))
     assert made.error < made.binomial_error
-    assert made.trainings == 1
 
 
 def test_equal_answers_have_no_difference_and_no_error():
     made = difference([[True, False]], [[True, False]])
-    assert (made.value, made.error, made.is_beyond_error) == (0, 0, False)
+    assert (made.value, made.error, made.beyond_error) == (0, 0, False)
 
 
 def test_trainings_that_contradict_each_other_widen_the_error():
@@ -126,7 +128,6 @@ def test_trainings_that_contradict_each_other_widen_the_error():
     made = difference([right, wrong], [wrong, right])
     assert made.value == 0
     assert made.error == pytest.approx(math.sqrt(2) / math.sqrt(2))
-    assert made.trainings == 2
 
 
 def test_repeated_trainings_that_agree_cost_nothing():
@@ -134,36 +135,42 @@ def test_repeated_trainings_that_agree_cost_nothing():
     assert difference([one] * 3, [other] * 3).error == difference([one], [other]).error
 
 
-def trained(correct, own_curve=(0, 5, 0, 4, 0, 0), f1=(0.5, 0.25)):
-    right = [True] * correct + [False] * (100 - correct)
-    return Trained(tuple(right), 0.75, own_curve, ("a", "b"), (0.9, 0.8), f1)
+def run(correct):
+    """A run that answers so many of 100 test images rightly."""
+    right = tuple(n < correct for n in range(100))
+    return Run(Path("job"), result_of(points_of([4])[0], correct / 100), {}, curve(), right)
 
 
-def made_subset(leans_to, prefers):
-    return Subset(("a", "b"), leans_to, 2, prefers)
-
-
-def retrained(subset, first, second, **keys):
-    return compare(subset, (1, 3), ([trained(first, **keys)], [trained(second, f1=(0.7, 0.75))]))
+def tried(number, prefers, *correct):
+    """The row of a subset whose runs at p1 and at p3 answered so many images rightly."""
+    about = {"subset": number, "classes": ["a", "b"], "prefers": prefers}
+    first, second = ([run(each)] for each in correct)
+    return about | measured(prefers == "p3", first, second)
 
 
 def test_a_comparison_counts_from_the_preferred_point():
-    made = retrained(made_subset(1, 1), 80, 60)
-    assert made.accuracies == (0.8, 0.6)
-    assert made.preferred.value == pytest.approx(0.2)
-    assert made.second.value == pytest.approx(-0.2)
-    assert made.preferred.error == made.second.error == pytest.approx(math.sqrt(0.16) / 10)
-    assert made.preferred.is_beyond_error
-    assert (made.own_prefers, made.test_images, made.baseline) == (1, 100, 0.75)
-    assert made.f1 == {"a": (0.9, 0.5, 0.7), "b": (0.8, 0.25, 0.75)}
-    assert retrained(made_subset(1, 1), 80, 60, own_curve=None).own_prefers is None
+    row = tried(1, "p1", 80, 60)
+    assert (row["accuracy_first"], row["accuracy_second"]) == (0.8, 0.6)
+    assert row["preferred_minus_other"] == pytest.approx(0.2)
+    assert row["error"] == pytest.approx(math.sqrt(0.16) / 10)
+    assert row["beyond_error"]
+    assert (row["test_images"], row["unsplit"], row["trainings"]) == (100, 0.9, 1)
+    assert tried(1, "p3", 80, 60)["preferred_minus_other"] == pytest.approx(-0.2)
+
+
+def test_repeated_trainings_are_averaged():
+    row = measured(False, [run(80), run(70)], [run(60), run(60)])
+    assert row["trainings"] == 2
+    assert (row["accuracy_first"], row["accuracy_second"]) == pytest.approx((0.75, 0.6))
+    assert row["preferred_minus_other"] == pytest.approx(0.15)
 
 
 def test_the_shift_is_the_second_subset_s_gain_beyond_the_first_s():
-    pair = (retrained(made_subset(1, 1), 80, 60), retrained(made_subset(3, 3), 60, 70))
-    moved = shift(pair)
+    rows = [tried(1, "p1", 80, 60), tried(2, "p3", 60, 70)]
+    moved = shift(rows)
     assert moved.value == pytest.approx(0.3)
-    assert moved.error == pytest.approx(math.hypot(pair[0].second.error, pair[1].second.error))
+    for error in ("error", "binomial_error"):
+        assert getattr(moved, error) == pytest.approx(math.hypot(*(row[error] for row in rows)))
 
 
 @pytest.mark.parametrize(
@@ -198,21 +205,18 @@ def test_the_shift_is_the_second_subset_s_gain_beyond_the_first_s():
     ],
 )
 def test_the_verdict_follows_from_the_numbers(first, second, words):
-    pair = (retrained(made_subset(1, 1), *first), retrained(made_subset(3, 3), *second))
-    said = verdict(pair, LABELS)
+    said = verdict([tried(1, "p1", *first), tried(2, "p3", *second)])
     assert [word for word in words if word not in said] == []
 
 
 def test_where_nothing_was_learned_nothing_is_compared():
     """Of two classes and 100 images, 0.6 is two standard errors above chance, 0.61 more."""
-    taught = retrained(made_subset(3, 3), 40, 61)
-    idle = retrained(made_subset(1, 1), 60, 50)
-    assert (taught.is_at_chance, idle.is_at_chance) == (False, True)
-    said = verdict((idle, taught), LABELS)
+    said = verdict([tried(1, "p1", 60, 50), tried(2, "p3", 40, 61)])
     assert "Subset 1 (2 classes): CUI prefers p1, but both splits are at chance" in said
+    assert "Subset 2 (2 classes): CUI prefers p3, which did better by 21.0" in said
     assert "Between the subsets" not in said
 
 
 def test_twice_the_error_is_not_beyond_it():
-    assert not Difference(0.2, 0.1, 0.1, 1).is_beyond_error
-    assert Difference(-0.21, 0.1, 0.1, 1).is_beyond_error
+    assert not Difference(0.2, 0.1, 0.1).beyond_error
+    assert Difference(-0.21, 0.1, 0.1).beyond_error

@@ -18,7 +18,7 @@ from isplit.studies.agreement.figures.leaderboard import leaderboard_figure
 from isplit.studies.agreement.leaderboard import leaderboard
 from isplit.studies.answer import answer
 from isplit.studies.collect import Collection, Run, by_condition
-from isplit.studies.conditions import Condition, condition_of, with_own_slugs
+from isplit.studies.conditions import Condition, condition_of, slug, with_slugs
 from isplit.studies.seen import Look, Pictures
 
 log = logging.getLogger(__name__)
@@ -28,8 +28,8 @@ TITLE = "Where to split: what was predicted and what was measured"
 
 def agreement_study(found: Collection, look: Look, options: Mapping[str, Any]) -> Findings:
     """Curves, agreement and verdict of every condition; a leaderboard where there are several."""
-    judged = with_own_slugs(judged_conditions(by_condition(found.runs), look))
-    parts = [condition_findings(condition, pictures) for condition, pictures in judged]
+    judged = list(judged_conditions(by_condition(found.runs), look))
+    parts = with_slugs([condition_findings(condition, pictures) for condition, pictures in judged])
     if len(parts) == 1:
         return replace(parts[0], left_out=(*found.left_out, *parts[0].left_out), slug="")
     return together([condition for condition, _ in judged], parts, found.left_out)
@@ -64,7 +64,7 @@ def condition_findings(condition: Condition, pictures: Pictures | None = None) -
     files: dict[str, Any] = {"curve.csv": points.curve_rows(condition)}
     return Findings(
         name=condition.name,
-        slug=condition.slug,
+        slug=slug(condition.name),
         answer=answer(best.results[0], best.accuracy),
         verdict=" ".join([why(condition, best), *([found.verdict] if found else [])]),
         facts=_facts(condition),

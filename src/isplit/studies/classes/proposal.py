@@ -1,7 +1,4 @@
-"""Do some classes want another split point: I-SPLIT section IV-B, Fig. 8.
-
-Where the curve of each class peaks, and two subsets of classes that lean to two different points.
-"""
+"""Two subsets of classes that lean to two split points: I-SPLIT section IV-B, Fig. 8."""
 
 import math
 from collections import Counter
@@ -9,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from isplit.importance import select
 from isplit.importance.curve import Curve
 
 FEWEST_CLASSES = 2  # that can be told apart
@@ -49,13 +45,19 @@ class Proposal:
     preference: Mapping[str, float]
     subsets: tuple[Subset, Subset]
 
-    def groups(self) -> dict[int, tuple[str, ...]]:
-        """The classes by the position of their peak, the largest group first."""
+    def told(self, labels: Sequence[str]) -> str:
+        """Where the classes peak, the largest group first, and what the two subsets are, in words.
+
+        Args:
+            labels: of all split points.
+        """
         count = Counter(self.peaks.values())
-        return {
-            position: tuple(name for name, peak in self.peaks.items() if peak == position)
-            for position in sorted(count, key=lambda p: (-count[p], -p))
-        }
+        groups = sorted(count, key=lambda position: (-count[position], -position))
+        at = ", ".join(f"{count[position]} at {labels[position]}" for position in groups)
+        said = f"CUI of {len(self.peaks)} classes peaks: {at}."
+        one, other = (subset.prefers for subset in self.subsets)
+        alike = f" Both subsets prefer {labels[one]}; they differ only in how much."
+        return said + (alike if one == other else "")
 
 
 def propose(
@@ -71,7 +73,7 @@ def propose(
     Args:
         curve: with values per class.
         among: positions that may be peaks, as the paper looks at two points of one block; ``None``:
-            the interior local maxima of each class.
+            the interior local maxima of each class, and of one that has none, all interior points.
 
     Raises:
         ValueError: fewer than four classes, or fewer than two points that could be peaks.
@@ -80,12 +82,12 @@ def propose(
         raise ValueError(
             f"{len(curve.per_class)} classes have a curve: two subsets take {2 * FEWEST_CLASSES}"
         )
-    candidates = {name: _candidates(curve, name, among) for name in curve.per_class}
-    peaks = {
-        name: max((values[p], p) for p in candidates[name])[1]
-        for name, values in curve.per_class.items()
-    }
-    first, second = splits = _commonest(curve, peaks, set().union(*candidates.values()))
+    peaks, candidates = {}, set()
+    for name, values in curve.per_class.items():
+        own = among or replace(curve, values=values).peaks() or range(1, len(values) - 1)
+        peaks[name] = max(own, key=lambda p: (values[p], p))
+        candidates |= set(own)
+    first, second = splits = _commonest(curve, peaks, candidates)
     preference = {n: _log_ratio(v[second], v[first], max(v)) for n, v in curve.per_class.items()}
     by_preference = sorted(peaks, key=lambda name: preference[name])
     homes = {p: [name for name in by_preference if peaks[name] == p] for p in splits}
@@ -93,31 +95,15 @@ def propose(
     if size < FEWEST_CLASSES:
         homes, size = dict.fromkeys(splits, by_preference), len(peaks) // 2
     size = min(size, classes_per_subset or size)
-    leaning = {first: homes[first][:size], second: homes[second][-size:]}
-    subsets = [_subset(curve, names, peaks, splits, p) for p, names in leaning.items()]
-    return Proposal(splits, peaks, preference, (subsets[0], subsets[1]))
 
+    def subset(leans_to: int, chosen: Sequence[str]) -> Subset:
+        names = tuple(name for name in peaks if name in chosen)
+        means = {p: fmean(curve.per_class[name][p] for name in names) for p in splits}
+        at_home = sum(peaks[name] == leans_to for name in names)
+        return Subset(names, leans_to, at_home, prefers=max(splits, key=lambda p: means[p]))
 
-def positions(among: Sequence[str | int] | None, curve: Curve) -> list[int] | None:
-    """The split points that ``study.among`` names, from the input on.
-
-    Raises:
-        ValueError: one is no split point of the model, or there are fewer than two.
-    """
-    if among is None:
-        return None
-    chosen = [point.index for point in select(curve, among, key="study.among")]
-    if len(chosen) < 2:
-        raise ValueError(f"study.among={list(among)} must name at least two split points")
-    return chosen
-
-
-def _candidates(curve: Curve, name: str, among: Sequence[int] | None) -> Sequence[int]:
-    """Positions where the curve of one class may be highest: its own peaks, if it has any."""
-    if among is not None:
-        return among
-    own = replace(curve, values=curve.per_class[name])
-    return own.peaks() or range(1, len(own.values) - 1)
+    one, other = subset(first, homes[first][:size]), subset(second, homes[second][-size:])
+    return Proposal(splits, peaks, preference, (one, other))
 
 
 def _commonest(curve: Curve, peaks: Mapping[str, int], candidates: set[int]) -> tuple[int, int]:
@@ -126,7 +112,6 @@ def _commonest(curve: Curve, peaks: Mapping[str, int], candidates: set[int]) -> 
     Where all peak at one, the other is the candidate that comes closest on the whole: by the mean
     logarithm of each class's value there, as a share of its highest among the candidates.
     """
-    per_class = curve.per_class
     if len(candidates) < 2:
         raise ValueError(
             f"{len(candidates)} split points could be peaks of a class, two are needed"
@@ -134,7 +119,7 @@ def _commonest(curve: Curve, peaks: Mapping[str, int], candidates: set[int]) -> 
     count = Counter(peaks.values())
 
     def closeness(position: int) -> float:
-        pairs = ((values[position], values[peaks[n]]) for n, values in per_class.items())
+        pairs = ((values[position], values[peaks[n]]) for n, values in curve.per_class.items())
         return fmean(_log_ratio(value, highest, highest) for value, highest in pairs)
 
     order = sorted(candidates, key=lambda p: (-count[p], -closeness(p), -p))
@@ -146,16 +131,3 @@ def _log_ratio(value: float, other: float, highest: float) -> float:
     """log10 of value over other, neither taken for less than a millionth of the highest."""
     least = LEAST_SHARE * highest or 1.0
     return math.log10(max(value, least) / max(other, least))
-
-
-def _subset(
-    curve: Curve,
-    chosen: Sequence[str],
-    peaks: Mapping[str, int],
-    splits: tuple[int, int],
-    leans_to: int,
-) -> Subset:
-    names = tuple(name for name in peaks if name in chosen)
-    means = {p: fmean(curve.per_class[name][p] for name in names) for p in splits}
-    at_home = sum(peaks[name] == leans_to for name in names)
-    return Subset(names, leans_to, at_home, max(splits, key=lambda p: means[p]))

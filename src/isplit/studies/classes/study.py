@@ -5,30 +5,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from isplit.report.findings import Drawing, Findings
-from isplit.studies.classes.files import classes_json, classes_rows, f1_rows
-from isplit.studies.classes.proposal import Subset, positions, propose
-from isplit.studies.classes.splits import compare
-from isplit.studies.classes.subsets import answers_of, is_part_of, sweep_of, trainings
-from isplit.studies.classes.tables import f1_table, subsets_table
-from isplit.studies.classes.verdict import ClassFinding
-from isplit.studies.collect import Collection, Run, by_condition
-from isplit.studies.conditions import Condition, condition_of, with_own_slugs
-from isplit.studies.figures.classes import classes_figure
-from isplit.studies.figures.f1 import f1_figure
+from isplit.importance import select
+from isplit.importance.curve import Curve
+from isplit.report.findings import Findings
+from isplit.report.table import Column, Table
+from isplit.studies.classes.findings import F1, SUBSETS, TEXTS, findings_of
+from isplit.studies.classes.outcome import measured
+from isplit.studies.classes.proposal import Proposal, propose
+from isplit.studies.classes.trainings import is_part_of, sweep_of, trainings
+from isplit.studies.collect import Collection, by_condition
+from isplit.studies.conditions import condition_of, with_slugs
+from isplit.studies.run_folder import Run
 from isplit.studies.seen import Look, Seen
 
 log = logging.getLogger(__name__)
-
-TITLE = "Do some classes want another split point?"
-CAPTIONS = {
-    "cl": "The CUI of each class by itself (I-SPLIT Fig. 8), its highest peak marked.",
-    "f1": "F1 of each class before and after the split (I-SPLIT Fig. 5), in the whole net or the "
-    "subset's own.",
-}
-
-Done = dict[tuple[Subset, int], list[Run]]
-"""The trainings of each subset at each of the two points, in the order of their repeats."""
 
 
 def classes_study(found: Collection, look: Look, options: Mapping[str, Any]) -> Findings:
@@ -40,92 +30,80 @@ def classes_study(found: Collection, look: Look, options: Mapping[str, Any]) -> 
     Raises:
         ValueError: no condition can be studied.
     """
-    findings, left_out = [], list(found.left_out)
-    for name, runs in _of_all_classes(found.runs).items():
+    conditions = by_condition(found.runs)
+    examples = [same[0] for same in conditions.values()]
+    parts, left_out = [], list(found.left_out)
+    for name, runs in conditions.items():
+        if any(is_part_of(runs[0], whole) for whole in examples):
+            continue
         log.info("%s: %d runs", name, len(runs))
         try:
-            findings.append(_studied(name, runs, found.runs, look(runs[0]), options))
+            parts.append(_studied(name, runs, found.runs, look(runs[0]), options))
         except ValueError as error:
             left_out.append(f"{name}: {error}")
-    if not findings:
+    if not parts:
         raise ValueError("no condition to study:\n  " + "\n  ".join(left_out))
-    slugs = [c.slug for c, _ in with_own_slugs((f.condition, None) for f in findings)]
-    parts = [replace(_shown(f), slug=slug) for f, slug in zip(findings, slugs, strict=True)]
-    about = [classes_json(finding) for finding in findings]
-    files = {
-        "classes.csv": classes_rows(findings),
-        "classes.json": {"conditions": about, "left_out": left_out},
-        "f1.csv": f1_rows(findings),
-    }
+    files: dict[str, Any] = {}
+    for number, (name, columns) in enumerate({"classes.csv": SUBSETS, "f1.csv": F1}.items()):
+        rows = [{"condition": p.name, **row} for p in parts for row in p.tables[number].rows]
+        files[name] = Table(name, (Column("condition"), *columns), rows)
+    about = [part.files["classes.json"] for part in parts]
+    files["classes.json"] = {"conditions": about, "left_out": left_out}
+    parts = with_slugs([replace(part, files={}) for part in parts])
     if len(parts) == 1:
         return replace(parts[0], files=files, left_out=[*left_out, *parts[0].left_out])
-    return Findings(TITLE, f"{TITLE} {len(parts)} conditions.", files=files, parts=parts)
-
-
-def _of_all_classes(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """The conditions that are not a subset's."""
-    conditions = by_condition(runs)
-    examples = [same[0] for same in conditions.values()]
-    return {
-        name: same
-        for name, same in conditions.items()
-        if not any(is_part_of(same[0], whole) for whole in examples)
-    }
+    title = TEXTS["title"]
+    return Findings(
+        title, f"{title} {len(parts)} conditions.", files=files, left_out=left_out, parts=parts
+    )
 
 
 def _studied(
-    name: str,
-    runs: Sequence[Run],
-    everything: Sequence[Run],
-    seen: Seen,
-    options: Mapping[str, Any],
-) -> ClassFinding:
+    name: str, runs: Sequence[Run], known: Sequence[Run], seen: Seen, options: Mapping[str, Any]
+) -> Findings:
     """One condition: curve, proposal, and what was trained or remains to be."""
     if "cui" not in seen.curves:
         raise ValueError("; ".join(seen.left_out))
-    condition = condition_of(name, runs, replace(seen, left_out=()))
-    repeats = options["repeats"]
-    among = positions(options["among"], seen.curves["cui"])
-    proposal = propose(seen.curves["cui"], among, options["classes_per_subset"])
-    done = {
-        (subset, position): trainings(runs[0], subset, position, everything, repeats)
+    cui, repeats, left_out = seen.curves["cui"], options["repeats"], list(seen.left_out)
+    proposal = propose(cui, _positions(options["among"], cui), options["classes_per_subset"])
+    made = [
+        [trainings(runs[0], subset, position, known, repeats) for position in proposal.splits]
         for subset in proposal.subsets
-        for position in proposal.splits
-    }
-    todo = sum(repeats - len(made) for made in done.values())
+    ]
+    nets, rows = [condition_of(name, runs, seen)], _proposed(cui, proposal)
+    todo = sum(repeats - len(same) for both in made for same in both)
     if todo:
         command, why_none = sweep_of(runs[0], proposal, repeats)
-        missing = f"{todo} of {len(done) * repeats} trainings of the subsets"
-        left = (*seen.left_out, *why_none, missing)
-        return ClassFinding(condition, proposal, command=command, left_out=left)
-    answers = {key: [answers_of(run) for run in made] for key, made in done.items()}
-    one, other = (
-        compare(subset, proposal.splits, [answers[subset, p] for p in proposal.splits])
-        for subset in proposal.subsets
-    )
-    nets = tuple(_net_of(f"{name}, subset {n + 1}", done, proposal.subsets[n]) for n in (0, 1))
-    return ClassFinding(condition, proposal, (one, other), nets, left_out=tuple(seen.left_out))
+        left_out += [*why_none, f"{todo} of {4 * repeats} trainings of the subsets"]
+        return findings_of(nets, proposal, rows, command, left_out)
+    for row, (first, second) in zip(rows, made, strict=True):
+        own = first[0].curve
+        if own.kind == "cui":
+            higher = max(proposal.splits, key=lambda position: own.values[position])
+            row["own_curve_prefers"] = own.points[higher].label
+        row |= measured(row["prefers"] == row["second_split"], first, second)
+        of_subset = f"{name}, subset {row['subset']}"
+        nets.append(condition_of(of_subset, [*first, *second], Seen({own.kind: own})))
+    return findings_of(nets, proposal, rows, "", left_out)
 
 
-def _net_of(name: str, done: Done, subset: Subset) -> Condition:
-    """The condition of a subset's own net."""
-    runs = [run for (own, _), made in done.items() if own == subset for run in made]
-    return condition_of(name, runs, Seen({runs[0].curve.kind: runs[0].curve}))
+def _positions(among: Sequence[str | int] | None, curve: Curve) -> list[int] | None:
+    """The split points that ``study.among`` names, from the input on."""
+    if among is None:
+        return None
+    chosen = [point.index for point in select(curve, among, key="study.among")]
+    if len(chosen) < 2:
+        raise ValueError(f"study.among={list(among)} must name at least two split points")
+    return chosen
 
 
-def _shown(finding: ClassFinding) -> Findings:
-    """One condition as tables and figures, its verdict as the answer."""
-    figures = {"classes": classes_figure(finding.condition)}
-    for number, net in enumerate((finding.condition, *finding.subset_conditions)):
-        figures[f"f1_subset_{number}" if number else "f1"] = f1_figure(net)
-    return Findings(
-        name=finding.condition.name,
-        answer=f"{TITLE} {finding.short}",
-        verdict=finding.verdict,
-        command=finding.command,
-        facts=finding.condition.facts,
-        tables=[subsets_table(finding), *([f1_table(finding)] if finding.retrainings else [])],
-        figures=[Drawing(n, CAPTIONS[n[:2]], figure) for n, figure in figures.items() if figure],
-        numbers=finding.numbers,
-        left_out=finding.left_out,
-    )
+def _proposed(cui: Curve, proposal: Proposal) -> list[dict[str, Any]]:
+    """A row for each subset, of which nothing is trained."""
+    labels = [point.label for point in cui.points]
+    first, second = (labels[position] for position in proposal.splits)
+    return [
+        {"subset": number, "classes": list(subset.classes), "peak": labels[subset.leans_to]}
+        | {"at_peak": subset.at_home, "prefers": labels[subset.prefers]}
+        | {"first_split": first, "second_split": second}
+        for number, subset in enumerate(proposal.subsets, 1)
+    ]

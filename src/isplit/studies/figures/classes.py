@@ -1,86 +1,111 @@
-"""The curve of each class: I-SPLIT Fig. 8, for any number of classes."""
+"""What single classes want and lose: the curve of each (I-SPLIT Fig. 8), and its F1 (Fig. 5)."""
 
-from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-from isplit.importance.curve import Curve
-from isplit.report.canvas import legend_below, log_scale, mark, over_points, shortened
-from isplit.studies.conditions import Condition, peak_of_each_class
-from isplit.studies.figures.curve import without_zeros
+from isplit.report.canvas import (
+    ACCENT,
+    DARK,
+    PALE,
+    legend_below,
+    log_scale,
+    mark,
+    over_points,
+    plain,
+    shortened,
+)
+from isplit.studies.conditions import Condition, peak_of_each_class, shown_split, split_f1
 
-LINES_AT_MOST = 5  # more classes: a heat map
-NAMED_ROWS = 60
-MARKERS = "os^Dv"
+NAMED_ROWS = 60  # of the heat map
 LOWEST_SHARE = 1e-3  # of the maximum; what is lower is white
+NAMED_CLASSES = 40  # of F1, a row each; more stand side by side, where few are named
+NAMED_CHANGES = 3  # the largest
+NAME_BESIDE: dict[str, Any] = {
+    "xytext": (5, -9),
+    "textcoords": "offset points",
+    "fontsize": 7.5,
+    "bbox": {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8},
+    "zorder": 4,
+}
 
 
 def classes_figure(condition: Condition) -> Figure | None:
-    """The CUI of each class over the split points, its highest peak marked.
+    """The CUI of each class over the split points as a row of a heat map, its highest peak marked.
 
-    Few classes are lines, many the rows of a heat map, ordered by where they peak; there each row
-    is divided by its maximum. ``None`` without per-class values.
+    Rows are ordered by where they peak, each divided by its maximum. ``None`` without values per
+    class.
     """
     cui = condition.curves.get("cui")
     if cui is None or not cui.per_class:
         return None
     figure, axes = over_points(condition.points)
-    draw = _lines if len(cui.per_class) <= LINES_AT_MOST else _heat_map
-    draw(figure, axes, cui, peak_of_each_class(cui))
-    title = f"cui of each of {len(cui.per_class)} classes; marked: its highest peak"
+    peaks = peak_of_each_class(cui)
+    names = sorted(peaks, key=lambda name: peaks[name])  # of one place: in the data set's order
+    figure.set_figheight(min(9.0, max(4.4, 3.0 + 0.14 * len(names))))
+    values = np.array([cui.per_class[name] for name in names])
+    shares = values / np.maximum(values.max(axis=1, keepdims=True), np.finfo(float).tiny)
+    scale = LogNorm(LOWEST_SHARE, 1, clip=True)
+    picture = axes.imshow(shares, "Greys", scale, aspect="auto", interpolation="nearest")
+    label = "CUI / its maximum over the points (log scale)"
+    log_scale(figure.colorbar(picture, ax=axes, label=label, pad=0.01).ax)
+    few = len(names) <= NAMED_ROWS
+    look: dict[str, Any] = {"c": "white", "edgecolors": "black", "lw": 0.6}
+    axes.scatter([peaks[n] for n in names], range(len(names)), s=16 if few else 5, **look)
+    for row, name in enumerate(names):
+        mark(axes, peaks[name], row, f"{name}: highest peak at {cui.points[peaks[name]].label}")
+    axes.grid(visible=False)
+    shown = [shortened(name) for name in names] if few else []
+    axes.set_yticks(range(len(shown)), shown, fontsize=7.5)
+    axes.set_ylabel("classes, by the place of their highest peak")
+    title = f"cui of each of {len(names)} classes; marked: its highest peak"
     axes.set_title(title, loc="left")
     return figure
 
 
-def _lines(figure: Figure, axes: Axes, cui: Curve, peaks: Mapping[str, int]) -> None:
-    log_scale(axes)
-    shades = colormaps["cividis"](np.linspace(0, 0.85, len(peaks)))
-    for (name, peak), marker, shade in zip(peaks.items(), MARKERS, shades, strict=False):
-        values = without_zeros(cui.per_class[name])
-        axes.plot(values, marker=marker, markersize=4, color=shade, label=shortened(name))
-        axes.plot([peak], [values[peak]], marker=marker, markersize=10, color=shade, mec="white")
-        mark(axes, peak, values[peak], _says(cui, name, peak))
-    axes.set_ylabel("CUI (log scale, arbitrary unit)")
-    legend_below(figure, columns=4)
+def f1_figure(condition: Condition) -> Figure | None:
+    """F1 of each class, unsplit and split, sorted by F1 of the unsplit model.
 
-
-def _heat_map(figure: Figure, axes: Axes, cui: Curve, peaks: Mapping[str, int]) -> None:
-    order = list(peaks)
-    names = sorted(peaks, key=lambda name: (peaks[name], order.index(name)))
-    figure.set_figheight(min(9.0, 3.0 + 0.14 * len(names)))
-    shares, scale = _by_own_maximum(cui.per_class, names), LogNorm(LOWEST_SHARE, 1, clip=True)
-    picture = axes.imshow(shares, "Greys", scale, aspect="auto", interpolation="nearest")
-    label = "CUI / its maximum over the points (log scale)"
-    bar = figure.colorbar(picture, ax=axes, label=label, pad=0.01)
-    log_scale(bar.ax)
-    size = 16 if len(names) <= NAMED_ROWS else 5
-    at = [peaks[name] for name in names]
-    axes.scatter(at, range(len(names)), s=size, c="white", edgecolors="black", lw=0.6)
-    for row, name in enumerate(names):
-        mark(axes, peaks[name], row, _says(cui, name, peaks[name]))
-    _name_rows(axes, names)
-
-
-def _says(cui: Curve, name: str, peak: int) -> str:
-    return f"{name}: highest peak at {cui.points[peak].label}"
-
-
-def _by_own_maximum(
-    per_class: Mapping[str, Sequence[float]], names: Sequence[str]
-) -> NDArray[np.float64]:
-    values = np.array([per_class[name] for name in names])
-    return np.asarray(values / np.maximum(values.max(axis=1, keepdims=True), np.finfo(float).tiny))
-
-
-def _name_rows(axes: Axes, names: Sequence[str]) -> None:
-    axes.grid(visible=False)
-    if len(names) <= NAMED_ROWS:
-        axes.set_yticks(range(len(names)), [shortened(name) for name in names], fontsize=7.5)
+    Few classes have a row each; of many, side by side, those that change most are named. The split
+    is the one that ``split.layer=auto`` takes by the CUI, of those that were trained. ``None``
+    where nothing was trained.
+    """
+    if not condition.retrained:
+        return None
+    shown = shown_split(condition)
+    f1 = zip(condition.class_names, condition.baseline_f1, split_f1(shown), strict=True)
+    classes = sorted(f1, key=lambda one: -one[1])
+    names, before, after = zip(*classes, strict=True)
+    count, ranks = len(classes), range(1, len(classes) + 1)
+    few = count <= NAMED_CLASSES
+    size = (7.0, 2.0 + 0.22 * count) if few else (9.0, 4.8)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.add_subplot()
+    (axes.hlines if few else axes.vlines)(ranks, before, after, color=PALE, lw=1.5 if few else 0.8)
+    turn = -1 if few else 1  # a row each: F1 is across
+    looks: dict[str, dict[str, Any]] = {
+        "unsplit": {"color": DARK},
+        "split": {"marker": "D", "facecolor": "white", "edgecolor": ACCENT},
+    }
+    for values, (name, look) in zip((before, after), looks.items(), strict=True):
+        across, up = (ranks, values)[::turn]
+        axes.scatter(across, up, s=26 if few else 12, label=name, zorder=3, **look)
+    changes = sorted(ranks, key=lambda rank: -abs(after[rank - 1] - before[rank - 1]))
+    for rank, (name, unsplit, split) in zip(ranks, classes, strict=True):
+        x, y = (rank, split)[::turn]
+        mark(axes, x, y, f"{name}: F1 {unsplit:.3f} unsplit, {split:.3f} split")
+        if not few and rank in changes[:NAMED_CHANGES]:
+            axes.annotate(shortened(name), (x, y), **NAME_BESIDE)
+    said = ["classes, by F1 of the unsplit model", "F1 on the test images (0 to 1)"]
+    if few:
+        axes.set_yticks(ranks, [shortened(name) for name in names], fontsize=8.5)
+        axes.set(xlabel=said[1], ylim=(count + 0.6, 0.4))
     else:
-        axes.set_yticks([])
-    axes.set_ylabel("classes, by the place of their highest peak")
+        axes.set(xlabel=said[0], ylabel=said[1], xlim=(0, count + 1))
+    plain(axes, "both" if few else "y")
+    label = condition.points[shown.position].label
+    axes.set_title(f"F1 of {count} classes, unsplit and split at {label}", loc="left")
+    legend_below(figure)
+    return figure

@@ -1,19 +1,17 @@
 """The study of payloads as figures: rows of its files as lines, in panels."""
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from typing import Any
 
-import yaml
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from isplit.report.canvas import plain
 from isplit.report.findings import Drawing
+from isplit.studies import words_of
 from isplit.studies.payload.cells import Row
 
-_FILE = files("isplit.studies.payload").joinpath("words.yaml")
-TEXTS: dict[str, Any] = yaml.safe_load(_FILE.read_text("utf-8"))
+TEXTS = words_of("payload")
 COLUMNS, FORMS = 3, ("o-", "s-", "^-", "D-", "v-")
 
 

@@ -1,23 +1,20 @@
 """Figures of a condition, drawn without a display: a new one is a function, a line and words."""
 
 from collections.abc import Callable
-from importlib.resources import files
 from typing import Any
 
-import yaml
 from matplotlib.figure import Figure
 
 from isplit.report.findings import Drawing
+from isplit.studies import words_of
 from isplit.studies.agreement.figures.accuracy import accuracy_figure
 from isplit.studies.agreement.figures.gradients import gradients_figure
 from isplit.studies.agreement.figures.scatter import scatter_figure
 from isplit.studies.agreement.figures.tradeoff import tradeoff_figure
 from isplit.studies.conditions import Condition
-from isplit.studies.figures.classes import classes_figure
-from isplit.studies.figures.f1 import f1_figure
+from isplit.studies.figures.classes import classes_figure, f1_figure
 
-_FILE = files("isplit.studies.agreement").joinpath("words.yaml")
-TEXTS: dict[str, Any] = yaml.safe_load(_FILE.read_text("utf-8"))
+TEXTS = words_of("agreement")
 """``captions`` of figures, what each ``needs``, and ``words`` of the numbers."""
 
 FIGURES: dict[str, Callable[[Condition], Figure | None]] = {

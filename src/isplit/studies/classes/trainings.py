@@ -2,16 +2,15 @@
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from isplit.overrides import key_of, quoted
+from isplit.overrides import key_of, quoted, targets
 from isplit.studies.classes.proposal import Proposal, Subset
-from isplit.studies.classes.splits import Trained
-from isplit.studies.collect import Run, correct_answers, job_folder
+from isplit.studies.run_folder import Run, job_folder
 
 RECIPE = ("model", "bottleneck", "codec", "stage", "seed")  # with the data, what a training is
 PLACES = ("cache_dir", "root", "memory_gb", "num_workers", "download")  # of the data: not what
@@ -20,8 +19,9 @@ OVERRIDES = Path(".hydra", "overrides.yaml")  # what the user typed, as Hydra le
 
 def is_part_of(part: Run, whole: Run) -> bool:
     """Whether ``part`` is on some of the classes of ``whole``, in all else the same."""
-    fewer = set(class_names(part)) < set(class_names(whole))
-    return fewer and _recipe(part, class_names(part)) == _recipe(whole, class_names(part))
+    classes = class_names(part)
+    fewer = set(classes) < set(class_names(whole))
+    return fewer and _recipe(part, classes) == _recipe(whole, classes)
 
 
 def class_names(run: Run) -> tuple[str, ...]:
@@ -43,25 +43,6 @@ def trainings(
     return [made[repeat] for repeat in range(repeats) if repeat in made]
 
 
-def answers_of(run: Run) -> Trained:
-    """What the run answered on the test images.
-
-    Raises:
-        ValueError: it is not known.
-    """
-    correct, per_class = correct_answers(run), run.result.per_class
-    if correct is None:
-        raise ValueError(f"{run.folder} has no predictions.csv: without it nothing is paired")
-    return Trained(
-        correct=tuple(correct),
-        baseline=run.result.accuracy.baseline,
-        own_curve=run.curve.values if run.curve.kind == "cui" else None,
-        class_names=per_class.class_names,
-        baseline_f1=per_class.baseline_f1,
-        split_f1=per_class.split_f1,
-    )
-
-
 def sweep_of(whole: Run, proposal: Proposal, repeats: int) -> tuple[str, tuple[str, ...]]:
     """The one command that trains both splits on both subsets; or nothing, and why.
 
@@ -74,7 +55,7 @@ def sweep_of(whole: Run, proposal: Proposal, repeats: int) -> tuple[str, tuple[s
     if not path.is_file():
         return "", (f"no command: {path} is missing, so what made the job is not known",)
     words = yaml.safe_load(path.read_text(encoding="utf-8")) or []
-    unsafe = [str(word) for word in words if not _is_safe(word)] or _targets(whole.config)
+    unsafe = [str(word) for word in words if not _is_safe(word)] or [*targets(whole.config)]
     if unsafe:
         return "", (f"no command: {unsafe[0]} could run code, so write the sweep by hand",)
     chosen = [f"[{','.join(map(quoted, subset.classes))}]" for subset in proposal.subsets]
@@ -93,16 +74,6 @@ def _is_safe(word: Any) -> bool:
     if not isinstance(word, str) or word.startswith("-"):
         return False
     return "_target_" not in word and "${" not in word and not key_of(word).startswith("hydra")
-
-
-def _targets(config: Any, above: str = "") -> list[str]:
-    """Keys of the config that name code, as ``model.net._target_``."""
-    if isinstance(config, Mapping):
-        found = [f"{above}{key}" for key in config if key == "_target_"]
-        return found + [t for k, v in config.items() for t in _targets(v, f"{above}{k}.")]
-    if isinstance(config, list):
-        return [t for n, value in enumerate(config) for t in _targets(value, f"{above}{n}.")]
-    return []
 
 
 def _recipe(run: Run, classes: Sequence[str]) -> str:
