@@ -257,7 +257,7 @@ def test_repeats_are_counted(root, tried, undrawn):
     [
         (
             "study.among=[conv9,3]",
-            r"study\.among='conv9' is neither auto, best, peak, peaks, all, top:3 nor",
+            r"study\.among='conv9' is neither auto, best, peak, peaks, all, search, top:3 nor",
         ),
         ("study.among=[block3_pool,9]", r"study\.among=.* must name at least two split points"),
     ],
