@@ -195,7 +195,7 @@ def test_an_analysis_tells_its_curves_scores_and_report(tmp_path):
 def test_the_parts_of_findings_are_told_under_their_slugs(tmp_path):
     made = condition([0.7, 0.9, 0.8, 0.85], curves={"cui": [1, 4, 2, 3]})
     made = replace(made, agreement=agreement(made, draws=50))
-    both = [made, replace(made, name="other", slug="other")]
+    both = [replace(made, name="small"), replace(made, name="other")]
     found = together(both, [condition_findings(c) for c in both], [])
     with wandb_run("offline", tmp_path, {}) as told:
         log_findings(told, found)
