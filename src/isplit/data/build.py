@@ -84,7 +84,8 @@ def build_data(
     listing = limit_images(listing, images_per_class, seed)
     listing = carve_validation(listing, validation_fraction, seed)
     refuse_empty_classes(listing)
-    outputs = class_map and outputs_for(class_map, listing.class_names, listing.aliases)
+    names_of = listing.class_names, listing.aliases
+    outputs = outputs_for(class_map, *names_of) if class_map else None
     names = sorted({image.name for split in SPLITS for image in listing.splits[split]})
     memory_bytes = memory_gb * _BYTES_PER_GB
     decoded = decoded_images(
@@ -107,7 +108,7 @@ def build_data(
         preparation,
         skipped=skipped,
         num_workers=num_workers,
-        outputs=outputs or None,
+        outputs=outputs,
     )
 
 

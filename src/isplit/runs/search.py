@@ -65,13 +65,14 @@ class Search:
     def findings(self, results: Sequence[SplitResult], found: Findings) -> Findings:
         """The findings of the job and, for each point, what is expected of it."""
         within = {point.index for point in self.candidates}
+        expected = self.expected(results)
         rows = [
             asdict(of)
             | {"index": point.index, "label": point.label, "within_limits": point.index in within}
             | {"known": "predicted" if of.measured is None else "measured"}
-            for point, of in zip(self.curve.points, self.expected(results), strict=True)
+            for point, of in zip(self.curve.points, expected, strict=True)
         ]
-        known = [of for of in self.expected(results) if of.measured is not None]
+        known = [of for of in expected if of.measured is not None]
         odd = [of for of in known if not of.low <= (of.measured or 0.0) <= of.high]
         doubt = DOUBT.format(len(odd), len(known)) if odd else ""
         table = Table("every split point", COLUMNS, rows, NOTE + doubt, on_screen=True)
