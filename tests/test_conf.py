@@ -1,5 +1,6 @@
 """The keys of conf/: every option composes, every key says what it takes, no other is let in."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -487,6 +488,22 @@ def test_a_refusal_imports_nothing_heavy(tmp_path):
     assert ran.stdout == "1 []\n"
     assert ran.stderr.startswith("error: seed=-1 is no whole number")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "about"),
+    [(["train", "data=notmnist"], "vgg16 on notmnist"), (["analyze"], "study of agreement")],
+)
+def test_a_command_says_what_it_is_about_before_torch_is_imported(tmp_path, words, about):
+    (tmp_path / "torch.py").write_text("raise SystemExit('torch is imported')")
+    ran = subprocess.run(
+        [sys.executable, "-m", "isplit", *words],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    assert ran.stderr == f"{about}\ntorch is imported\n"
 
 
 @pytest.mark.parametrize("words", [[], ["trian"], ["--help"]])

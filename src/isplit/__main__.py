@@ -9,6 +9,7 @@ isplit serve EXPORT               the server's half of these files
 train --help and analyze --help list every key; export --help and serve --help their options.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from hydra._internal.utils import _run_hydra, get_args_parser
 from omegaconf import DictConfig
 
 from isplit.keys import checked, composed, conf_folder, help_of, single
+from isplit.report.text import printable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,13 +74,24 @@ def _hydra(job: str, words: list[str]) -> int:
             print(help_of(job, cfg))
             return 0
         if cfg is not None and not (several or given.cfg):
-            checked(cfg)
+            _begin(job, checked(cfg))
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     task = {"train": train, "analyze": analyze}[job]
     _run_hydra(given, parser, task, given.config_path, job)
     return 0
+
+
+def _begin(job: str, cfg: DictConfig) -> None:
+    """Say what the command is about while torch, which takes seconds, is still to be imported."""
+    if any(os.environ.get(rank, "0") != "0" for rank in ("RANK", "LOCAL_RANK", "SLURM_PROCID")):
+        return  # one of the processes of a job says it for all
+    if job == "train":
+        about = f"{cfg.model.get('arch') or cfg.model.name} on {cfg.data.name}"
+    else:
+        about = f"study of {cfg.study.name}"
+    print(printable(about), file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def train(cfg: DictConfig) -> list[SplitResult]:
 def _train(cfg: DictConfig, team: Team) -> list[SplitResult]:
     """As one of the processes that run the job; mostly the only one."""
     folder = Path(cfg.paths.output)
-    log.info("%s on %s, results in %s", config.architecture(cfg), cfg.data.name, folder)
+    log.info("results in %s", folder)
     with _sole_job_in(folder), config.loggers(cfg, folder) as loggers:
         write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
         bench = workbench(cfg, loggers, team)
