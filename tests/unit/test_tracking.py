@@ -37,6 +37,8 @@ from isplit.tracking import (
     wandb_mode,
     wandb_run,
 )
+from isplit.tracking import progress as tracking_progress
+from isplit.tracking.progress import Estimate
 
 OF_AGENTS = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_RESUME")
 ROWS = [{"layer": "block1", "rank": 1, "accuracy": 0.9}, {"layer": "block2", "rank": 2}]
@@ -360,11 +362,27 @@ def test_the_environments_wish_to_resume_stands(tmp_path, another_environment):
 
 
 def test_progress_is_lines_where_there_is_no_terminal():
-    assert [type(c) for c in progress_callbacks("auto")] == [EpochLines]
+    assert [type(c) for c in progress_callbacks("auto")] == [EpochLines, Estimate]
 
 
 def test_a_bar_says_the_stage_and_counts_from_one():
-    (bar,) = progress_callbacks("bar")
+    bar, _ = progress_callbacks("bar")
     module = SimpleNamespace(name="finetune")
     bar._trainer = SimpleNamespace(lightning_module=module, max_epochs=6)
     assert bar._get_train_description(0) == "finetune: epoch 1/6"
+
+
+@pytest.mark.parametrize(
+    ("step_s", "said"), [(30, ["fit: about 14 minutes of training ahead"]), (2, [])]
+)
+def test_a_long_stage_says_how_long_after_its_first_steps(step_s, said, monkeypatch, caplog):
+    """Of 39 steps 28 are ahead after the eleventh; what takes less than a minute is not said."""
+    now = [0]
+    monkeypatch.setattr(tracking_progress, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    trainer = SimpleNamespace(estimated_stepping_batches=39, global_step=0)
+    estimate = Estimate()
+    with caplog.at_level("INFO"):
+        for trainer.global_step in range(1, 40):
+            now[0] += step_s
+            estimate.on_train_batch_end(trainer, SimpleNamespace(name="fit"))
+    assert caplog.messages == said

@@ -9,6 +9,7 @@
 
 import copy
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -68,9 +69,10 @@ def _train(cfg: DictConfig, team: Team) -> list[SplitResult]:
         searching = cfg.split.layer == SEARCH
         search = Search(curve, chosen, base.stored, cfg.split.get("budget", 3))
         count = min(search.budget, len(chosen)) if searching else len(chosen)
-        several = searching or count > 1
+        several, begin_s = searching or count > 1, time.monotonic()
         for point in search.points(results) if searching else chosen:
-            log.info("split at %s (%d of %d)", point.label, len(results) + 1, count)
+            ahead = _minutes_ahead(time.monotonic() - begin_s, len(results), count)
+            log.info("split at %s (%d of %d)%s", point.label, len(results) + 1, count, ahead)
             place = folder / _place(point) if several else folder
             results.append(_split(cfg, bench, base, curve, point, place))
             prefix = f"{point.label}/" if several else ""
@@ -85,6 +87,12 @@ def _train(cfg: DictConfig, team: Team) -> list[SplitResult]:
         write_text(folder / "results.txt", say(found))
         bench.store.finish_job({"output": str(folder), "splits": [r.split.layer for r in results]})
     return results
+
+
+def _minutes_ahead(seconds: float, done: int, count: int) -> str:
+    """How long the points that are left take if they take as long as those that are done."""
+    minutes = seconds / 60 * (count - done) / max(1, done)
+    return f", about {minutes:.0f} minutes ahead" if minutes > 1 else ""
 
 
 def _place(point: SplitPoint) -> str:

@@ -2,6 +2,8 @@
 
 import logging
 import sys
+import time
+from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback, RichProgressBar
@@ -18,8 +20,8 @@ def progress_callbacks(progress: str) -> list[Callback]:
     if progress == "auto":
         progress = "bar" if sys.stderr.isatty() and sys.stdout.isatty() else "lines"
     kinds: dict[str, list[type[Callback]]] = {
-        "bar": [StageBar],
-        "lines": [EpochLines],
+        "bar": [StageBar, Estimate],
+        "lines": [EpochLines, Estimate],
         "none": [],
     }
     return [kind() for kind in kinds[progress]]
@@ -32,6 +34,27 @@ class StageBar(RichProgressBar):
         module = self.trainer.lightning_module
         stage = getattr(module, "name", "training")
         return f"{stage}: epoch {current_epoch + 1}/{self.trainer.max_epochs}"
+
+
+class Estimate(Callback):
+    """One line for a stage that takes minutes: how many, by its first steps."""
+
+    STEPS = 10  # looked at, after the first, which is slower
+
+    def __init__(self) -> None:
+        self.steps, self.begin_s = 0, 0.0
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
+        """Count the steps of this process, and say it after the last one that is looked at."""
+        self.steps += 1
+        if self.steps == 1:
+            self.begin_s = time.monotonic()
+        if self.steps == 1 + self.STEPS:
+            step_s = (time.monotonic() - self.begin_s) / self.STEPS
+            ahead = int(trainer.estimated_stepping_batches) - trainer.global_step
+            if (minutes := step_s * ahead / 60) > 1:
+                stage = getattr(pl_module, "name", "training")
+                log.info("%s: about %.0f minutes of training ahead", stage, minutes)
 
 
 class EpochLines(Callback):
