@@ -2,17 +2,16 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import wandb
 from lightning.pytorch.loggers import Logger, WandbLogger
-from wandb.plot import line, scatter
-from wandb.plot.custom_chart import CustomChart
 
 from isplit.report.findings import Findings, Value
 from isplit.report.table import Table
 from isplit.tracking.run import unbothered
 
-CHARTS: dict[str, Callable[..., CustomChart]] = {"line": line, "scatter": scatter}
+if TYPE_CHECKING:
+    import wandb
 
 
 def log_findings(
@@ -24,9 +23,12 @@ def log_findings(
     """
     log_summary(loggers, {prefix + name: value for name, value in found.numbers.items()})
     for run in _runs(loggers):
+        from wandb import plot
+
+        kinds: dict[str, Callable[..., Any]] = {"line": plot.line, "scatter": plot.scatter}
         tables = {prefix + name: _logged(table) for name, table in found.logged.items()}
         charts = {
-            prefix + name: CHARTS[c.kind](_logged(c.table), x=c.x, y=c.y, title=c.title)
+            prefix + name: kinds[c.kind](_logged(c.table), x=c.x, y=c.y, title=c.title)
             for name, c in found.charts.items()
         }
         if tables or charts:
@@ -58,6 +60,8 @@ def log_artifact(loggers: Sequence[Logger], path: Path, name: str, type: str) ->
     if not path.exists():
         raise FileNotFoundError(f"the artifact {name!r} has no file: {path} is not there")
     for run in _runs(loggers):
+        import wandb
+
         artifact = wandb.Artifact(name, type)
         if path.is_dir():
             artifact.add_dir(str(path))
@@ -66,11 +70,13 @@ def log_artifact(loggers: Sequence[Logger], path: Path, name: str, type: str) ->
         unbothered(run.log_artifact)(artifact)
 
 
-def _logged(table: Table) -> wandb.Table:
+def _logged(table: Table) -> "wandb.Table":
     """As W&B takes it; each logging needs one of its own."""
+    import wandb
+
     return wandb.Table(columns=[column.key for column in table.columns], data=table.values())
 
 
-def _runs(loggers: Sequence[Logger]) -> Iterator[wandb.Run]:
+def _runs(loggers: Sequence[Logger]) -> Iterator["wandb.Run"]:
     """The W&B runs among the loggers."""
     return (logger.experiment for logger in loggers if isinstance(logger, WandbLogger))

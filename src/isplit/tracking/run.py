@@ -1,4 +1,7 @@
-"""A job's W&B run: online or offline, never asking, found again by its id."""
+"""A job's W&B run: online or offline, never asking, found again by its id.
+
+W&B's client is imported where there is a run: that takes a tenth of a job's start.
+"""
 
 import functools
 import logging
@@ -9,11 +12,13 @@ import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import requests
-import wandb
 from lightning.pytorch.loggers import Logger, WandbLogger
+
+if TYPE_CHECKING:
+    import wandb
 
 log = logging.getLogger(__name__)
 
@@ -134,12 +139,14 @@ def unbothered(tell: Callable[..., Any]) -> Callable[..., Any]:
     return told
 
 
-def _begun(mode: str, about: Mapping[str, Any], *, insist: bool) -> tuple[wandb.Run, str]:
+def _begun(mode: str, about: Mapping[str, Any], *, insist: bool) -> tuple["wandb.Run", str]:
     """A run, offline where W&B cannot be had online; and its mode.
 
     Raises:
         ValueError: it cannot be had, and ``insist``.
     """
+    import wandb
+
     if mode == "online":
         try:
             if not has_key():
@@ -158,12 +165,16 @@ def _begun(mode: str, about: Mapping[str, Any], *, insist: bool) -> tuple[wandb.
     return _init("offline", about), "offline"
 
 
-def _init(mode: Literal["online", "offline"], about: Mapping[str, Any]) -> wandb.Run:
+def _init(mode: Literal["online", "offline"], about: Mapping[str, Any]) -> "wandb.Run":
+    import wandb
+
     settings = wandb.Settings(silent=True, console="off", init_timeout=INIT_PATIENCE_S)
     return wandb.init(mode=mode, settings=settings, **about)
 
 
 def _server() -> str:
+    import wandb
+
     return os.environ.get("WANDB_BASE_URL") or wandb.Settings().base_url
 
 
