@@ -364,6 +364,7 @@ REFUSED = [  # the overrides, and the line that is all that is printed
         "study=classs is none of agreement, classes, latency, payload; did you mean classes?",
     ),
     ("analyze study=classes study.repeats=0", "study.repeats=0 is no whole number from 1 up"),
+    ("analyze channel.loss=0.1", "channel.loss is no key of what was chosen for channel"),
     ("analyze channel=lte channel.loss=1.5", "channel.loss=1.5 is no number from 0 to 0.99"),
     ("analyze channel=lte channel.up_bit_s=-1", "channel.up_bit_s=-1 is no number from 1 up"),
     ("analyze channel=lte channel.los=0", "channel.los is no key; did you mean channel.loss?"),

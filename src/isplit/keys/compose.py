@@ -57,6 +57,7 @@ def _explained(error: Exception, words: str) -> str:
         case MissingMandatoryValue():
             return f"{key} is not given: {every_key().get(key) or 'it has no value by itself'}"
     if text.startswith("Could not override") and key:
+        key = text.split("'")[1]  # the full_key is that of a group of which nothing was chosen
         return f"{key} {no_key(key, every_key())}"
     if "multirun" in text:
         return (
