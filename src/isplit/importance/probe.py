@@ -122,37 +122,52 @@ def _fitted(
 ) -> dict[bool, list[Code]]:
     """The code of every point, overlapping or not, as asked."""
     spread, whole = _rows(pieces, blocks, images, True in overlaps)
-    plain = [
-        LinearCode.fit(*pair) for pair in zip(spread, (b.channels for b in blocks), strict=True)
-    ]
-    codes: dict[bool, list[Code]] = {False: [*plain], True: []}
-    if True in overlaps:
-        codes[True] = [*map(OverlappingCode.fit, plain, blocks, whole)]
+    codes: dict[bool, list[Code]] = {False: [], True: []}
+    for block in blocks:  # what a point kept is let go when its code is there
+        plain = LinearCode.fit(spread.pop(0).filled, block.channels)
+        codes[False].append(plain)
+        if True in overlaps:
+            codes[True].append(OverlappingCode.fit(plain, block, whole.pop(0).filled))
     return {overlap: codes[overlap] for overlap in overlaps}
 
 
 def _rows(
     pieces: Sequence[nn.Module], blocks: Sequence[Blocks], images: _Images, overlap: bool
-) -> tuple[list[Tensor], list[Tensor]]:
+) -> tuple[list[_Kept], list[_Kept]]:
     """Some rows of every point, spread evenly over the images; and, if asked, of whole images."""
-    spread: list[list[Tensor]] = [[] for _ in blocks]
-    whole: list[list[Tensor]] = [[] for _ in blocks]
     most = [min(FITTED_ROWS, FITTED_ELEMENTS // block.elements) for block in blocks]
     missing = [-(-most[k] // block.per_image) * overlap for k, block in enumerate(blocks)]
+    spread = [_Kept(most[k], block, images) for k, block in enumerate(blocks)]
+    whole = [_Kept(missing[k] * block.per_image, block, images) for k, block in enumerate(blocks)]
+    begin = 0
     for chunk in images:
+        end = begin + len(chunk)
         for k, features in enumerate(_stations(pieces, chunk)):
             rows = blocks[k].rows(features)
-            wanted = max(1, most[k] * len(chunk) // len(images))
-            first = missing[k] * len(rows) // len(features)
-            spread[k].append(rows[:: -(-len(rows) // wanted)].clone())  # a view would keep them all
-            whole[k].append(rows[:first].clone())
+            share = most[k] * end // len(images) - most[k] * begin // len(images)
+            if wanted := most[k] * len(chunk) // len(images) or share:
+                spread[k].add(rows[:: -(-len(rows) // wanted)])
+            whole[k].add(rows[: missing[k] * len(rows) // len(features)])
             missing[k] = max(0, missing[k] - len(features))
-    return _joined(spread), _joined(whole)
+        begin = end
+    return spread, whole
 
 
-def _joined(parts: list[list[Tensor]]) -> list[Tensor]:
-    """The rows of every point in one tensor; the parts of a point are let go before the next."""
-    return [torch.cat(parts.pop(0)) for _ in range(len(parts))]
+class _Kept:
+    """Rows of one point in a tensor made once: many small ones would leave holes in the memory."""
+
+    def __init__(self, most: int, block: Blocks, images: _Images) -> None:
+        most = min(most, len(images) * block.per_image)
+        self._rows = images.like.new_empty(most, block.elements)
+        self._count = 0
+
+    @property
+    def filled(self) -> Tensor:
+        return self._rows[: self._count]
+
+    def add(self, rows: Tensor) -> None:
+        self._rows[self._count : self._count + len(rows)] = rows
+        self._count += len(rows)
 
 
 def _judged(
