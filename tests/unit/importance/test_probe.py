@@ -226,7 +226,24 @@ def test_the_rows_of_a_code_are_bounded_where_blocks_are_large(monkeypatch, net)
     )
     monkeypatch.setattr(probes, "FITTED_ELEMENTS", 1000)
     curves(net, ["probe"])
-    assert all(rows * elements <= 1000 + 48 * elements for rows, elements in seen)  # one an image
+    assert seen
+    assert all(0 < rows * elements <= 1000 for rows, elements in seen)
+
+
+def test_fewer_rows_than_parts_of_the_images_are_spread_over_them(monkeypatch, net):
+    """24 parts of two images: five of them give a row each, not the first five."""
+    kept = []
+    monkeypatch.setattr(probes._Kept, "add", lambda self, rows: kept.append((id(self), len(rows))))
+    for name, value in {"FITTED_ROWS": 5, "JUDGED_TOGETHER": 2, "FEWEST_TOGETHER": 2}.items():
+        monkeypatch.setattr(probes, name, value)
+    traced, points, images = net
+    parts = probes._Images([(images, torch.zeros(64))], images, 16, 64)
+    blocks = [Blocks.at(point, 0.9) for point in points]
+    spread, whole = probes._rows(probes.stretches(traced, points), blocks, parts, overlap=False)
+    keepers = [keeper for keeper, _ in kept if keeper in (id(spread[0]), id(whole[0]))]
+    every = [k for k, keeper in enumerate(keepers) if keeper == id(spread[0])]
+    assert [k - before for before, k in enumerate(every)] == [4, 9, 14, 19, 23]
+    assert [count for keeper, count in kept if keeper == id(spread[0])] == [1] * 5
 
 
 def test_too_many_codes_around_are_not_decoded_from(monkeypatch, net):
