@@ -82,6 +82,11 @@ class Condition:
     left_out: tuple[str, ...] = ()
     agreement: Agreement | None = None
 
+    @property
+    def most_accurate(self) -> Retrained:
+        """The point with the highest accuracy, of equal ones the deepest."""
+        return max(self.retrained, key=lambda t: (t.accuracy, t.position))
+
     def trains(self, predictor: str) -> bool:
         """Whether a predictor takes training: its value costs what it was to save."""
         steps = self.costs.get(predictor, PredictorCost()).training_steps

@@ -16,7 +16,7 @@ SECTIONS = ("split", "curve", "bottleneck", "codec", "accuracy", "cost")
 CAPTION = "The curve that ranks the split points, and what was measured after the split."
 SPLITS = (
     Column("label", "split after", screen=1),
-    Column("rank", form=lambda of: f"{of[0]} of {of[1]}", screen=7),
+    Column("rank", form="{} of {}", screen=7),
     Column("baseline", "unsplit", form=".3f", screen=2),
     Column("after_autoencoder", "after autoencoder", form=".3f", screen=6),
     Column("after_finetune", "fine-tuned", form=".3f", screen=2),

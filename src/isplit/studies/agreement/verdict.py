@@ -1,13 +1,13 @@
 """What the numbers come to, in words, and nothing that does not follow from them."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 
 from scipy.stats import studentized_range
 
 from isplit.studies.conditions import Condition
-from isplit.studies.scores import Agreement, Interval, Noise, PredictorScore
+from isplit.studies.scores import Agreement, Interval, Leaderboard, Noise, PredictorScore
 
 FEW_POINTS = 8  # below, a bootstrap over the points has little to draw from
 SIGNIFICANT = 0.05
@@ -30,7 +30,51 @@ def verdict(condition: Condition, agreement: Agreement) -> str:
     sentences = [*first, _best_sentence(condition, agreement), _few_sentence(agreement.n)]
     total = len(condition.points)
     of_how_many = f"N={agreement.n}" + (f" of {total} points" if agreement.n < total else "")
-    return told(of_how_many, sentences)
+    return _told(of_how_many, sentences)
+
+
+def leaderboard_verdict(board: Leaderboard) -> str:
+    """Which predictor without training leads, what cannot be told from it, what its choice costs.
+
+    The same again among the points that leave half of the multiply-accumulates to the server.
+    """
+    if not board.conditions:
+        return "Nothing to compare: in no condition were three split points retrained."
+    n = len(board.conditions)
+    half = _lead(board, board.half_tied, "half_")
+    sentences = [
+        _lead(board, board.tied)
+        or "no predictor without training has a rank correlation in all of them",
+        half and f"with at most half of the multiply-accumulates on the device, {half}",
+        "" if n > 1 else "one condition says nothing about others",
+    ]
+    return _told(f"N={n} condition{'s' * (n > 1)}", sentences)
+
+
+def _lead(board: Leaderboard, tied: Sequence[str], part: str = "") -> str:
+    """Who leads the predictors without training that are in every condition."""
+    if not tied:
+        return ""
+    best = next(vars(s) for s in board.standings if s.predictor == tied[0])
+    ties = f", from which {', '.join(map(_called, tied[1:]))} cannot be told" if tied[1:] else ""
+    mean, worst = (_points(best[f"{part}{of}_regret"]) for of in ("mean", "worst"))
+    rho = _estimate(best[f"{part}mean_spearman"], best[f"{part}mean_spearman_ci95"])
+    return (
+        f"{_called(tied[0])} leads the predictors without training with a mean rho of {rho}{ties}; "
+        f"its {best['rule']} loses {mean} on average, {worst} at worst"
+    )
+
+
+def why(condition: Condition) -> str:
+    """Why the answer is the most accurate point, and what the runs' predictor would have taken."""
+    n, label = len(condition.retrained), condition.points[condition.most_accurate.position].label
+    if n < 2:
+        return f"{label} is the only point that was trained."
+    said = f"{label} is the most accurate of {n} trained points"
+    score = condition.agreement and condition.agreement.predictors.get(condition.ranked_by)
+    if not score or condition.ranked_by == "cui":  # of which the verdict speaks
+        return f"{said}."
+    return f"{said}; by {condition.ranked_by}, {_price(score)}."
 
 
 def _cui_sentence(agreement: Agreement) -> str:
@@ -46,7 +90,7 @@ def _cui_sentence(agreement: Agreement) -> str:
     sentence = f"CUI's order {against} the measured one at rho={_rho(cui)}"
     if cannot_be_told_from_chance(cui):
         sentence += ", which cannot be told from chance"
-    return f"{sentence}; {price(cui)}{_depth(agreement, cui)}"
+    return f"{sentence}; {_price(cui)}{_depth(agreement, cui)}"
 
 
 def cannot_be_told_from_chance(score: PredictorScore) -> bool:
@@ -55,7 +99,7 @@ def cannot_be_told_from_chance(score: PredictorScore) -> bool:
     return not (low > 0 or high < 0) or not score.spearman_p <= SIGNIFICANT
 
 
-def price(score: PredictorScore) -> str:
+def _price(score: PredictorScore) -> str:
     """What its auto choice loses, and what its highest value loses where that is another point."""
     said = f"its {score.rule} (auto), {score.auto}, {_loss(score.auto_regret)}"
     if score.pick == score.auto:
@@ -64,7 +108,7 @@ def price(score: PredictorScore) -> str:
 
 
 def _loss(regret: float) -> str:
-    return f"loses {in_points(regret)} of accuracy" if regret else "is the most accurate point"
+    return f"loses {_points(regret)} of accuracy" if regret else "is the most accurate point"
 
 
 def _depth(agreement: Agreement, cui: PredictorScore) -> str:
@@ -72,14 +116,14 @@ def _depth(agreement: Agreement, cui: PredictorScore) -> str:
     depth = agreement.predictors.get("depth")
     if depth is None or math.isnan(depth.spearman):
         return ""
-    return f"; depth alone does {compared(depth.spearman, cui.spearman)} ({_rho(depth)})"
+    return f"; depth alone does {_compared(depth.spearman, cui.spearman)} ({_rho(depth)})"
 
 
 def _noise_sentence(agreement: Agreement) -> str:
     """Whether the accuracies spread more than chance would make them."""
     noise = agreement.noise
-    spread = f"the accuracies spread over {in_points(noise.spread)}"
-    error = f"{in_points(noise.difference_error)}, from {noise.difference_error_from}"
+    spread = f"the accuracies spread over {_points(noise.spread)}"
+    error = f"{_points(noise.difference_error)}, from {noise.difference_error_from}"
     if _means_nothing(agreement):
         return (
             f"{spread}, no more than chance would spread {agreement.n} equal points (standard "
@@ -122,7 +166,7 @@ def _best_sentence(condition: Condition, agreement: Agreement) -> str:
         return ""
     name, best = max(cheap.items(), key=lambda item: item[1].spearman)
     sentence = (
-        f"of {len(cheap)} predictors without training, {called(name)} agreed best as seen "
+        f"of {len(cheap)} predictors without training, {_called(name)} agreed best as seen "
         f"afterwards: rho={_rho(best)}"
     )
     if not agreement.noise.ceiling:
@@ -142,32 +186,33 @@ def _few_sentence(n: int) -> str:
     return f"{n} points are few, so the intervals are rough"
 
 
-def compared(one: float, other: float) -> str:
+def _compared(one: float, other: float) -> str:
     """How a coefficient stands to another, to the two decimals that are shown."""
     difference = round(one, 2) - round(other, 2)
     return "better" if difference > 0 else "worse" if difference < 0 else "as well"
 
 
-def called(predictor: str) -> str:
+def _called(predictor: str) -> str:
     """What a predictor is called in a sentence."""
     return "CUI" if predictor == "cui" else predictor
 
 
 def _rho(score: PredictorScore) -> str:
-    return f"{score.spearman:.2f} {between(score.spearman_ci95)}"
+    return _estimate(score.spearman, score.spearman_ci95)
 
 
-def between(interval: Interval) -> str:
-    """An interval in brackets."""
-    return f"[{interval[0]:.2f}, {interval[1]:.2f}]"
+def _estimate(value: float, interval: Interval) -> str:
+    """With its interval in brackets, where there is one."""
+    low, high = interval
+    return f"{value:.2f}" if math.isnan(low) else f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
 
-def in_points(accuracy: float) -> str:
+def _points(accuracy: float) -> str:
     """A difference of accuracies in percentage points."""
     return f"{100 * accuracy:.1f} points"
 
 
-def told(opening: str, sentences: Iterable[str]) -> str:
+def _told(opening: str, sentences: Iterable[str]) -> str:
     """What is there to say, as sentences; the first follows a colon."""
     said = [words for words in sentences if words]
     rest = (words[0].upper() + words[1:] for words in said[1:])

@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from isplit.report.canvas import ACCENT, DARK, INK, mark, plain
-from isplit.studies.agreement.agreement import predictor_values
-from isplit.studies.agreement.figures.says import of_point
+from isplit.studies.agreement.agreement import predictor_values, ranking
+from isplit.studies.agreement.points import of_point
 from isplit.studies.conditions import Condition
-from isplit.studies.scores import PredictorScore
+from isplit.studies.scores import PredictorScore, or_least
 
 PANELS_AT_MOST, COLUMNS = 12, 3
 
@@ -26,7 +26,7 @@ def scatter_figure(condition: Condition) -> Figure | None:
         return None
     scores = condition.agreement.predictors
     always = [n for n in dict.fromkeys((condition.ranked_by, "cui", "depth")) if n in scores]
-    best = sorted(scores, key=lambda name: _height(scores[name]), reverse=True)
+    best = sorted(scores, key=lambda name: or_least(scores[name].spearman), reverse=True)
     names = list(dict.fromkeys([*always, *best]))[:PANELS_AT_MOST]
     columns = min(COLUMNS, len(names))
     rows = math.ceil(len(names) / columns)
@@ -54,13 +54,8 @@ def scored(name: str, score: PredictorScore) -> str:
     return f"{name}\nN={score.n}, rho={score.spearman:.2f} [{low:.2f}, {high:.2f}]"
 
 
-def _height(score: PredictorScore) -> float:
-    return -math.inf if math.isnan(score.spearman) else score.spearman
-
-
 def _panel(axes: Axes, condition: Condition, values: Mapping[int, float], auto: str) -> None:
-    known = [t for t in condition.retrained if math.isfinite(values[t.position])]
-    ranked = sorted(known, key=lambda t: (-values[t.position], -t.position))
+    ranked = ranking(condition, values)
     accuracies = [trained.accuracy for trained in ranked]
     axes.plot(range(1, len(ranked) + 1), accuracies, "o", color=DARK, markersize=5)
     axes.plot([1][: len(ranked)], accuracies[:1], "o", ms=11, mfc="none", mec=ACCENT, mew=1.8)
