@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
+from isplit.files import write_json, write_text
+from isplit.report.canvas import save
 from isplit.report.table import Table
 
 Value = str | int | float
@@ -92,3 +95,18 @@ def as_json(finding: Any) -> Any:
     if isinstance(finding, float):
         return float(finding) if math.isfinite(finding) else None
     return finding
+
+
+def write_findings(found: Findings, folder: Path) -> None:
+    """The figures and the files for programs; those of the parts in a folder each."""
+    for drawing in found.figures:
+        save(drawing.figure, folder / drawing.name, drawing.suffixes)
+    for name, content in found.files.items():
+        if isinstance(content, Table):
+            write_text(folder / name, content.csv())
+        elif isinstance(content, str):
+            write_text(folder / name, content)
+        else:
+            write_json(folder / name, as_json(content))
+    for part in found.parts:
+        write_findings(part, folder / part.slug)

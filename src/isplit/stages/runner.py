@@ -25,11 +25,9 @@ from isplit.codec import Codec, calibrate, from_config
 from isplit.evaluate import Evaluation
 from isplit.model import SplitModel
 from isplit.point import SplitPoint
-from isplit.stages.autoencoder import DIVERGENCE, NMSE, Autoencoder
-from isplit.stages.classifier import Classifier
-from isplit.stages.features import compute_features
 from isplit.stages.fit import Batches, History, fit
-from isplit.stages.memory import say_if_too_large
+from isplit.stages.memory import compute_features, say_if_too_large
+from isplit.stages.modules import DIVERGENCE, NMSE, Autoencoder, Classifier
 from isplit.stages.recipe import LOSSES, TAUGHT, Recipe
 from isplit.stages.sending import Sending, Wire
 from isplit.stages.source import source_hash

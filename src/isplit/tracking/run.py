@@ -15,6 +15,8 @@ import requests
 import wandb
 from lightning.pytorch.loggers import Logger, WandbLogger
 
+from isplit.documents import flattened
+
 log = logging.getLogger(__name__)
 
 L = TypeVar("L", bound=Logger)
@@ -92,7 +94,7 @@ def wandb_run(
         return
     about = {
         "dir": folder,
-        "config": dict(_flat(config)),
+        "config": flattened(config, "/"),
         "project": project,
         "name": name,
         "group": group,
@@ -180,19 +182,6 @@ def _answers(address: str) -> bool:
     asking.start()
     asking.join(PATIENCE_S)
     return answered.is_set()
-
-
-def _flat(config: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Keys and values of a nested config, the keys joined by slashes.
-
-    >>> dict(_flat({"data": {"name": "letters", "classes": ["A", "B"]}, "seed": 0}))
-    {'data/name': 'letters', 'data/classes': ['A', 'B'], 'seed': 0}
-    """
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{above}{key}/")
-        else:
-            yield f"{above}{key}", value
 
 
 def _same_run(run_id: str | None) -> dict[str, Any]:

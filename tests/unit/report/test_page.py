@@ -7,8 +7,7 @@ import report_samples as samples
 from report_samples import NASTY
 
 from isplit.report import page
-from isplit.report.files import write_findings
-from isplit.report.findings import Findings
+from isplit.report.findings import Findings, write_findings
 from isplit.report.page import write_report
 from isplit.report.table import Column, Table
 from isplit.studies.agreement.study import condition_findings

@@ -11,8 +11,8 @@ from isplit.studies.agreement import TEXTS, points, tables
 from isplit.studies.agreement.agreement import agreement
 from isplit.studies.agreement.correlation import FEWEST_POINTS
 from isplit.studies.agreement.figures import drawing, drawn
-from isplit.studies.agreement.figures.leaderboard import leaderboard_figure
 from isplit.studies.agreement.figures.over_points import heatmaps_figure
+from isplit.studies.agreement.figures.predictors import leaderboard_figure
 from isplit.studies.agreement.leaderboard import leaderboard, standings_rows, tracked_rows
 from isplit.studies.agreement.verdict import why
 from isplit.studies.answer import answer

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from isplit.report.findings import Drawing
 from isplit.studies.agreement import TEXTS
 from isplit.studies.agreement.figures.over_points import accuracy_figure, gradients_figure
-from isplit.studies.agreement.figures.scatter import scatter_figure
+from isplit.studies.agreement.figures.predictors import scatter_figure
 from isplit.studies.agreement.figures.tradeoff import tradeoff_figure
 from isplit.studies.conditions import Condition
 from isplit.studies.figures.classes import classes_figure, f1_figure
