@@ -1,14 +1,14 @@
 """From a composed and checked config (``isplit.keys``) to the objects of a job."""
 
-from isplit.config.logger import data_name as data_name
-from isplit.config.logger import job_id as job_id
-from isplit.config.logger import loggers as loggers
-from isplit.config.logger import model_name as model_name
-from isplit.config.trainer import engine as engine
-from isplit.config.trainer import in_sweep as in_sweep
-from isplit.config.trainer import launcher as launcher
-from isplit.config.trainer import team as team
-from isplit.config.trainer import use_threads as use_threads
+from isplit.config.job import data_name as data_name
+from isplit.config.job import engine as engine
+from isplit.config.job import in_sweep as in_sweep
+from isplit.config.job import job_id as job_id
+from isplit.config.job import launcher as launcher
+from isplit.config.job import loggers as loggers
+from isplit.config.job import model_name as model_name
+from isplit.config.job import team as team
+from isplit.config.job import use_threads as use_threads
 from isplit.config.values import architecture as architecture
 from isplit.config.values import baseline_recipe as baseline_recipe
 from isplit.config.values import brings_weights as brings_weights

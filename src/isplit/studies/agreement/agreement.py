@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from isplit.importance import SAID, auto_rule, taken
-from isplit.studies.agreement.controls import equal_size, given_depth, one_training
 from isplit.studies.agreement.correlation import (
     DIRECTIONS,
     FEWEST_POINTS,
@@ -21,7 +20,7 @@ from isplit.studies.agreement.correlation import (
     correlation,
     target,
 )
-from isplit.studies.agreement.noise import noise
+from isplit.studies.agreement.noise import equal_size, given_depth, noise, one_training
 from isplit.studies.agreement.verdict import verdict
 from isplit.studies.conditions import MEASURED, Condition, Retrained
 from isplit.studies.scores import Agreement, PredictorScore

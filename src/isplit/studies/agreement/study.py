@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from isplit.report.findings import Findings, Value
+from isplit.report.findings import Findings, Value, slug, with_slugs
 from isplit.studies.agreement import TEXTS, points, tables
 from isplit.studies.agreement.agreement import agreement
 from isplit.studies.agreement.correlation import FEWEST_POINTS
@@ -17,7 +17,7 @@ from isplit.studies.agreement.leaderboard import leaderboard, standings_rows, tr
 from isplit.studies.agreement.verdict import why
 from isplit.studies.answer import answer
 from isplit.studies.collect import Collection, Run, by_condition
-from isplit.studies.conditions import Condition, condition_of, slug, with_slugs
+from isplit.studies.conditions import Condition, condition_of
 from isplit.studies.seen import Look, Pictures
 
 log = logging.getLogger(__name__)

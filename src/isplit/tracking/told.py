@@ -1,9 +1,16 @@
-"""What the loggers are told of findings: numbers go to all of them, tables and files to W&B."""
+"""What is told of a job: a training's progress on the screen, findings to the loggers.
 
+Numbers go to all loggers, tables and files to W&B.
+"""
+
+import logging
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import lightning as L
 import wandb
+from lightning.pytorch.callbacks import Callback, RichProgressBar
 from lightning.pytorch.loggers import Logger, WandbLogger
 from wandb.plot import line, scatter
 from wandb.plot.custom_chart import CustomChart
@@ -12,7 +19,46 @@ from isplit.report.findings import Findings, Value
 from isplit.report.table import Table
 from isplit.tracking.run import unbothered
 
+log = logging.getLogger(__name__)
 CHARTS: dict[str, Callable[..., CustomChart]] = {"line": line, "scatter": scatter}
+
+
+def progress_callbacks(progress: str) -> list[Callback]:
+    """What shows a training's progress: a Rich bar on a terminal, a line an epoch elsewhere.
+
+    Args:
+        progress: ``auto``, ``bar``, ``lines`` or ``none``.
+    """
+    if progress == "auto":
+        progress = "bar" if sys.stderr.isatty() and sys.stdout.isatty() else "lines"
+    kinds: dict[str, list[type[Callback]]] = {
+        "bar": [StageBar],
+        "lines": [EpochLines],
+        "none": [],
+    }
+    return [kind() for kind in kinds[progress]]
+
+
+class StageBar(RichProgressBar):
+    """A bar that says the stage and counts its epochs from 1."""
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        module = self.trainer.lightning_module
+        stage = getattr(module, "name", "training")
+        return f"{stage}: epoch {current_epoch + 1}/{self.trainer.max_epochs}"
+
+
+class EpochLines(Callback):
+    """One line an epoch, for logs that are read later."""
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Print the epoch's metrics."""
+        metrics = sorted((k.split("/")[-1], float(v)) for k, v in trainer.callback_metrics.items())
+        stage = getattr(pl_module, "name", "training")
+        values = "  ".join(f"{name} {value:.4f}" for name, value in metrics)
+        log.info(
+            "%s: epoch %d/%d  %s", stage, trainer.current_epoch + 1, trainer.max_epochs, values
+        )
 
 
 def log_findings(
