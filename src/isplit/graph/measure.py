@@ -15,8 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from isplit.graph.channels import UNKNOWN, Axes, channel_axes
-from isplit.graph.nodes import operation, parameters_of
+from isplit.graph.nodes import UNKNOWN, Axes, channel_axes, operation, parameters_of
 from isplit.point import FLOAT32_BYTES, SplitPoint, Work
 
 FLOPS_PER_MAC = 2

@@ -6,7 +6,7 @@ import netrc
 import os
 import threading
 import urllib.parse
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -62,12 +62,8 @@ def wandb_run(
     folder: Path,
     config: Mapping[str, Any],
     *,
-    project: str = "isplit",
-    name: str | None = None,
-    group: str | None = None,
-    tags: Iterable[str] = (),
-    job_type: str = "train",
     run_id: str | None = None,
+    **about: Any,
 ) -> Iterator[list[Logger]]:
     """The logger of a W&B run, online or in ``folder``; none where W&B is disabled.
 
@@ -79,31 +75,20 @@ def wandb_run(
         folder: where W&B keeps its files.
         config: nested; W&B gets it flat (``split/layer``). Its sweeps set keys of their own, with
             dots (``split.layer``) or a group's name (``data``), and would overwrite a whole group.
-        project: W&B project.
-        name: of the run.
-        group: by which W&B puts runs together.
-        tags: of the run.
-        job_type: ``train`` or ``analyze``.
         run_id: a run that has it is continued, as after a crash; ``None``: a new run. The id that
             a sweep's agent gives (WANDB_RUN_ID) comes first.
+        about: ``project``, ``name``, ``group``, ``tags`` and ``job_type`` as ``wandb.init`` has
+            them.
     """
     asked_for = os.environ.get("WANDB_MODE", mode) if mode == "auto" else mode
     mode = wandb_mode(mode)
     if mode == "disabled":
         yield []
         return
-    about = {
-        "dir": folder,
-        "config": flattened(config, "/"),
-        "project": project,
-        "name": name,
-        "group": group,
-        "tags": list(tags),
-        "job_type": job_type,
-        **_same_run(run_id),
-    }
+    about = {"project": "isplit", "job_type": "train"} | about | _same_run(run_id)
+    about |= {"dir": folder, "config": flattened(config, "/")}
     run, mode = _begun(mode, about, insist=asked_for == "online")
-    log.info("tracking: W&B %s, project %s", mode, project)
+    log.info("tracking: W&B %s, project %s", mode, about["project"])
     logger = WandbLogger(experiment=run, save_dir=folder)
     exit_code = 1
     try:

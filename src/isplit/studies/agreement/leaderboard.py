@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from isplit.report.table import Table
+from isplit.studies.agreement.board_verdict import leaderboard_verdict
 from isplit.studies.agreement.correlation import NOTHING, Floats, interval, resamples
 from isplit.studies.agreement.noise import ceiling
-from isplit.studies.agreement.verdict import leaderboard_verdict
 from isplit.studies.conditions import Condition
 from isplit.studies.scores import Interval, Leaderboard, PredictorScore, Standing, or_least
 

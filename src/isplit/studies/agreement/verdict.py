@@ -1,13 +1,13 @@
 """What the numbers come to, in words, and nothing that does not follow from them."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
 
 from scipy.stats import studentized_range
 
 from isplit.studies.conditions import Condition
-from isplit.studies.scores import Agreement, Interval, Leaderboard, Noise, PredictorScore
+from isplit.studies.scores import Agreement, Interval, Noise, PredictorScore
 
 FEW_POINTS = 8  # below, a bootstrap over the points has little to draw from
 SIGNIFICANT = 0.05
@@ -30,39 +30,7 @@ def verdict(condition: Condition, agreement: Agreement) -> str:
     sentences = [*first, _best_sentence(condition, agreement), _few_sentence(agreement.n)]
     total = len(condition.points)
     of_how_many = f"N={agreement.n}" + (f" of {total} points" if agreement.n < total else "")
-    return _told(of_how_many, sentences)
-
-
-def leaderboard_verdict(board: Leaderboard) -> str:
-    """Which predictor without training leads, what cannot be told from it, what its choice costs.
-
-    The same again among the points that leave half of the multiply-accumulates to the server.
-    """
-    if not board.conditions:
-        return "Nothing to compare: in no condition were three split points retrained."
-    n = len(board.conditions)
-    half = _lead(board, board.half_tied, "half_")
-    sentences = [
-        _lead(board, board.tied)
-        or "no predictor without training has a rank correlation in all of them",
-        half and f"with at most half of the multiply-accumulates on the device, {half}",
-        "" if n > 1 else "one condition says nothing about others",
-    ]
-    return _told(f"N={n} condition{'s' * (n > 1)}", sentences)
-
-
-def _lead(board: Leaderboard, tied: Sequence[str], part: str = "") -> str:
-    """Who leads the predictors without training that are in every condition."""
-    if not tied:
-        return ""
-    best = next(vars(s) for s in board.standings if s.predictor == tied[0])
-    ties = f", from which {', '.join(map(_called, tied[1:]))} cannot be told" if tied[1:] else ""
-    mean, worst = (_points(best[f"{part}{of}_regret"]) for of in ("mean", "worst"))
-    rho = _estimate(best[f"{part}mean_spearman"], best[f"{part}mean_spearman_ci95"])
-    return (
-        f"{_called(tied[0])} leads the predictors without training with a mean rho of {rho}{ties}; "
-        f"its {best['rule']} loses {mean} on average, {worst} at worst"
-    )
+    return told(of_how_many, sentences)
 
 
 def why(condition: Condition) -> str:
@@ -108,7 +76,7 @@ def _price(score: PredictorScore) -> str:
 
 
 def _loss(regret: float) -> str:
-    return f"loses {_points(regret)} of accuracy" if regret else "is the most accurate point"
+    return f"loses {in_points(regret)} of accuracy" if regret else "is the most accurate point"
 
 
 def _depth(agreement: Agreement, cui: PredictorScore) -> str:
@@ -122,8 +90,8 @@ def _depth(agreement: Agreement, cui: PredictorScore) -> str:
 def _noise_sentence(agreement: Agreement) -> str:
     """Whether the accuracies spread more than chance would make them."""
     noise = agreement.noise
-    spread = f"the accuracies spread over {_points(noise.spread)}"
-    error = f"{_points(noise.difference_error)}, from {noise.difference_error_from}"
+    spread = f"the accuracies spread over {in_points(noise.spread)}"
+    error = f"{in_points(noise.difference_error)}, from {noise.difference_error_from}"
     if _means_nothing(agreement):
         return (
             f"{spread}, no more than chance would spread {agreement.n} equal points (standard "
@@ -166,7 +134,7 @@ def _best_sentence(condition: Condition, agreement: Agreement) -> str:
         return ""
     name, best = max(cheap.items(), key=lambda item: item[1].spearman)
     sentence = (
-        f"of {len(cheap)} predictors without training, {_called(name)} agreed best as seen "
+        f"of {len(cheap)} predictors without training, {called(name)} agreed best as seen "
         f"afterwards: rho={_rho(best)}"
     )
     if not agreement.noise.ceiling:
@@ -192,27 +160,27 @@ def _compared(one: float, other: float) -> str:
     return "better" if difference > 0 else "worse" if difference < 0 else "as well"
 
 
-def _called(predictor: str) -> str:
+def called(predictor: str) -> str:
     """What a predictor is called in a sentence."""
     return "CUI" if predictor == "cui" else predictor
 
 
 def _rho(score: PredictorScore) -> str:
-    return _estimate(score.spearman, score.spearman_ci95)
+    return estimate(score.spearman, score.spearman_ci95)
 
 
-def _estimate(value: float, interval: Interval) -> str:
+def estimate(value: float, interval: Interval) -> str:
     """With its interval in brackets, where there is one."""
     low, high = interval
     return f"{value:.2f}" if math.isnan(low) else f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
 
-def _points(accuracy: float) -> str:
+def in_points(accuracy: float) -> str:
     """A difference of accuracies in percentage points."""
     return f"{100 * accuracy:.1f} points"
 
 
-def _told(opening: str, sentences: Iterable[str]) -> str:
+def told(opening: str, sentences: Iterable[str]) -> str:
     """What is there to say, as sentences; the first follows a colon."""
     said = [words for words in sentences if words]
     rest = (words[0].upper() + words[1:] for words in said[1:])
