@@ -1,6 +1,5 @@
 """What a composed config says, as the values and objects that take it."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from isplit.backbones import adopt, build_backbone, keep_outputs
 from isplit.bottleneck import RateOf, same_code, same_rate
 from isplit.codec import from_config
 from isplit.data import ImageData
+from isplit.files import sha256
 from isplit.graph import classifier_of
 from isplit.importance import CuiSettings, Limits
 from isplit.keys import plain as plain
@@ -127,8 +127,7 @@ def model_description(keys: dict[str, Any]) -> dict[str, Any]:
     """The model's arguments, a file of weights replaced by its content's hash."""
     weights = keys.get("weights")
     if weights is not None and Path(weights).is_file():
-        with Path(weights).open("rb") as file:
-            return keys | {"weights": hashlib.file_digest(file, "sha256").hexdigest()}
+        return keys | {"weights": sha256(Path(weights))}
     return keys
 
 

@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader
 
 from isplit.bottleneck import make_bottleneck
 from isplit.codec import Codec, calibrate, from_config
+from isplit.data.module import as_it_is
 from isplit.evaluate import Evaluation
 from isplit.model import SplitModel
 from isplit.point import SplitPoint
@@ -210,7 +211,7 @@ def _kept_features(
             batch_size=order[split].batch_size,
             sampler=order[split].sampler,
             drop_last=order[split].drop_last,
-            collate_fn=_as_it_is,
+            collate_fn=as_it_is,
         )
         for split in images
     )
@@ -221,10 +222,6 @@ def best_row(history: History, recipe: Recipe) -> dict[str, float]:
     """The validation of the bottleneck that an autoencoder's training ended with."""
     monitor = DIVERGENCE if recipe.loss == "distill" else NMSE
     return min(history, key=lambda row: row[monitor])
-
-
-def _as_it_is(batch: Any) -> Any:
-    return batch
 
 
 def _tupled(value: Any) -> Any:

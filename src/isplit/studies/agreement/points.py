@@ -13,6 +13,7 @@ from isplit.studies.conditions import (
 )
 
 Row = dict[str, Any]
+COSTS = ("numel", "feature_bytes", "head_macs", "tail_macs", "head_params")
 RANKED = ("cui", "probe")  # predictors whose ranks stand beside the points
 
 
@@ -87,11 +88,7 @@ def _row(condition: Condition, position: int, trained: Retrained | None) -> Row:
         "layer": point.name,
         "label": point.label,
         "shape": _sizes(point.shape),
-        "numel": point.numel,
-        "feature_bytes": point.feature_bytes,
-        "head_macs": point.head_macs,
-        "tail_macs": point.tail_macs,
-        "head_params": point.head_params,
+        **{name: getattr(point, name) for name in COSTS},
         "payload_bytes": first and first.cost.payload_bytes,
         "code_shape": first and first.bottleneck and _sizes(first.bottleneck.code_shape),
         **{name: curve.values[position] for name, curve in condition.curves.items()},
