@@ -21,7 +21,7 @@ from isplit.devices.fitting import Net
 from isplit.devices.measure import NETS, build
 from isplit.files import write_json
 from isplit.graph import split_at, split_points, trace
-from isplit.graph.work import split_work, total_work
+from isplit.graph.measure import split_work, total_work
 
 Jobs = dict[tuple[str, str], tuple[torch.nn.Module, torch.Tensor, Work]]
 

@@ -29,9 +29,8 @@ from isplit.report.findings import as_json
 from isplit.result import Accuracy, BottleneckResult, ChosenSplit, Cost, CurveValue, PerClass
 from isplit.result import SplitResult as Result
 from isplit.studies.agreement.agreement import agreement
-from isplit.studies.agreement.board_tables import standings_rows
-from isplit.studies.agreement.figures.leaderboard import leaderboard_figure
-from isplit.studies.agreement.leaderboard import leaderboard
+from isplit.studies.agreement.figures.predictors import leaderboard_figure
+from isplit.studies.agreement.leaderboard import leaderboard, standings_rows
 from isplit.studies.agreement.verdict import verdict
 from isplit.studies.conditions import Condition, Retrained
 from isplit.studies.scores import Noise

@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from isplit import config
 from isplit.files import write_json
 from isplit.importance import PREDICTORS, importance_curves
 from isplit.runs.curves import Reopened, reopened, seen_of
@@ -119,7 +120,7 @@ def _analysis(cfg: DictConfig, run: Run, options: argparse.Namespace) -> dict[st
 
 
 def _way(ready: Reopened, kinds: list[str], images: int, split: str) -> Callable[[], object]:
-    names, rate_of = ready.bench.data.class_names, ready.rate_of
+    names, rate_of = ready.bench.data.class_names, config.rate_of(ready.job)
     traced, points = ready.base.traced, ready.base.points
     return lambda: importance_curves(
         traced, points, _batches(ready, images, split), names, kinds, rate_of=rate_of

@@ -28,9 +28,7 @@ from scipy.optimize import minimize
 from scipy.special import logit
 
 from isplit.files import write_json
-from isplit.search import Constants, expectations, next_point
-from isplit.search.constants import FILE
-from isplit.search.expectation import _divergence
+from isplit.search import FILE, Constants, _divergence, expectations, next_point
 
 FOLDER = re.compile(r"(?P<net>.+)-on-(?P<data>.+)-\d+-classes-(?P<size>.+)-seed-\d+")
 KINDS = ("probe", "probe_overlap", "cui")

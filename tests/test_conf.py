@@ -17,8 +17,8 @@ from isplit.codec.grid import RANGES
 from isplit.codec.levels import PER
 from isplit.codec.plain import DTYPES
 from isplit.config import cui_settings, curve_rate_of, limits, not_compressed
-from isplit.data.augment import AUGMENTATIONS
 from isplit.data.decode import FITS
+from isplit.data.images import AUGMENTATIONS
 from isplit.graph.points import GRANULARITIES
 from isplit.importance import PREDICTORS, auto_rule
 from isplit.importance.select import RULES

@@ -53,7 +53,7 @@ MAY_IMPORT = {  # packages of others, by room; a room that is not here may impor
     "overrides": set(),
 }
 SHARED = {
-    *("conditions", "seen", "scores", "subsets", "answer", "figures", "job"),
+    *("conditions", "seen", "scores", "answer", "figures", "job"),
     *("collect", "run_folder"),
 }
 

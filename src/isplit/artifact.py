@@ -1,7 +1,6 @@
 """The split model as files: weights as safetensors, what they belong to as a JSON manifest."""
 
 import copy
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 from isplit.backbones import keep_outputs, rebuilt
 from isplit.bottleneck import bottleneck_at
 from isplit.codec import Codec, from_config, load_profile
-from isplit.files import replacing, write_json, write_text
+from isplit.files import replacing, sha256, write_json, write_text
 from isplit.graph import classifier_of, split_at, split_points, trace
 from isplit.model import SplitModel
 
@@ -87,10 +86,10 @@ def save_split_model(
     path = folder / "split_model.safetensors"
     with replacing(path) as temporary:
         temporary.write_bytes(safetensors.torch.save(weights))  # save_file lets nobody else read
-    content = asdict(manifest) | {"weights_sha256": _sha256(path)}
+    content = asdict(manifest) | {"weights_sha256": sha256(path)}
     if profile is not None:
         write_text(folder / PROFILE, profile)
-        content["profile_sha256"] = _sha256(folder / PROFILE)
+        content["profile_sha256"] = sha256(folder / PROFILE)
     write_json(folder / "split_model.json", content)
 
 
@@ -113,7 +112,7 @@ def load_split_model(folder: str | Path, net: nn.Module | None = None) -> SavedS
     path, profile = folder / "split_model.safetensors", folder / PROFILE
     manifest = _read_manifest(folder / "split_model.json")
     for at, digest in ((path, manifest.weights_sha256), (profile, manifest.profile_sha256)):
-        if digest is not None and not (at.is_file() and _sha256(at) == digest):
+        if digest is not None and not (at.is_file() and sha256(at) == digest):
             raise ValueError(
                 f"{at} is not the file that split_model.json beside it was written for"
             )
@@ -164,8 +163,3 @@ def _assembled(manifest: Manifest, weights: dict[str, Tensor], net: nn.Module | 
     if any(tensor.is_meta for tensor in (*split.parameters(), *split.buffers())):
         raise ValueError("a tensor of the model is not among its weights")
     return split
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

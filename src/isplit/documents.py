@@ -5,6 +5,7 @@ Nothing is instantiated or resolved: values are dicts, lists, texts, numbers, bo
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,19 @@ def read_yaml(path: Path) -> Any:
         return _plain(yaml.load(text, _Loader), path.name)
     except (yaml.YAMLError, RecursionError, LookupError) as error:
         raise ValueError(f"{path.name} is no YAML: {error}") from error
+
+
+def flattened(values: Mapping[str, Any], joint: str) -> dict[str, Any]:
+    """Values of nested mappings, by their keys with ``joint`` between.
+
+    >>> flattened({"data": {"name": "letters", "classes": ["A", "B"]}, "seed": 0}, "/")
+    {'data/name': 'letters', 'data/classes': ['A', 'B'], 'seed': 0}
+    """
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        below = flattened(value, joint) if isinstance(value, Mapping) else None
+        flat |= {key: value} if below is None else {f"{key}{joint}{k}": v for k, v in below.items()}
+    return flat
 
 
 def _plain(content: Any, name: str) -> Any:

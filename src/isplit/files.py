@@ -1,6 +1,7 @@
 """Files that are either whole or not there."""
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -58,3 +59,9 @@ def csv_text(names: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file, whole or not at all; NaN and infinity are refused."""
     write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file's content, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

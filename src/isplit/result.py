@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+SECTIONS = ("split", "curve", "bottleneck", "codec", "accuracy", "cost")
+
 
 @dataclass(frozen=True)
 class ChosenSplit:
@@ -137,3 +139,12 @@ class SplitResult:
     cost: Cost
     stages: Mapping[str, StageResult]
     codec: CodecResult | None = None
+
+
+def single_values(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Model, data, seed and the values of a ``result.json`` by ``section/name``, without lists."""
+    flat = {name: result[name] for name in ("model", "data", "seed")}
+    for section in SECTIONS:
+        values = (result.get(section) or {}).items()
+        flat |= {f"{section}/{k}": v for k, v in values if not isinstance(v, list | tuple | dict)}
+    return flat

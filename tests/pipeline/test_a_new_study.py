@@ -11,11 +11,11 @@ from wandb_files import read_run
 
 from isplit import runs
 from isplit.report.canvas import DARK, mark, over_points
-from isplit.report.findings import Chart, Drawing, Findings
+from isplit.report.findings import Chart, Drawing, Findings, slug
 from isplit.report.table import Column, Estimate, Table
 from isplit.runs.analyze import STUDIES
 from isplit.studies.collect import by_condition
-from isplit.studies.conditions import condition_of, slug
+from isplit.studies.conditions import condition_of
 from isplit.studies.seen import Seen
 
 COLUMNS = (

@@ -10,7 +10,7 @@ from torchvision import models
 
 from isplit.backbones import build_backbone
 from isplit.graph import classifier_of, split_at, split_points, trace
-from isplit.graph.aliases import with_aliases
+from isplit.graph.layers import with_aliases
 from isplit.graph.nodes import clean_cuts
 
 ONE_OF_EACH_KIND = [

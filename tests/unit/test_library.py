@@ -15,7 +15,7 @@ import isplit
 from isplit.graph import split_points, trace
 from isplit.importance import importance_curves, select
 from isplit.stages import Recipe
-from isplit.stages.autoencoder import Autoencoder
+from isplit.stages.modules import Autoencoder
 
 QUIET = {"progress": "none"}
 

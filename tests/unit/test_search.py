@@ -6,10 +6,15 @@ import math
 import numpy as np
 import pytest
 
-from isplit.search import constants_of, expectations, next_point
-from isplit.search.choice import WORTH, expected_win
-from isplit.search.constants import FILE
-from isplit.search.expectation import Expectation
+from isplit.search import (
+    FILE,
+    WORTH,
+    Expectation,
+    constants_of,
+    expectations,
+    expected_win,
+    next_point,
+)
 
 VALUES = (-1.0, -0.3, -0.1, -0.01)
 KINDS = tuple(json.loads(FILE.read_text(encoding="utf-8"))["predictors"])

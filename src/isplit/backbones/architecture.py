@@ -14,7 +14,7 @@ from torchvision import models
 from torchvision.models.vgg import VGG, make_layers
 
 from isplit.backbones.weights_file import State
-from isplit.graph.aliases import PLANS
+from isplit.graph.layers import PLANS
 from isplit.graph.tracing import eval_mode
 
 RESNETS = ("resnet", "resnext", "wide_resnet")

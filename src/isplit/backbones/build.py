@@ -25,7 +25,7 @@ from isplit.backbones.architecture import (
 from isplit.backbones.checkpoint import load_state
 from isplit.backbones.weights_file import State, read_state
 from isplit.graph import classifier_of
-from isplit.graph.aliases import PLANS
+from isplit.graph.layers import PLANS
 
 BACKBONES = ("vgg16", "resnet18", "resnet50", "resnet152", "mobilenet_v3_small", "torchvision")
 STEMS = ("auto", "imagenet", *SMALL_STEMS)

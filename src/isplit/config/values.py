@@ -5,16 +5,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+from hydra.utils import instantiate
 from omegaconf import DictConfig
+from torch import nn
 
+from isplit import data as sets
+from isplit.backbones import adopt, build_backbone, keep_outputs
 from isplit.bottleneck import RateOf, same_code, same_rate
 from isplit.codec import from_config
+from isplit.data import ImageData
+from isplit.files import sha256
+from isplit.graph import classifier_of
 from isplit.importance import CuiSettings, Limits
 from isplit.keys import plain as plain
 from isplit.point import SplitPoint
 from isplit.stages import Recipe, Sending
 
 NOT_THE_RESULT = ("paths", "logger", "sweep", "hydra")  # groups that decide where, not what
+OTHER_SEED = 20_011_213  # any that no job derives for its model
 
 
 def identity(cfg: DictConfig) -> dict[str, Any]:
@@ -88,3 +97,61 @@ def not_compressed(cfg: DictConfig, points: Sequence[SplitPoint]) -> list[str]:
 def cui_settings(cfg: DictConfig) -> CuiSettings:
     """The reductions of the CUI."""
     return CuiSettings(**plain(cfg.split.cui))
+
+
+def build_data(cfg: DictConfig) -> ImageData:
+    """The data set of ``cfg.data``."""
+    return sets.build_data(**plain(cfg.data))
+
+
+def model_keys(cfg: DictConfig, data: ImageData) -> dict[str, Any]:
+    """Arguments of ``build_model``: the keys of ``cfg.model`` and what the data asks for."""
+    keys = {**plain(cfg.model), "num_classes": data.num_classes, "image_size": data.image_size}
+    return keys | {"outputs": [data.outputs.of, *data.outputs.chosen]} if data.outputs else keys
+
+
+def build_model(keys: dict[str, Any]) -> nn.Module:
+    """The unsplit classifier, as it is before any training here."""
+    if "outputs" in keys:
+        of, *chosen = keys["outputs"]
+        others = {key: value for key, value in keys.items() if key != "outputs"}
+        net = build_model(others | {"num_classes": of})
+        return keep_outputs(net, chosen, classifier_of(net, keys["head"]))
+    if "net" not in keys:
+        return build_backbone(**keys)
+    others = {key: value for key, value in keys.items() if key not in ("name", "net")}
+    return adopt(instantiate(keys["net"]), **others)
+
+
+def model_description(keys: dict[str, Any]) -> dict[str, Any]:
+    """The model's arguments, a file of weights replaced by its content's hash."""
+    weights = keys.get("weights")
+    if weights is not None and Path(weights).is_file():
+        return keys | {"weights": sha256(Path(weights))}
+    return keys
+
+
+def brings_weights(keys: dict[str, Any], net: nn.Module) -> bool:
+    """Whether all weights of ``net`` were made elsewhere: another seed gives the same ones.
+
+    They come from ``keys.weights``, or from a file that the user's own function loads.
+    """
+    if "net" not in keys and keys["weights"] is None:
+        return False
+    with torch.random.fork_rng():
+        torch.manual_seed(OTHER_SEED)
+        again = build_model(keys).state_dict()
+    return all(torch.equal(again[name], own) for name, own in net.state_dict().items())
+
+
+def baseline_recipe(cfg: DictConfig, net: nn.Module, trained: bool) -> Recipe:
+    """How the baseline trains; what ``stage.baseline.trains`` leaves out of ``net`` is frozen."""
+    trains = cfg.stage.baseline.trains
+    if trains == "auto":
+        trains = "nothing" if trained else "all"
+    if trains == "classifier":
+        head = net.get_submodule(classifier_of(net, cfg.model.get("head")))
+        net.requires_grad_(False)
+        head.requires_grad_(True)
+    training = recipe(cfg, "baseline")
+    return replace(training, epochs=0) if trains == "nothing" else training

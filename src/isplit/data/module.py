@@ -6,6 +6,8 @@ Legend: N images, S pixels a side.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from isplit.data.images import Batch, EpochSampler, Images, Preparation
 from isplit.data.listing import Labelled, balanced
 
 
+@dataclass(frozen=True, eq=False)
 class ImageData:
     """An image classification data set in three splits.
 
@@ -29,37 +32,52 @@ class ImageData:
     Attributes:
         name: of the data set.
         class_names: one per label.
-        image_size: pixels a side.
-        fingerprint: hash of all that can change images, labels or splits; no paths, no times.
-        skipped: files left out because they are no images, with the reason.
-        augmented: whether training images are changed at random.
+        decoded: all its images; ``splits``: which of them each split has.
         preparation: how pixels become the network's input.
+        skipped: files left out because they are no images, with the reason.
+        num_workers: processes of a loader.
         outputs: those of a net for more classes that stand for these.
     """
 
-    def __init__(
-        self,
-        name: str,
-        class_names: Sequence[str],
-        decoded: DecodedImages,
-        splits: Mapping[str, Sequence[Labelled]],
-        preparation: Preparation,
-        *,
-        skipped: Sequence[str] = (),
-        num_workers: int = 0,
-        outputs: Outputs | None = None,
-    ) -> None:
-        self.name = name
-        self.class_names = tuple(class_names)
-        self.num_classes = len(self.class_names)
-        self.image_size = decoded.how.size
-        self.skipped = tuple(skipped)
-        self.augmented = preparation.augment != "none"
-        self.preparation = preparation
-        self.outputs = outputs
-        self._decoded, self._splits = decoded, dict(splits)
-        self._num_workers = num_workers
-        self.fingerprint = self._fingerprint()
+    name: str
+    class_names: tuple[str, ...]
+    decoded: DecodedImages
+    splits: Mapping[str, Sequence[Labelled]]
+    preparation: Preparation
+    skipped: tuple[str, ...] = ()
+    num_workers: int = 0
+    outputs: Outputs | None = None
+
+    @property
+    def num_classes(self) -> int:
+        """How many labels there are."""
+        return len(self.class_names)
+
+    @property
+    def image_size(self) -> int:
+        """Pixels a side."""
+        return self.decoded.how.size
+
+    @property
+    def augmented(self) -> bool:
+        """Whether training images are changed at random."""
+        return self.preparation.augment != "none"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of all that can change images, labels or splits; no paths, no times.
+
+        That is file contents in their order, labels, and how pixels become input.
+        """
+        digest = hashlib.sha256()
+        for split in self.splits:
+            digest.update(json.dumps([split, self.labels(split)]).encode())
+            digest.update(b"".join(self.decoded.digests[name] for name, _ in self._split(split)))
+        p, how, changed = self.preparation, self.decoded.how, self.decoded.changed
+        settings: list[Any] = [self.class_names, how.size, how.fit, p.mean, p.std, p.augment]
+        settings += [dict(changed)] if changed else []
+        digest.update(json.dumps(settings).encode())
+        return digest.hexdigest()
 
     def size(self, split: str) -> int:
         """Number of images in ``train``, ``validation`` or ``test``."""
@@ -104,16 +122,16 @@ class ImageData:
         if images is not None:
             chosen = balanced(chosen, images, seed)
         changes = self.preparation.augment if augment else "none"
-        dataset = Images(self._decoded, chosen, self.preparation, changes, seed)
+        dataset = Images(self.decoded, chosen, self.preparation, changes, seed)
         return DataLoader(
             dataset,
             batch_size // part[1],
             sampler=EpochSampler(dataset, shuffle=shuffle, seed=seed, part=part),
-            num_workers=self._num_workers,
-            collate_fn=_as_it_is,
+            num_workers=self.num_workers,
+            collate_fn=as_it_is,
             pin_memory=torch.cuda.is_available(),
             drop_last=shuffle and len(chosen) > 1 and len(chosen) % batch_size == 1,
-            persistent_workers=self._num_workers > 0,
+            persistent_workers=self.num_workers > 0,
             generator=torch.Generator().manual_seed(seed),  # else it draws from the global one
         )
 
@@ -126,28 +144,17 @@ class ImageData:
         pixels = []
         for file in files:
             try:
-                pixels.append(decode(file.read_bytes(), *self._decoded.how))
+                pixels.append(decode(file.read_bytes(), *self.decoded.how))
             except Exception as error:  # Pillow raises nearly anything
                 raise ValueError(f"{file} is no image: {error}") from error
         return self.preparation.normalised(torch.stack(pixels))
 
     def _split(self, name: str) -> Sequence[Labelled]:
-        if name not in self._splits:
-            raise ValueError(f"split={name!r} is none of {', '.join(self._splits)}")
-        return self._splits[name]
-
-    def _fingerprint(self) -> str:
-        """Over file contents in their order, labels, and how pixels become input."""
-        digest = hashlib.sha256()
-        for split in self._splits:
-            digest.update(json.dumps([split, self.labels(split)]).encode())
-            digest.update(b"".join(self._decoded.digests[name] for name, _ in self._split(split)))
-        p, how, changed = self.preparation, self._decoded.how, self._decoded.changed
-        settings: list[Any] = [self.class_names, how.size, how.fit, p.mean, p.std, p.augment]
-        settings += [dict(changed)] if changed else []
-        digest.update(json.dumps(settings).encode())
-        return digest.hexdigest()
+        if name not in self.splits:
+            raise ValueError(f"split={name!r} is none of {', '.join(self.splits)}")
+        return self.splits[name]
 
 
-def _as_it_is(batch: Any) -> Any:
+def as_it_is(batch: Any) -> Any:
+    """The batch: it came whole from ``__getitems__``."""
     return batch

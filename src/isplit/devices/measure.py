@@ -52,7 +52,7 @@ def _work(net: Net) -> Work:
     import torch
 
     from isplit.graph import trace
-    from isplit.graph.work import total_work
+    from isplit.graph.measure import total_work
 
     with torch.device("meta"):
         model, image = build(net), torch.empty(1, 3, net.image_size, net.image_size)

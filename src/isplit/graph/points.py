@@ -4,7 +4,6 @@ from itertools import chain, count, takewhile
 
 from torch import fx
 
-from isplit.graph.channels import layout_of
 from isplit.graph.functional import has_effect
 from isplit.graph.nodes import (
     clean_cuts,
@@ -12,6 +11,7 @@ from isplit.graph.nodes import (
     image_shape,
     input_dependent,
     is_within,
+    layout_of,
     operation,
     parameters_of,
     positions,

@@ -1,5 +1,6 @@
 """How important each split point is to the answer: taps, curves, and the choice of a point."""
 
+from isplit.importance.curve import CuiSettings as CuiSettings
 from isplit.importance.curves import PREDICTORS as PREDICTORS
 from isplit.importance.curves import architecture_curves as architecture_curves
 from isplit.importance.curves import computed_by as computed_by
@@ -12,5 +13,4 @@ from isplit.importance.select import auto_rule as auto_rule
 from isplit.importance.select import is_rule as is_rule
 from isplit.importance.select import select as select
 from isplit.importance.select import taken as taken
-from isplit.importance.settings import CuiSettings as CuiSettings
 from isplit.importance.taps import tapped as tapped

@@ -13,10 +13,9 @@ from torch import Tensor, fx
 from torch.nn import functional as F
 
 from isplit.bottleneck import DEFAULT_RATE, RateOf
-from isplit.importance.curve import Curve, PredictorCost
+from isplit.importance.curve import CuiSettings, Curve, PredictorCost
 from isplit.importance.probe import Judge, forward_passes, judged, pca_kl, pca_nmse, probe
 from isplit.importance.scores import Batches, FromGradients, Progress, score_classes
-from isplit.importance.settings import CuiSettings
 from isplit.point import SplitPoint
 
 log = logging.getLogger(__name__)

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, fx
 from torch.nn import functional as F
 
-from isplit.importance.channels import by_channel, grid_of
-from isplit.importance.taps import tapped
+from isplit.importance.taps import by_channel, grid_of, tapped
 from isplit.point import SplitPoint
 
 MAP_DIMENSIONS = 3

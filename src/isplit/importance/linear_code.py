@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from isplit.bottleneck import code_shape
-from isplit.importance.channels import by_channel, grid_of
+from isplit.importance.taps import by_channel, grid_of
 from isplit.point import SplitPoint
 
 EXACT_UP_TO = 512  # rows or elements: beyond, the axes are found by a randomised SVD

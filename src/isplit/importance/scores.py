@@ -14,9 +14,8 @@ import torch
 from torch import Tensor, fx
 from torch.nn import functional as F
 
-from isplit.importance.channels import by_channel, grid_of, on_grid
-from isplit.importance.settings import CuiSettings
-from isplit.importance.taps import tapped
+from isplit.importance.curve import CuiSettings
+from isplit.importance.taps import by_channel, grid_of, on_grid, tapped
 from isplit.point import SplitPoint
 
 Batches = Iterable[tuple[Tensor, Tensor]]

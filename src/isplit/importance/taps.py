@@ -1,4 +1,7 @@
-"""The features and their gradients at many split points, in one forward and one backward pass."""
+"""The features and their gradients at many split points, in one forward and one backward pass.
+
+Shape suffixes: M kinds of map, N images, C channels, X positions (of a map or of a token sequence).
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -7,13 +10,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn import functional as F
 
 from isplit.graph.tracing import eval_mode
 from isplit.point import SplitPoint
 
 Visit = Callable[[int, Tensor, Tensor], None]
 """Called with a point's position, its features and their gradients, both (N, *point.shape)."""
-
 _ACTIVATIONS = (
     *("relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "softplus"),
     *("hardswish", "hardtanh", "hardsigmoid", "sigmoid", "tanh"),
@@ -52,6 +55,45 @@ def tapped(
             yield model.run
         finally:
             model.features.clear()
+
+
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Every module in eval mode and every parameter frozen, for a while."""
+    flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    try:
+        with eval_mode(model):
+            for parameter, _ in flags:
+                parameter.requires_grad_(False)
+            yield
+    finally:
+        for parameter, flag in flags:
+            parameter.requires_grad_(flag)
+
+
+def by_channel(features: Tensor, point: SplitPoint) -> Tensor:
+    """View (N, C, X) of maps, sequences and vectors (C), wherever the point has its channels."""
+    if len(point.shape) == 1:
+        return features.unsqueeze(2)
+    return features.movedim(1 + point.channel_axis, 1).flatten(2)
+
+
+def grid_of(point: SplitPoint) -> tuple[int, ...]:
+    """Shape of the positions: (H, W), (T,), or (1,) for a vector."""
+    axis = point.channel_axis
+    return (*point.shape[:axis], *point.shape[axis + 1 :]) or (1,)
+
+
+def on_grid(maps: Tensor, grid: tuple[int, ...]) -> Tensor:
+    """Maps (M, N, ...) that broadcast over ``grid``: nearest neighbour between (H, W) grids.
+
+    Between a grid and a sequence of another length no place corresponds: the mean goes everywhere.
+    """
+    if tuple(maps.shape[2:]) == grid:
+        return maps
+    if maps.dim() == 4 and len(grid) == 2:
+        return F.interpolate(maps, size=list(grid), mode="nearest")
+    return maps.flatten(2).mean(2)[(..., *(None for _ in grid))]
 
 
 class _Tapped(fx.Interpreter):
@@ -105,17 +147,3 @@ def _is_activation(traced: fx.GraphModule, node: fx.Node) -> bool:
     name = getattr(node.target, "__name__", str(node.target))
     calls = node.op in ("call_function", "call_method")
     return calls and name.removesuffix(".default").rstrip("_") in _ACTIVATIONS
-
-
-@contextmanager
-def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Every module in eval mode and every parameter frozen, for a while."""
-    flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
-    try:
-        with eval_mode(model):
-            for parameter, _ in flags:
-                parameter.requires_grad_(False)
-            yield
-    finally:
-        for parameter, flag in flags:
-            parameter.requires_grad_(flag)

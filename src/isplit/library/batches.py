@@ -1,6 +1,8 @@
-"""Labelled batches as a user's loader gives them, checked before anything is computed."""
+"""Labelled images of anybody's loader, checked batch by batch; messages in the library's words."""
 
+import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -85,3 +87,21 @@ def labelled(
         yield x, y
     if batch is None:
         raise ValueError(f"{name} gives no batches: it is empty, or a generator read before")
+
+
+@contextmanager
+def in_parameters() -> Iterator[None]:
+    """Inside, a ValueError names the parameters that a caller of the library typed.
+
+    >>> with in_parameters():
+    ...     raise ValueError("split.kind='cu' is not one of cui, probe")
+    Traceback (most recent call last):
+    ...
+    ValueError: predictor='cu' is not one of cui, probe
+    """
+    try:
+        yield
+    except ValueError as error:
+        said = re.sub(r"\b(split|bottleneck|stage)\.(?=\w+[.=:])", "", str(error))
+        said = said.replace("compression_rate=", "rate=").replace("kind=", "predictor=")
+        raise ValueError(said) from error

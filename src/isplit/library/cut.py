@@ -13,9 +13,8 @@ from isplit import stages
 from isplit.artifact import Manifest, save_split_model
 from isplit.bottleneck import make_bottleneck
 from isplit.graph import split_at, split_points
-from isplit.library.batches import Batches, Loader
+from isplit.library.batches import Batches, Loader, in_parameters
 from isplit.library.ranking import RankedPoint, traced_for
-from isplit.library.words import in_parameters
 from isplit.model import SplitModel
 from isplit.result import Accuracy
 

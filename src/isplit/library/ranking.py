@@ -11,8 +11,7 @@ from isplit.bottleneck import same_rate
 from isplit.graph import split_points, trace
 from isplit.importance import importance_curves, select
 from isplit.importance.curve import Curve
-from isplit.library.batches import Loader, first_images
-from isplit.library.words import in_parameters
+from isplit.library.batches import Loader, first_images, in_parameters
 from isplit.point import SplitPoint
 from isplit.studies.answer import auto_and_highest
 from isplit.studies.figures.curve import curve_figure

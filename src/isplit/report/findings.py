@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
+from isplit.files import write_json, write_text
+from isplit.report.canvas import save
 from isplit.report.table import Table
 
 Value = str | int | float
+
+LONGEST_SLUG = 100
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,18 @@ class Findings:
     parts: Sequence[Findings] = ()
 
 
+def with_slugs(parts: Iterable[Findings]) -> list[Findings]:
+    """The parts, each with a folder of its own, named as it is."""
+    slugs: list[str] = []
+    named = []
+    for part in parts:
+        own = slug(part.name)
+        slugs.append(own)
+        count = slugs.count(own)
+        named.append(replace(part, slug=own if count == 1 else f"{own}-{count}"))
+    return named
+
+
 def as_json(finding: Any) -> Any:
     """A finding as JSON values: dataclasses as objects, what is not finite as null.
 
@@ -92,3 +109,28 @@ def as_json(finding: Any) -> Any:
     if isinstance(finding, float):
         return float(finding) if math.isfinite(finding) else None
     return finding
+
+
+def write_findings(found: Findings, folder: Path) -> None:
+    """The figures and the files for programs; those of the parts in a folder each."""
+    for drawing in found.figures:
+        save(drawing.figure, folder / drawing.name, drawing.suffixes)
+    for name, content in found.files.items():
+        if isinstance(content, Table):
+            write_text(folder / name, content.csv())
+        elif isinstance(content, str):
+            write_text(folder / name, content)
+        else:
+            write_json(folder / name, as_json(content))
+    for part in found.parts:
+        write_findings(part, folder / part.slug)
+
+
+def slug(name: str) -> str:
+    """A folder name: letters, digits and dots, the rest dashes.
+
+    >>> slug("vgg16 on letters (10 classes), rate 0.9, seed 0")
+    'vgg16-on-letters-10-classes-rate-0.9-seed-0'
+    """
+    kept = "".join(c if c.isalnum() or c in "._" else " " for c in name)
+    return "-".join(kept.split())[:LONGEST_SLUG].strip(".") or "condition"

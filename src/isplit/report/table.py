@@ -1,13 +1,13 @@
 """One table for the screen, the page, CSV and trackers: numbers stay numbers until they are shown.
 
 A cell is a text, a number, a list of texts, ``None`` where there is nothing, or a tuple: an
-``Estimate``, or parts that the column's format puts together.
+``Estimate``, or parts that the column's format puts together; it sorts by the first.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -32,9 +32,8 @@ class Column:
         key: of the rows; also its name in CSV and in trackers.
         name: heading for people; empty: the key.
         unit: in the heading.
-        form: how a value is shown: a format of Python's, or a function.
-        scale: a number is shown times this (100: in percent or points).
-        sort: the number by which the column sorts; without it, the number that is shown.
+        form: how a value is shown: a format of Python's; with braces, of the parts of a tuple.
+        scale: a number is shown, and sorts, times this (100: in percent or points).
         fold: characters beyond which a cell goes on in another line on the screen; 0: never.
         screen: 0: not on the screen; else the lower, the longer it stays where width is short.
     """
@@ -42,9 +41,8 @@ class Column:
     key: str
     name: str = ""
     unit: str = ""
-    form: str | Callable[[Any], str] = ""
+    form: str = ""
     scale: float = 1
-    sort: Callable[[Any], float] | None = None
     fold: int = 0
     screen: int = 0
 
@@ -63,8 +61,8 @@ class Column:
         """
         if is_missing(value):
             return NOTHING
-        if callable(self.form):
-            return printable(self.form(value))
+        if "{" in self.form:
+            return printable(self.form.format(*value))
         if isinstance(value, Estimate):
             low, high = (self.text(end) for end in value[1:])
             return f"{self.text(value.value)} [{low}, {high}]"
@@ -80,10 +78,8 @@ class Column:
         """By which the column sorts; ``None``: by the text."""
         if is_missing(value) or isinstance(value, str | bool | list):
             return None
-        if self.sort is not None:
-            return self.sort(value)
         number: float = value[0] if isinstance(value, tuple) else value
-        return number
+        return number * self.scale
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """Text that others chose, safe to show: on a terminal, in a figure, in CSV."""
 
-import csv
-import io
 import math
 import unicodedata
 from collections.abc import Iterable
 from typing import Any
+
+from isplit import files
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 UNSEEN = ("Cc", "Cs", "Cn", "Co", "Zl", "Zp")  # control, half a pair, no character, line ends
@@ -36,11 +36,7 @@ def csv_text(names: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     "block1, pool",0.5
     '=1+1,-0.5
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(_cell, names))
-    writer.writerows(map(_cell, row) for row in rows)
-    return text.getvalue()
+    return files.csv_text(map(_cell, names), (map(_cell, row) for row in rows))
 
 
 def _is_unseen(character: str) -> bool:

@@ -20,8 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from isplit import config
 from isplit.files import write_text
 from isplit.keys import checked
-from isplit.report.files import write_findings
-from isplit.report.findings import Findings
+from isplit.report.findings import Findings, write_findings
 from isplit.report.page import write_report
 from isplit.report.screen import say
 from isplit.runs.curves import seen_of

@@ -1,11 +1,14 @@
 """What one split came to, and the files it leaves."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from omegaconf import DictConfig
+
+from isplit import config
 from isplit.artifact import Manifest, save_split_model
-from isplit.data import ImageData
+from isplit.backbones import stored_layout
 from isplit.evaluate import cost
 from isplit.files import write_json, write_text
 from isplit.importance.curve import Curve
@@ -23,41 +26,49 @@ from isplit.result import (
     SplitResult,
     StageResult,
 )
-from isplit.stages import Stored, tested
+from isplit.runs.base import Base
+from isplit.stages import Stored, Workbench, tested
 
 RESULT_SCHEMA = 2
 
-Done = Mapping[str, Stored]
-"""The finished stages of one split by name, in their order."""
+
+@dataclass(frozen=True)
+class Trained:
+    """One split and what it was made by.
+
+    Attributes:
+        curve: that ``point`` was chosen by; ``chosen_by`` says how.
+        rate: at which its features are compressed.
+        done: the finished stages by name, in their order.
+    """
+
+    cfg: DictConfig
+    bench: Workbench
+    base: Base
+    curve: Curve
+    point: SplitPoint
+    chosen_by: str
+    rate: float
+    split: SplitModel
+    done: Mapping[str, Stored]
 
 
-def split_result(
-    *,
-    model: str,
-    data_name: str,
-    data: ImageData,
-    seed: int,
-    curve: Curve,
-    point: SplitPoint,
-    chosen_by: str,
-    compression_rate: float,
-    split: SplitModel,
-    done: Done,
-) -> SplitResult:
+def split_result(made: Trained) -> SplitResult:
     """Everything one split came to, from its finished stages."""
+    curve, point, done, data = made.curve, made.point, made.done, made.bench.data
     tests = {stage: tested(stored) for stage, stored in done.items()}
     reached = {stage: test.accuracy for stage, test in tests.items()}
-    encoded, shape = done.get("autoencoder"), split.bottleneck.code_shape
-    rates = (compression_rate, split.bottleneck.achieved_rate)
-    of_one = cost(point, split.bottleneck)
+    encoded, shape = done.get("autoencoder"), made.split.bottleneck.code_shape
+    rates = (made.rate, made.split.bottleneck.achieved_rate)
+    of_one = cost(point, made.split.bottleneck)
     codec = CodecResult(**done["codec"].made.facts["codec"]) if "codec" in done else None
     return SplitResult(
         schema=RESULT_SCHEMA,
-        model=model,
-        data=data_name,
+        model=config.model_name(made.cfg),
+        data=config.data_name(made.cfg),
         num_classes=data.num_classes,
-        seed=seed,
-        split=ChosenSplit(point.name, point.index, point.shape, chosen_by, point.label),
+        seed=made.cfg.seed,
+        split=ChosenSplit(point.name, point.index, point.shape, made.chosen_by, point.label),
         curve=CurveValue(
             curve.kind, curve.values[point.index], curve.rank(point.index), len(curve.points)
         ),
@@ -71,40 +82,41 @@ def split_result(
         ),
         per_class=PerClass(data.class_names, tests["baseline"].f1, [*tests.values()][-1].f1),
         cost=replace(of_one, payload_bytes=round(codec.payload_mean_bytes)) if codec else of_one,
-        stages={
-            stage: StageResult(stored.fingerprint, stored.reused, stored.seconds)
-            for stage, stored in done.items()
-        },
+        stages={s: StageResult(of.fingerprint, of.reused, of.seconds) for s, of in done.items()},
         codec=codec,
     )
 
 
-def write_split(
-    result: SplitResult,
-    split: SplitModel,
-    manifest: Manifest,
-    labels: Sequence[int],
-    done: Done,
-    folder: Path,
-) -> None:
+def write_split(made: Trained, result: SplitResult, folder: Path) -> None:
     """The split model, the metrics of every epoch, the answers on every test image, the result.
 
     ``result.json`` comes last: where it is missing, the job did not finish.
-
-    Args:
-        labels: of the test images, in order.
     """
-    profile = None
-    if result.codec:
-        manifest = replace(manifest, codec=result.codec.settings)
-        profile = done["codec"].made.facts["profile"]
-    save_split_model(split, manifest, folder, profile)
+    done, data = made.done, made.bench.data
+    profile = done["codec"].made.facts["profile"] if result.codec else None
+    save_split_model(made.split, _manifest(made, result), folder, profile)
     history = {stage: stored.made.facts["history"] for stage, stored in done.items()}
     write_text(folder / "metrics.csv", _metrics_csv(history))
     answers = {stage: tested(stored).predictions for stage, stored in done.items()}
-    predictions = _predictions_csv(manifest.class_names, labels, answers)
+    predictions = _predictions_csv(data.class_names, data.labels("test"), answers)
     write_text(folder / "predictions.csv", predictions)
     write_json(folder / "result.json", asdict(result))
+
+
+def _manifest(made: Trained, result: SplitResult) -> Manifest:
+    keys, data, split = made.base.keys, made.bench.data, made.cfg.split
+    return Manifest(
+        model=keys if "net" in keys else stored_layout(keys, made.base.stored.made.weights),
+        layer=made.point.name,
+        granularity=split.granularity,
+        channels=split.channels,
+        compression_rate=made.rate,
+        class_names=data.class_names,
+        image_size=data.image_size,
+        mean=data.preparation.mean,
+        std=data.preparation.std,
+        codec=result.codec.settings if result.codec else None,
+    )
 
 
 def _metrics_csv(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from isplit import config
-from isplit.bottleneck import RateOf
 from isplit.importance import CuiSettings
 from isplit.overrides import targets
 from isplit.runs.base import Base, reopen_baseline, workbench
@@ -27,11 +26,6 @@ class Reopened:
     job: DictConfig
     bench: Workbench
     base: Base
-
-    @property
-    def rate_of(self) -> RateOf:
-        """The compression rate at each point."""
-        return config.rate_of(self.job)
 
 
 def reopened(cfg: DictConfig, run: Run) -> Reopened:

@@ -11,7 +11,7 @@ from torch import Tensor
 from isplit.bottleneck import make_bottleneck
 from isplit.codec import from_config
 from isplit.evaluate import evaluate
-from isplit.graph.work import split_work, total_work
+from isplit.graph.measure import split_work, total_work
 from isplit.runs.erasures import under_loss
 from isplit.runs.reopened import Reopened
 from isplit.stages import tested

@@ -19,8 +19,6 @@ from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 
 from isplit import config, stages
-from isplit.artifact import Manifest
-from isplit.backbones import stored_layout
 from isplit.bottleneck import bottleneck_at
 from isplit.files import write_text
 from isplit.graph import split_at
@@ -29,11 +27,11 @@ from isplit.importance.curve import Curve
 from isplit.keys import checked
 from isplit.model import SplitModel
 from isplit.point import SplitPoint
-from isplit.report.files import write_findings
+from isplit.report.findings import write_findings
 from isplit.report.screen import say
 from isplit.result import SplitResult
 from isplit.runs.base import Base, curve_of, open_baseline, selected, workbench
-from isplit.runs.outcome import split_result, write_split
+from isplit.runs.outcome import Trained, split_result, write_split
 from isplit.runs.search import SEARCH, Search, copy_result
 from isplit.stages import Team, Workbench, derived_seed, seeded
 from isplit.studies.job import curve_findings, flat_numbers, job_findings
@@ -129,43 +127,16 @@ def _split(
         done |= {"autoencoder": encoded, "finetune": tuned}
     if sending:
         done["codec"] = stages.coded(bench, split, point, [*done.values()][-1], sending)
-    result = split_result(
-        model=config.model_name(cfg),
-        data_name=config.data_name(cfg),
-        data=bench.data,
-        seed=cfg.seed,
-        curve=curve,
-        point=point,
-        chosen_by=_chosen_by(cfg, curve, point),
-        compression_rate=rate,
-        split=split,
-        done=done,
-    )
-    manifest = _manifest(cfg, bench, base, point, rate)
-    write_split(result, split, manifest, bench.data.labels("test"), done, folder)
+    chosen_by = _chosen_by(cfg, curve, point)
+    made = Trained(cfg, bench, base, curve, point, chosen_by, rate, split, done)
+    result = split_result(made)
+    write_split(made, result, folder)
     return result
 
 
 def _repeated(cfg: DictConfig, bench: Workbench) -> Workbench:
     """The workbench with the random numbers of another training on the same baseline."""
     return replace(bench, seed=derived_seed(cfg.seed, cfg.repeat)) if cfg.repeat else bench
-
-
-def _manifest(
-    cfg: DictConfig, bench: Workbench, base: Base, point: SplitPoint, rate: float
-) -> Manifest:
-    layout = base.keys if "net" in base.keys else stored_layout(base.keys, base.stored.made.weights)
-    return Manifest(
-        model=layout,
-        layer=point.name,
-        granularity=cfg.split.granularity,
-        channels=cfg.split.channels,
-        compression_rate=rate,
-        class_names=bench.data.class_names,
-        image_size=bench.data.image_size,
-        mean=bench.data.preparation.mean,
-        std=bench.data.preparation.std,
-    )
 
 
 @contextmanager

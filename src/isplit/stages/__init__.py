@@ -1,48 +1,28 @@
 """Training the baseline, the bottleneck and the split model, each once, kept in a store."""
 
-from isplit.stages.fit import Engine
-from isplit.stages.preemption import PREEMPTED, Preempted, preemptible
-from isplit.stages.recipe import (
-    LOSSES,
-    OPTIMIZERS,
-    RECONSTRUCTIONS,
-    SCHEDULES,
-    TAUGHT,
-    Recipe,
-)
-from isplit.stages.runner import autoencoder, baseline, coded, finetune, tested
-from isplit.stages.seeds import derived_seed, seeded
-from isplit.stages.sending import Sending
-from isplit.stages.source import source_hash
-from isplit.stages.store import Made, Store, Stored, fingerprint
-from isplit.stages.team import Team, teamed
-from isplit.stages.workbench import Workbench
-
-__all__ = [
-    "LOSSES",
-    "OPTIMIZERS",
-    "PREEMPTED",
-    "RECONSTRUCTIONS",
-    "SCHEDULES",
-    "TAUGHT",
-    "Engine",
-    "Made",
-    "Preempted",
-    "Recipe",
-    "Sending",
-    "Store",
-    "Stored",
-    "Team",
-    "Workbench",
-    "autoencoder",
-    "baseline",
-    "coded",
-    "derived_seed",
-    "finetune",
-    "fingerprint",
-    "preemptible",
-    "seeded",
-    "source_hash",
-    "teamed",
-    "tested",
-]
+from isplit.stages.fit import Engine as Engine
+from isplit.stages.preemption import PREEMPTED as PREEMPTED
+from isplit.stages.preemption import Preempted as Preempted
+from isplit.stages.preemption import preemptible as preemptible
+from isplit.stages.recipe import LOSSES as LOSSES
+from isplit.stages.recipe import OPTIMIZERS as OPTIMIZERS
+from isplit.stages.recipe import RECONSTRUCTIONS as RECONSTRUCTIONS
+from isplit.stages.recipe import SCHEDULES as SCHEDULES
+from isplit.stages.recipe import TAUGHT as TAUGHT
+from isplit.stages.recipe import Recipe as Recipe
+from isplit.stages.runner import autoencoder as autoencoder
+from isplit.stages.runner import baseline as baseline
+from isplit.stages.runner import coded as coded
+from isplit.stages.runner import finetune as finetune
+from isplit.stages.runner import tested as tested
+from isplit.stages.seeds import derived_seed as derived_seed
+from isplit.stages.seeds import seeded as seeded
+from isplit.stages.sending import Sending as Sending
+from isplit.stages.source import source_hash as source_hash
+from isplit.stages.store import Made as Made
+from isplit.stages.store import Store as Store
+from isplit.stages.store import Stored as Stored
+from isplit.stages.store import fingerprint as fingerprint
+from isplit.stages.team import Team as Team
+from isplit.stages.team import teamed as teamed
+from isplit.stages.workbench import Workbench as Workbench

@@ -23,10 +23,9 @@ from torch.utils.data import DataLoader
 
 from isplit.stages.batch_norm import with_shared_batch_norm
 from isplit.stages.preemption import StopBetweenSteps
-from isplit.stages.quiet import quiet
 from isplit.stages.recipe import Recipe
 from isplit.stages.seeds import derived_seed
-from isplit.stages.team import Team
+from isplit.stages.team import Team, quiet
 
 log = logging.getLogger(__name__)
 

@@ -22,14 +22,13 @@ from torch.utils.data import DataLoader
 
 from isplit.bottleneck import make_bottleneck
 from isplit.codec import Codec, calibrate, from_config
+from isplit.data.module import as_it_is
 from isplit.evaluate import Evaluation
 from isplit.model import SplitModel
 from isplit.point import SplitPoint
-from isplit.stages.autoencoder import DIVERGENCE, NMSE, Autoencoder
-from isplit.stages.classifier import Classifier
-from isplit.stages.features import compute_features
 from isplit.stages.fit import Batches, History, fit
-from isplit.stages.memory import say_if_too_large
+from isplit.stages.memory import compute_features, say_if_too_large
+from isplit.stages.modules import DIVERGENCE, NMSE, Autoencoder, Classifier
 from isplit.stages.recipe import LOSSES, TAUGHT, Recipe
 from isplit.stages.sending import Sending, Wire
 from isplit.stages.source import source_hash
@@ -212,7 +211,7 @@ def _kept_features(
             batch_size=order[split].batch_size,
             sampler=order[split].sampler,
             drop_last=order[split].drop_last,
-            collate_fn=_as_it_is,
+            collate_fn=as_it_is,
         )
         for split in images
     )
@@ -223,10 +222,6 @@ def best_row(history: History, recipe: Recipe) -> dict[str, float]:
     """The validation of the bottleneck that an autoencoder's training ended with."""
     monitor = DIVERGENCE if recipe.loss == "distill" else NMSE
     return min(history, key=lambda row: row[monitor])
-
-
-def _as_it_is(batch: Any) -> Any:
-    return batch
 
 
 def _tupled(value: Any) -> Any:

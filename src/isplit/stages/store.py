@@ -27,7 +27,7 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from torch import Tensor
 
-from isplit.files import write_json
+from isplit.files import sha256, write_json
 from isplit.stages.team import Team
 
 log = logging.getLogger(__name__)
@@ -219,6 +219,5 @@ def fingerprint(recipe: Recipe) -> str:
 
 def _digest(key: str, about: Recipe, weights: Path) -> str:
     """Over the weights' file and all that is noted about the stage that lies under ``key``."""
-    with weights.open("rb") as file:
-        whole = [key, hashlib.file_digest(file, "sha256").hexdigest(), about]
+    whole = [key, sha256(weights), about]
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()

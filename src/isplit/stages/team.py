@@ -5,6 +5,7 @@ is its decision, and the others follow. In a training each takes its part of eve
 """
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,12 +17,18 @@ from lightning.fabric.strategies import ParallelStrategy  # type: ignore[attr-de
 from torch import distributed
 
 from isplit.stages.preemption import Preempted
-from isplit.stages.quiet import quiet
 
 T = TypeVar("T")
-
 AS_LONG_AS_IT_TAKES = timedelta(days=365)  # another job may hold the lock that the leader waits for
 OURS = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+EXPECTED = (
+    r".*exists and is not empty",  # the folder of an interrupted stage
+    r".*in eval mode at the start of training",  # what is frozen
+    r".*does not have many workers",  # small images need none
+    r".*treespec, LeafSpec.*is deprecated",  # between Lightning and torch
+    r".*srun. command is available",
+    r".*sync_dist=True.* on epoch level",  # all processes validate on the same images
+)
 
 
 @dataclass(frozen=True)
@@ -97,3 +104,12 @@ def teamed(
         distributed.destroy_process_group()
         for name in OURS if started_here else ():
             os.environ.pop(name, None)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Inside, resuming, frozen modules, a lack of workers and of ``srun`` are no news."""
+    with warnings.catch_warnings():
+        for meant in EXPECTED:
+            warnings.filterwarnings("ignore", message=meant)
+        yield

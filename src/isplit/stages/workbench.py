@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from isplit.data import ImageData
-from isplit.data.augment import augment
+from isplit.data.images import augment
 from isplit.evaluate import evaluate
 from isplit.point import FLOAT32_BYTES
 from isplit.stages.fit import Batches, Engine

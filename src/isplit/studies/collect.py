@@ -5,8 +5,8 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from isplit.documents import flattened
 from isplit.studies.run_folder import Run, job_folder, read_config, read_run
 
 __all__ = ["Collection", "Run", "by_condition", "collect", "correct_answers", "facts", "job_folder"]
@@ -134,7 +134,7 @@ def _key(run: Run) -> str:
 def _names(examples: Sequence[Run]) -> list[str]:
     """Unique names: the facts, and where those are not enough, the config keys that differ."""
     shown = [_in_words(facts(run)) for run in examples]
-    flat = [_flat(run.config) for run in examples]
+    flat = [flattened(run.config, ".") for run in examples]
     for number, name in enumerate(shown):
         twins = [other for other, same in enumerate(shown) if same == name]
         if len(twins) > 1:
@@ -154,13 +154,3 @@ def _in_words(known: Mapping[str, str | int | float]) -> str:
     size += f", {known['codec']}" if "codec" in known else ""
     data = f"{known['data']} ({known['classes']} classes)"
     return f"{known['model']} on {data}, {size}, seed {known['seed']}"
-
-
-def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

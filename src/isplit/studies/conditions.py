@@ -1,20 +1,21 @@
 """A condition: what was found on one baseline, and what all studies read off it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
+
+import numpy as np
 
 from isplit.importance import taken
 from isplit.importance.curve import Curve, PredictorCost
 from isplit.point import SplitPoint
-from isplit.report.findings import Findings
 from isplit.result import SplitResult
 from isplit.studies.collect import Run, correct_answers, facts
 from isplit.studies.scores import Agreement
 from isplit.studies.seen import Seen
-from isplit.studies.subsets import subset_accuracies
 
-LONGEST_SLUG = 100
+SUBSETS = 15  # I-SPLIT Fig. 3: box plots over 15 random subsets
+SUBSET_SIZE = 800  # of 800 test images
 STANDARD_ERRORS = 2.0  # a difference beyond this many is taken for one
 MEAN_DIGITS = 12  # beyond these, means of the same answers differ by rounding alone
 
@@ -82,6 +83,11 @@ class Condition:
     left_out: tuple[str, ...] = ()
     agreement: Agreement | None = None
 
+    @property
+    def most_accurate(self) -> Retrained:
+        """The point with the highest accuracy, of equal ones the deepest."""
+        return max(self.retrained, key=lambda t: (t.accuracy, t.position))
+
     def trains(self, predictor: str) -> bool:
         """Whether a predictor takes training: its value costs what it was to save."""
         steps = self.costs.get(predictor, PredictorCost()).training_steps
@@ -107,18 +113,6 @@ def condition_of(name: str, runs: Sequence[Run], seen: Seen) -> Condition:
     )
 
 
-def with_slugs(parts: Iterable[Findings]) -> list[Findings]:
-    """The parts, each with a folder of its own, named as it is."""
-    slugs: list[str] = []
-    named = []
-    for part in parts:
-        own = slug(part.name)
-        slugs.append(own)
-        count = slugs.count(own)
-        named.append(replace(part, slug=own if count == 1 else f"{own}-{count}"))
-    return named
-
-
 def peak_of_each_class(curve: Curve) -> dict[str, int]:
     """Position of the highest peak of each class by itself, by its name."""
     each = {name: replace(curve, values=values) for name, values in curve.per_class.items()}
@@ -140,14 +134,29 @@ def split_f1(trained: Retrained) -> list[float]:
     return [fmean(column) for column in columns]
 
 
-def slug(name: str) -> str:
-    """A folder name: letters, digits and dots, the rest dashes.
+def subset_accuracies(
+    correct: Sequence[bool], subsets: int = SUBSETS, size: int = SUBSET_SIZE, seed: int = 0
+) -> tuple[float, ...]:
+    """Accuracy on each of several random subsets of the test images (I-SPLIT Fig. 3).
 
-    >>> slug("vgg16 on letters (10 classes), rate 0.9, seed 0")
-    'vgg16-on-letters-10-classes-rate-0.9-seed-0'
+    Of each image in order: whether the answer was right. The subsets depend on the number of
+    images and the seed alone, so they are the same for every point of a condition. They hold
+    ``size`` images, and at most half of all: larger ones would be nearly the same subset.
     """
-    kept = "".join(c if c.isalnum() or c in "._" else " " for c in name)
-    return "-".join(kept.split())[:LONGEST_SLUG].strip(".") or "condition"
+    right = np.asarray(correct, dtype=float)
+    rng = np.random.default_rng(seed)
+    chosen = subset_size(len(right), size)
+    each = [right[rng.choice(len(right), chosen, replace=False)] for _ in range(subsets)]
+    return tuple(float(part.mean()) for part in each)
+
+
+def subset_size(test_images: int, size: int = SUBSET_SIZE) -> int:
+    """Images in each random subset.
+
+    >>> subset_size(2000), subset_size(500)
+    (800, 250)
+    """
+    return max(1, min(size, test_images // 2))
 
 
 def _retrained(runs: Sequence[Run]) -> list[Retrained]:

@@ -1,6 +1,6 @@
 """What one job of ``train.py`` came to: the answer, a row for each split, the curve."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from isplit.importance import SAID, auto_rule
@@ -8,15 +8,14 @@ from isplit.importance.curve import Curve
 from isplit.point import SplitPoint
 from isplit.report.findings import Drawing, Findings, Value
 from isplit.report.table import Column, Table
-from isplit.result import SplitResult
+from isplit.result import SplitResult, single_values
 from isplit.studies.answer import answer, auto_and_highest, device_macs, server_macs
 from isplit.studies.figures.curve import curve_figure
 
-SECTIONS = ("split", "curve", "bottleneck", "codec", "accuracy", "cost")
 CAPTION = "The curve that ranks the split points, and what was measured after the split."
 SPLITS = (
     Column("label", "split after", screen=1),
-    Column("rank", form=lambda of: f"{of[0]} of {of[1]}", screen=7),
+    Column("rank", form="{} of {}", screen=7),
     Column("baseline", "unsplit", form=".3f", screen=2),
     Column("after_autoencoder", "after autoencoder", form=".3f", screen=6),
     Column("after_finetune", "fine-tuned", form=".3f", screen=2),
@@ -70,18 +69,11 @@ def flat_numbers(result: SplitResult, prefix: str = "") -> Findings:
     so that runs ranked by different predictors share a table.
     """
     kind = f"curve/{result.curve.kind}"
-    flat: dict[str, Value] = {"model": result.model, "data": result.data, "seed": result.seed}
-    flat |= dict(_flat(result))
+    values = single_values(asdict(result)).items()
+    flat: dict[str, Value] = {name: value for name, value in values if value is not None}
     flat |= {"accuracy/final": result.accuracy.final}
     flat |= {kind: result.curve.value, f"{kind}_rank": result.curve.rank}
     return Findings(result.split.label, numbers={prefix + k: v for k, v in flat.items()})
-
-
-def _flat(result: SplitResult) -> Iterator[tuple[str, Value]]:
-    for section in SECTIONS:
-        for name, value in (asdict(result)[section] or {}).items():
-            if isinstance(value, Value):
-                yield f"{section}/{name}", value
 
 
 def _why(curve: Curve, best: SplitResult, results: Sequence[SplitResult], auto: int) -> str:

@@ -8,6 +8,11 @@ Interval = tuple[float, float]
 """Lower and upper end of a 95 % interval."""
 
 
+def or_least(value: float) -> float:
+    """The value to sort by: what is not known comes below all."""
+    return -math.inf if math.isnan(value) else value
+
+
 @dataclass(frozen=True)
 class PredictorScore:
     """How one predictor's order agrees with the measured accuracy over ``n`` split points.

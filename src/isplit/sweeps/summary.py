@@ -9,6 +9,7 @@ from isplit.files import write_json, write_text
 from isplit.report.findings import Findings
 from isplit.report.screen import say
 from isplit.report.table import Column, Table
+from isplit.result import single_values
 from isplit.sweeps.jobs import Job, read_result
 
 SWEEP_SCHEMA = 1
@@ -22,7 +23,6 @@ COLUMNS = (
     Column("cost/payload_bytes", "bytes", form=",d", screen=3),
     Column("state", screen=1),
 )
-SECTIONS = ("split", "curve", "bottleneck", "codec", "accuracy", "cost")
 
 State = Literal["done", "done before", "failed", "not finished"]
 
@@ -75,17 +75,8 @@ def _rows(outcome: Outcome) -> list[dict[str, Any]]:
     first_line = outcome.error.partition("\n")[0]
     about = {"job": outcome.job.name, "state": outcome.state, "error": first_line}
     about |= dict(outcome.job.varied)
-    return [about | _flat(place) for place in outcome.results] or [about]
-
-
-def _flat(folder: Path) -> dict[str, Any]:
-    """The single values of a result by ``section/name``."""
-    result = read_result(folder)
-    flat = {name: result[name] for name in ("model", "data", "seed")}
-    for section in SECTIONS:
-        values = (result.get(section) or {}).items()
-        flat |= {f"{section}/{k}": v for k, v in values if not isinstance(v, list | dict)}
-    return flat | {"folder": str(folder)}
+    found = [(single_values(read_result(place)), place) for place in outcome.results]
+    return [about | values | {"folder": str(place)} for values, place in found] or [about]
 
 
 def _document(outcomes: Sequence[Outcome], folder: Path) -> dict[str, Any]:

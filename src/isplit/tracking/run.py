@@ -9,13 +9,15 @@ import netrc
 import os
 import threading
 import urllib.parse
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import requests
 from lightning.pytorch.loggers import Logger, WandbLogger
+
+from isplit.documents import flattened
 
 if TYPE_CHECKING:
     import wandb
@@ -65,12 +67,8 @@ def wandb_run(
     folder: Path,
     config: Mapping[str, Any],
     *,
-    project: str = "isplit",
-    name: str | None = None,
-    group: str | None = None,
-    tags: Iterable[str] = (),
-    job_type: str = "train",
     run_id: str | None = None,
+    **about: Any,
 ) -> Iterator[list[Logger]]:
     """The logger of a W&B run, online or in ``folder``; none where W&B is disabled.
 
@@ -82,31 +80,20 @@ def wandb_run(
         folder: where W&B keeps its files.
         config: nested; W&B gets it flat (``split/layer``). Its sweeps set keys of their own, with
             dots (``split.layer``) or a group's name (``data``), and would overwrite a whole group.
-        project: W&B project.
-        name: of the run.
-        group: by which W&B puts runs together.
-        tags: of the run.
-        job_type: ``train`` or ``analyze``.
         run_id: a run that has it is continued, as after a crash; ``None``: a new run. The id that
             a sweep's agent gives (WANDB_RUN_ID) comes first.
+        about: ``project``, ``name``, ``group``, ``tags`` and ``job_type`` as ``wandb.init`` has
+            them.
     """
     asked_for = os.environ.get("WANDB_MODE", mode) if mode == "auto" else mode
     mode = wandb_mode(mode)
     if mode == "disabled":
         yield []
         return
-    about = {
-        "dir": folder,
-        "config": dict(_flat(config)),
-        "project": project,
-        "name": name,
-        "group": group,
-        "tags": list(tags),
-        "job_type": job_type,
-        **_same_run(run_id),
-    }
+    about = {"project": "isplit", "job_type": "train"} | about | _same_run(run_id)
+    about |= {"dir": folder, "config": flattened(config, "/")}
     run, mode = _begun(mode, about, insist=asked_for == "online")
-    log.info("tracking: W&B %s, project %s", mode, project)
+    log.info("tracking: W&B %s, project %s", mode, about["project"])
     logger = WandbLogger(experiment=run, save_dir=folder)
     exit_code = 1
     try:
@@ -191,19 +178,6 @@ def _answers(address: str) -> bool:
     asking.start()
     asking.join(PATIENCE_S)
     return answered.is_set()
-
-
-def _flat(config: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Keys and values of a nested config, the keys joined by slashes.
-
-    >>> dict(_flat({"data": {"name": "letters", "classes": ["A", "B"]}, "seed": 0}))
-    {'data/name': 'letters', 'data/classes': ['A', 'B'], 'seed': 0}
-    """
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{above}{key}/")
-        else:
-            yield f"{above}{key}", value
 
 
 def _same_run(run_id: str | None) -> dict[str, Any]:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from isplit.data.augment import AUGMENTATIONS, augment, steps
+from isplit.data.images import AUGMENTATIONS, augment, steps
 
 IMAGE = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 32, 32), np.uint8))
 

@@ -68,7 +68,7 @@ def test_untouched_sets_keep_pixels_and_fingerprints_of_earlier_versions(letters
     digest = hashlib.sha256()
     for split in ("train", "validation", "test"):
         digest.update(
-            data._decoded.pixels([name for name, _ in data._splits[split]]).numpy().tobytes()
+            data.decoded.pixels([name for name, _ in data.splits[split]]).numpy().tobytes()
         )
     assert data.fingerprint.startswith("b75ddabc639bddb4")
     assert digest.hexdigest().startswith("a991dcfdebd0bda6")
@@ -245,8 +245,8 @@ def test_the_range_of_a_set_is_seen_over_all_its_images(build, caplog):
     given = build({}, range=[0, 4095])
     names = sorted(files)
     for split in ("train", "test"):
-        assert torch.equal(data._decoded.pixels(names), on_demand._decoded.pixels(names))
-        assert torch.equal(data._decoded.pixels(names), given._decoded.pixels(names))
+        assert torch.equal(data.decoded.pixels(names), on_demand.decoded.pixels(names))
+        assert torch.equal(data.decoded.pixels(names), given.decoded.pixels(names))
         assert data.size(split)
     assert (
         data.fingerprint

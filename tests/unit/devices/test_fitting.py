@@ -18,7 +18,7 @@ from isplit.devices.fitting import Net, calibration
 from isplit.devices.measure import build, measure, works_of
 from isplit.devices.measurements import read_measurements
 from isplit.graph import split_at, split_points, trace
-from isplit.graph.work import split_work, total_work
+from isplit.graph.measure import split_work, total_work
 from isplit.presets import preset_names, preset_of, save_preset
 
 PUBLIC = Path(__file__).parents[4] / "shared" / "presets" / "mlperf_cpu_latency.csv"

@@ -10,9 +10,8 @@ from torch import nn
 
 from isplit.graph import split_points, trace
 from isplit.importance import curves
-from isplit.importance.curve import Curve
+from isplit.importance.curve import CuiSettings, Curve
 from isplit.importance.curves import FromArchitecture, importance_curves
-from isplit.importance.settings import CuiSettings
 from isplit.point import SplitPoint
 
 REDUCTIONS = [

@@ -13,7 +13,7 @@ from made_conditions import trained
 from isplit.importance.curve import Curve, PredictorCost
 from isplit.importance.curves import cut_distil_encode, depth, layer_size
 from isplit.point import SplitPoint
-from isplit.report.files import write_findings
+from isplit.report.findings import write_findings
 from isplit.report.page import write_report
 from isplit.result import PerClass
 from isplit.studies.agreement.agreement import agreement

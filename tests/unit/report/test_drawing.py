@@ -9,7 +9,7 @@ import report_samples as samples
 from isplit.report.canvas import save
 from isplit.report.svg import MARK
 from isplit.studies.agreement.figures import FIGURES
-from isplit.studies.agreement.figures.leaderboard import leaderboard_figure
+from isplit.studies.agreement.figures.predictors import leaderboard_figure
 from isplit.studies.agreement.leaderboard import leaderboard
 from isplit.studies.agreement.study import condition_findings
 from isplit.studies.conditions import shown_split, split_f1

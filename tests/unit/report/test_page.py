@@ -7,14 +7,11 @@ import report_samples as samples
 from report_samples import NASTY
 
 from isplit.report import page
-from isplit.report.files import write_findings
-from isplit.report.findings import Findings
+from isplit.report.findings import Findings, write_findings
 from isplit.report.page import write_report
 from isplit.report.table import Column, Table
-from isplit.studies.agreement.board_tables import standings_table
-from isplit.studies.agreement.points import points_table
 from isplit.studies.agreement.study import condition_findings
-from isplit.studies.agreement.tables import predictors_table
+from isplit.studies.agreement.tables import points_table, predictors_table, standings_table
 
 
 @pytest.fixture(scope="session")

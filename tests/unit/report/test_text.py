@@ -11,8 +11,7 @@ import report_samples as samples
 from rich.console import Console
 
 from isplit.report.canvas import mark, over_points, save
-from isplit.report.files import write_findings
-from isplit.report.findings import Findings
+from isplit.report.findings import Findings, write_findings
 from isplit.report.page import write_report
 from isplit.report.screen import fitted, say
 from isplit.report.table import Column, Estimate, Table

@@ -11,8 +11,7 @@ from made_conditions import condition
 
 from isplit.report.findings import as_json
 from isplit.studies.agreement.agreement import agreement
-from isplit.studies.agreement.board_tables import standings_rows
-from isplit.studies.agreement.leaderboard import _mean_interval, leaderboard
+from isplit.studies.agreement.leaderboard import _mean_interval, leaderboard, standings_rows
 
 
 def compared(name, seed, kinds=("cui", "depth", "probe"), trainings=1, good="probe", **keys):

@@ -8,7 +8,7 @@ import scipy.stats
 from made_conditions import condition
 
 from isplit.studies.agreement.noise import noise
-from isplit.studies.subsets import subset_accuracies, subset_size
+from isplit.studies.conditions import subset_accuracies, subset_size
 
 ACCURACIES = [0.80, 0.81, 0.90, 0.70]
 

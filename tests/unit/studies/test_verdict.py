@@ -8,8 +8,8 @@ from made_conditions import condition
 from isplit.studies.agreement.agreement import agreement
 from isplit.studies.agreement.noise import noise
 from isplit.studies.agreement.verdict import cannot_be_told_from_chance, chance_spread, verdict
+from isplit.studies.conditions import subset_accuracies
 from isplit.studies.scores import Agreement, Noise, PredictorScore
-from isplit.studies.subsets import subset_accuracies
 
 NAN = float("nan")
 NOISE = Noise(2000, 0.2, 0.009, None, 0.85, None, None, 0.012, "test images")

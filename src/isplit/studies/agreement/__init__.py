@@ -1,1 +1,6 @@
 """Does a ranking agree with the accuracy that was measured: every predictor, every condition."""
+
+from isplit.studies import words_of
+
+TEXTS = words_of("agreement")
+"""``captions`` of figures, what each ``needs``, ``words`` of the numbers, tables' ``columns``."""

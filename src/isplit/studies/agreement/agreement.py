@@ -4,7 +4,7 @@ Shape suffix: N points.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from isplit.importance import SAID, auto_rule, taken
-from isplit.studies.agreement.controls import equal_size, given_depth, one_training
 from isplit.studies.agreement.correlation import (
     DIRECTIONS,
     FEWEST_POINTS,
@@ -21,7 +20,7 @@ from isplit.studies.agreement.correlation import (
     correlation,
     target,
 )
-from isplit.studies.agreement.noise import noise
+from isplit.studies.agreement.noise import equal_size, given_depth, noise, one_training
 from isplit.studies.agreement.verdict import verdict
 from isplit.studies.conditions import MEASURED, Condition, Retrained
 from isplit.studies.scores import Agreement, PredictorScore
@@ -48,6 +47,12 @@ def predictor_values(condition: Condition) -> dict[str, dict[int, float]]:
         if all(name in r.measured for r in condition.retrained)
     }
     return values | measured
+
+
+def ranking(condition: Condition, values: Mapping[int, float]) -> list[Retrained]:
+    """The retrained points that have a value, the highest first, of equal ones the deepest."""
+    known = [r for r in condition.retrained if math.isfinite(values[r.position])]
+    return sorted(known, key=lambda r: (-values[r.position], -r.position))
 
 
 def agreement(condition: Condition, draws: int = 2000, seed: int = 0) -> Agreement:
@@ -118,18 +123,18 @@ def _score(
         for name, c in found.items()
         for part, value in (("", c.value), ("_ci95", c.ci95), ("_p", c.p))
     }
-    ranking = sorted(known, key=lambda r: (-values[r.position], -r.position))
+    order = ranking(condition, values)
     accuracies = sorted((r.accuracy for r in condition.retrained), reverse=True)
-    auto = _auto(condition, name, known) or ranking[:1]
+    auto = _auto(condition, name, known) or order[:1]
     return PredictorScore(
         n=len(known),
         **coefficients,
         spearman_given_depth=left_by_depth,
         spearman_equal_size=equal_size(condition, known, values),
-        pick=condition.points[ranking[0].position].label if ranking else "",
-        regret=_regret(accuracies, ranking[:1]),
-        regret_top3=_regret(accuracies, ranking[:TOP]),
-        top3_hits=sum(r.accuracy >= accuracies[TOP - 1] for r in ranking[:TOP]),
+        pick=condition.points[order[0].position].label if order else "",
+        regret=_regret(accuracies, order[:1]),
+        regret_top3=_regret(accuracies, order[:TOP]),
+        top3_hits=sum(r.accuracy >= accuracies[TOP - 1] for r in order[:TOP]),
         auto=condition.points[auto[0].position].label if auto else "",
         auto_regret=_regret(accuracies, auto),
         rule=SAID[auto_rule(curve.kind if (curve := condition.curves.get(name)) else name)],

@@ -6,22 +6,51 @@ Shape suffixes: K conditions, G groups of them, D draws.
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from isplit.report.table import Table
 from isplit.studies.agreement.board_verdict import leaderboard_verdict
 from isplit.studies.agreement.correlation import NOTHING, Floats, interval, resamples
 from isplit.studies.agreement.noise import ceiling
 from isplit.studies.conditions import Condition
-from isplit.studies.scores import Agreement, Interval, Leaderboard, PredictorScore, Standing
+from isplit.studies.scores import Interval, Leaderboard, PredictorScore, Standing, or_least
 
 DRAWS, SEED = 2000, 0
 FAMILY = re.compile(r"[^\W\d_]*")
 
-Scores = Sequence[Mapping[str, PredictorScore]]
-"""Of the predictors in each condition."""
+
+@dataclass(frozen=True)
+class _Scores:
+    """Of the predictors in each condition, with net and data set of each."""
+
+    each: Sequence[Mapping[str, PredictorScore]]
+    groups: Sequence[str]
+
+    def rho(self, name: str) -> Floats:
+        """Rank correlation of a predictor in each condition (K); NaN where there is none."""
+        return np.array([of[name].spearman if name in of else math.nan for of in self.each])
+
+    def order(self, name: str) -> dict[str, Any]:
+        """Mean rank correlation over the conditions that have one, with its interval."""
+        rho_K = self.rho(name)
+        interval = _mean_interval(rho_K, self.groups)
+        return {"mean_spearman": _mean(rho_K), "mean_spearman_ci95": interval}
+
+    def loss(self, name: str) -> dict[str, float]:
+        """What auto loses by it, over the conditions that have one."""
+        lost = np.array([of[name].auto_regret for of in self.each if name in of])
+        worst = max(lost[~np.isnan(lost)].tolist(), default=math.nan)
+        return {"mean_regret": _mean(lost), "worst_regret": worst}
+
+    def tied(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The best of the predictors that are everywhere, and what cannot be told from it."""
+        rho = {name: rho_K for name in names if not np.isnan(rho_K := self.rho(name)).any()}
+        ranked = sorted(rho if self.each else (), key=lambda name: -_mean(rho[name]))
+        lows = {n: _mean_interval(rho[ranked[0]] - rho[n], self.groups)[0] for n in ranked}
+        return tuple(name for name in ranked if name == ranked[0] or not lows[name] > 0)
 
 
 def leaderboard(conditions: Sequence[Condition]) -> Leaderboard:
@@ -33,92 +62,82 @@ def leaderboard(conditions: Sequence[Condition]) -> Leaderboard:
     trainings: it bounds agreement with *single* trainings (``spearman_one_training``).
     """
     known = [(c, c.agreement) for c in conditions if c.agreement is not None]
-    names = dict.fromkeys(name for _, found in known for name in found.predictors)
-    everywhere, light = [f.predictors for _, f in known], [f.half for _, f in known]
-    spearman = {name: tuple(_spearman(everywhere, name).tolist()) for name in names}
-    repeated = [found for _, found in known if found.noise.repeat_spearman is not None]
-    repeat = _repeat_spearman(repeated)
-    standings = [_standing(name, known, everywhere, light) for name in names]
+    groups = [f"{c.facts.get('model')} on {c.facts.get('data')}" for c, _ in known]
+    whole = _Scores([found.predictors for _, found in known], groups)
+    half = _Scores([found.half for _, found in known], groups)
+    names = dict.fromkeys(name for scores in whole.each for name in scores)
+    standings = [_standing(name, [c for c, _ in known], whole, half) for name in names]
     cheap = [s.predictor for s in standings if not s.trains]
+    repeats = [r for _, found in known if (r := found.noise.repeat_spearman) is not None]
+    repeat = float(np.mean(repeats)) if repeats else None
     board = Leaderboard(
         conditions=tuple(c.name for c, _ in known),
-        standings=tuple(sorted(standings, key=lambda s: (-s.conditions, -_or_last(s)))),
-        spearman=spearman,
-        repeat_conditions=len(repeated),
+        standings=tuple(
+            sorted(standings, key=lambda s: (-s.conditions, -or_least(s.mean_spearman)))
+        ),
+        spearman={name: tuple(whole.rho(name).tolist()) for name in names},
+        repeat_conditions=len(repeats),
         repeat_spearman=repeat,
         ceiling=ceiling(repeat),
-        tied=_tied(cheap, everywhere, _groups(known)),
-        half_tied=_tied(cheap, light, _groups(known)),
+        tied=whole.tied(cheap),
+        half_tied=half.tied(cheap),
         left_out=tuple(c.name for c in conditions if c.agreement is None),
     )
     return replace(board, verdict=leaderboard_verdict(board))
 
 
+def standings_rows(board: Leaderboard) -> Table:
+    """``leaderboard.csv``: a predictor's standing, then its rank correlation in each condition."""
+    rows = []
+    for standing in board.standings:
+        row: dict[str, Any] = {}
+        for name, value in asdict(standing).items():
+            both = isinstance(value, tuple)
+            row |= {f"{name}_low": value[0], f"{name}_high": value[1]} if both else {name: value}
+        row |= row.pop("families")
+        rows.append(
+            row | dict(zip(board.conditions, board.spearman[standing.predictor], strict=True))
+        )
+    return Table.of_rows("leaderboard", rows)
+
+
+def tracked_rows(board: Leaderboard) -> Table:
+    """For trackers: mean and range of each predictor that has a rank correlation."""
+    rows = [
+        {"predictor": s.predictor, "spearman": s.mean_spearman}
+        | {"lowest": s.lowest, "highest": s.highest}
+        for s in board.standings
+        if s.conditions
+    ]
+    return Table.of_rows("leaderboard", rows)
+
+
 def _standing(
-    name: str, known: Sequence[tuple[Condition, Agreement]], everywhere: Scores, light: Scores
+    name: str, conditions: Sequence[Condition], whole: _Scores, half: _Scores
 ) -> Standing:
     """One predictor over the conditions that have a rank correlation for it."""
-    rho_K, groups = _spearman(everywhere, name), _groups(known)
-    there_K = ~np.isnan(rho_K)
-    above_K = rho_K - _spearman(everywhere, "cui")
-    families = [_family(condition) for condition, _ in known]
+    rho_K, cui_K = whole.rho(name), whole.rho("cui")
+    there_K = rho_K[~np.isnan(rho_K)].tolist()
+    families = [_family(condition) for condition in conditions]
     return Standing(
         predictor=name,
-        conditions=int(there_K.sum()),
-        trains=any(condition.trains(name) for condition, _ in known),
-        rule=next(scores[name].rule for scores in everywhere if name in scores),
-        **_over(name, everywhere, groups),
-        **{f"half_{field}": value for field, value in _over(name, light, groups).items()},
-        lowest=float(min(rho_K[there_K], default=math.nan)),
-        highest=float(max(rho_K[there_K], default=math.nan)),
-        beats_cui=int((above_K > 0).sum()),
-        against_cui=int((~np.isnan(above_K)).sum()),
+        conditions=len(there_K),
+        trains=any(condition.trains(name) for condition in conditions),
+        rule=next(scores[name].rule for scores in whole.each if name in scores),
+        **whole.order(name) | whole.loss(name),
+        **{f"half_{key}": value for key, value in (half.order(name) | half.loss(name)).items()},
+        lowest=min(there_K, default=math.nan),
+        highest=max(there_K, default=math.nan),
+        beats_cui=int((rho_K > cui_K).sum()),
+        against_cui=int((~np.isnan(rho_K - cui_K)).sum()),
         families={f: _mean(rho_K[[f == own for own in families]]) for f in dict.fromkeys(families)},
     )
-
-
-def _over(name: str, scores: Scores, groups: Sequence[str]) -> dict[str, Any]:
-    """Rank correlation and loss over the conditions that have them."""
-    rho_K = _spearman(scores, name)
-    lost = [of[name].auto_regret for of in scores if name in of]
-    regrets = [regret for regret in lost if not math.isnan(regret)]
-    return {
-        "mean_spearman": _mean(rho_K),
-        "mean_spearman_ci95": _mean_interval(rho_K, groups),
-        "mean_regret": _mean(np.array(regrets)),
-        "worst_regret": max(regrets, default=math.nan),
-    }
-
-
-def _tied(names: Sequence[str], scores: Scores, groups: Sequence[str]) -> tuple[str, ...]:
-    """The first of the predictors that are everywhere, and those that cannot be told from it."""
-    rho = {name: _spearman(scores, name) for name in names}
-    complete = [name for name in names if len(scores) and not np.isnan(rho[name]).any()]
-    ranked = sorted(complete, key=lambda name: -_mean(rho[name]))
-    lows = {name: _mean_interval(rho[ranked[0]] - rho[name], groups)[0] for name in ranked}
-    return tuple(name for name in ranked if name == ranked[0] or not lows[name] > 0)
-
-
-def _groups(known: Sequence[tuple[Condition, Agreement]]) -> list[str]:
-    """Net and data set of each condition."""
-    return [f"{c.facts.get('model')} on {c.facts.get('data')}" for c, _ in known]
 
 
 def _family(condition: Condition) -> str:
     """The letters that the name of the net begins with: ``vgg`` of vgg16."""
     found = FAMILY.match(str(condition.facts.get("model", "")))
     return (found and found[0]) or "other"
-
-
-def _repeat_spearman(found: Sequence[Agreement]) -> float | None:
-    """Mean rank correlation of two trainings over the conditions that have it."""
-    repeats = [r for f in found if (r := f.noise.repeat_spearman) is not None]
-    return float(np.mean(repeats)) if repeats else None
-
-
-def _spearman(scores: Scores, name: str) -> Floats:
-    """Of a predictor in each condition (K); NaN where there is none."""
-    return np.array([of[name].spearman if name in of else math.nan for of in scores])
 
 
 def _mean(values: Floats) -> float:
@@ -136,7 +155,3 @@ def _mean_interval(values: Floats, groups: Sequence[str]) -> Interval:
     sum_G, size_G = (np.array([f(of) for of in there]) for f in (np.sum, len))
     draws_DG, _ = resamples(len(there), DRAWS, SEED)
     return interval(sum_G[draws_DG].sum(-1) / size_G[draws_DG].sum(-1))
-
-
-def _or_last(standing: Standing) -> float:
-    return -math.inf if math.isnan(standing.mean_spearman) else standing.mean_spearman

@@ -1,19 +1,20 @@
-"""How far the measured accuracies would move by chance alone.
+"""How far the measured accuracies would move by chance alone; what remains beside plain controls.
+
+The controls are depth, size, and chance in training.
 
 Shape suffixes: P retrained points, Q pairs of them, S subsets of the test images.
 """
 
 import math
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations, groupby
 from statistics import stdev
 
 import numpy as np
 
-from isplit.studies.agreement.correlation import FEWEST_POINTS, Floats, spearman
-from isplit.studies.conditions import STANDARD_ERRORS, Condition, Retrained
+from isplit.studies.agreement.correlation import FEWEST_POINTS, Floats, partial, spearman
+from isplit.studies.conditions import STANDARD_ERRORS, Condition, Retrained, subset_size
 from isplit.studies.scores import Noise
-from isplit.studies.subsets import subset_size
 
 
 def noise(condition: Condition) -> Noise:
@@ -76,6 +77,47 @@ def ceiling(repeat_spearman: float | None) -> float | None:
         repeat_spearman: mean rank correlation of two trainings; ``None``: there are no two.
     """
     return None if repeat_spearman is None else math.sqrt(max(0.0, repeat_spearman))
+
+
+def given_depth(known: Sequence[Retrained], values: Floats) -> float:
+    """Rank correlation with the accuracy, the position of the points partialled out."""
+    accuracies = np.array([r.accuracy for r in known])
+    return partial(values, accuracies, np.array([float(r.position) for r in known]))
+
+
+def one_training(known: Sequence[Retrained], values: Floats) -> float:
+    """Mean rank correlation with each training by itself, of those that all points had."""
+    trainings = min(len(r.results) for r in known)
+    each = [
+        spearman(values, np.array([r.results[t].accuracy.final for r in known]))
+        for t in range(trainings)
+    ]
+    return float(np.mean(each))
+
+
+def equal_size(
+    condition: Condition, known: Sequence[Retrained], values: dict[int, float]
+) -> float | None:
+    """Mean rank correlation within the groups of points of one size, weighted by their size.
+
+    A group in which a side is constant says nothing and is left out; NaN where all do that.
+    """
+
+    def numel(retrained: Retrained) -> int:
+        return condition.points[retrained.position].numel
+
+    groups = [list(group) for _, group in groupby(sorted(known, key=numel), key=numel)]
+    groups = [group for group in groups if len(group) >= FEWEST_POINTS]
+    if not groups:
+        return None
+    within = [
+        float(
+            spearman(np.array([values[r.position] for r in g]), np.array([r.accuracy for r in g]))
+        )
+        for g in groups
+    ]
+    weights = [0 if math.isnan(r) else len(g) for r, g in zip(within, groups, strict=True)]
+    return float(np.average(np.nan_to_num(within), weights=weights)) if any(weights) else math.nan
 
 
 def _difference_errors(condition: Condition, accuracy: Floats) -> tuple[Floats, str, int | None]:

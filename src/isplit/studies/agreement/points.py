@@ -1,11 +1,10 @@
-"""The split points: what was predicted and what was measured there, as tables."""
+"""The split points: what was predicted and measured there, for programs and for marks."""
 
-import math
 from dataclasses import replace
 from typing import Any
 
 from isplit.report.findings import Chart
-from isplit.report.table import Column, Table
+from isplit.report.table import Table
 from isplit.studies.agreement.noise import accuracy_error
 from isplit.studies.conditions import (
     MEASURED,
@@ -14,44 +13,31 @@ from isplit.studies.conditions import (
 )
 
 Row = dict[str, Any]
+COSTS = ("numel", "feature_bytes", "head_macs", "tail_macs", "head_params")
 RANKED = ("cui", "probe")  # predictors whose ranks stand beside the points
 
-POINTS = (
-    Column("index"),
-    Column("label", "split point"),
-    Column("layer", "module"),
-    Column("shape", form=lambda shape: " x ".join(map(str, shape)), sort=math.prod),
-    Column("feature_bytes", "features", "bytes", ",d"),
-    Column("head_macs", "head", "10⁶ MACs", ",.1f", 1e-6),
-    *(Column(f"{kind}_rank", f"{kind}: rank") for kind in RANKED),
-    Column("accuracy", form=".3f"),
-    Column("accuracy_error", "±", form=".3f"),
-    Column("after_autoencoder", "before fine-tuning", form=".3f"),
-    Column("payload_bytes", "payload", "bytes", ",d"),
-    Column("minus_nmse", "bottleneck NMSE", form=".3f", scale=-1, sort=lambda value: -value),
-)
 
+def of_point(condition: Condition, position: int) -> str:
+    """What a mark in a figure says of a split point, a line each.
 
-def points_table(condition: Condition) -> Table:
-    """A row for each split point: what it is, what it costs, what was measured there."""
-    trained = {t.position: t for t in condition.retrained}
-    rows = []
-    for position, row in enumerate(curve_rows(condition).rows):
-        kinds = [kind for kind in RANKED if kind in condition.curves]
-        ranks = {f"{kind}_rank": condition.curves[kind].rank(position) for kind in kinds}
-        error = position in trained and accuracy_error(trained[position], condition.test_images)
-        shape = condition.points[position].shape
-        rows.append({**row, **ranks} | {"shape": shape, "accuracy_error": error or None})
-    known = {key for row in rows for key, value in row.items() if value is not None}
-    return Table(
-        "Split points",
-        [column for column in POINTS if column.key in known],
-        rows,
-        "Rank 1: where the predictor expects most, of all points. Accuracy: on the test images "
-        "at the end, the mean where there were several trainings; ±: their standard "
-        "deviation, of a single one the binomial standard error. NMSE: squared error of the "
-        "reconstructed features over their variance. No accuracy: not trained.",
-    )
+    Layer, shape, bytes, accuracies and ranks.
+    """
+    point, total = condition.points[position], len(condition.points)
+    lines = [
+        f"{point.label} ({point.index}), {point.name}",
+        f"{' x '.join(map(str, point.shape))}, {point.feature_bytes:,} bytes",
+        f"head {point.head_macs / 1e6:,.1f} M MACs",
+    ]
+    for trained in condition.retrained:
+        if trained.position == position:
+            error = accuracy_error(trained, condition.test_images)
+            lines += [
+                f"accuracy {trained.accuracy:.3f} ± {error:.3f}",
+                f"unsplit {condition.baseline_accuracy:.3f}",
+                f"payload {trained.results[0].cost.payload_bytes:,} bytes",
+            ]
+    ranked = [(kind, condition.curves[kind]) for kind in RANKED if kind in condition.curves]
+    return "; ".join([*lines, *(f"rank by {k} {c.rank(position)} of {total}" for k, c in ranked)])
 
 
 def curve_rows(condition: Condition) -> Table:
@@ -102,11 +88,7 @@ def _row(condition: Condition, position: int, trained: Retrained | None) -> Row:
         "layer": point.name,
         "label": point.label,
         "shape": _sizes(point.shape),
-        "numel": point.numel,
-        "feature_bytes": point.feature_bytes,
-        "head_macs": point.head_macs,
-        "tail_macs": point.tail_macs,
-        "head_params": point.head_params,
+        **{name: getattr(point, name) for name in COSTS},
         "payload_bytes": first and first.cost.payload_bytes,
         "code_shape": first and first.bottleneck and _sizes(first.bottleneck.code_shape),
         **{name: curve.values[position] for name, curve in condition.curves.items()},

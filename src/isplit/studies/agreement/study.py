@@ -6,19 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from isplit.report.findings import Findings, Value
-from isplit.studies.agreement import points, tables
+from isplit.report.findings import Findings, Value, slug, with_slugs
+from isplit.studies.agreement import TEXTS, points, tables
 from isplit.studies.agreement.agreement import agreement
-from isplit.studies.agreement.answers import answers_table, most_accurate, why
-from isplit.studies.agreement.board_tables import standings_rows, standings_table, tracked_rows
 from isplit.studies.agreement.correlation import FEWEST_POINTS
-from isplit.studies.agreement.figures import TEXTS, drawing, drawn
-from isplit.studies.agreement.figures.heatmaps import heatmaps_figure
-from isplit.studies.agreement.figures.leaderboard import leaderboard_figure
-from isplit.studies.agreement.leaderboard import leaderboard
+from isplit.studies.agreement.figures import drawing, drawn
+from isplit.studies.agreement.figures.over_points import heatmaps_figure
+from isplit.studies.agreement.figures.predictors import leaderboard_figure
+from isplit.studies.agreement.leaderboard import leaderboard, standings_rows, tracked_rows
+from isplit.studies.agreement.verdict import why
 from isplit.studies.answer import answer
 from isplit.studies.collect import Collection, Run, by_condition
-from isplit.studies.conditions import Condition, condition_of, slug, with_slugs
+from isplit.studies.conditions import Condition, condition_of
 from isplit.studies.seen import Look, Pictures
 
 log = logging.getLogger(__name__)
@@ -54,19 +53,19 @@ def judged_conditions(
 
 def condition_findings(condition: Condition, pictures: Pictures | None = None) -> Findings:
     """Everything about one condition, by its most accurate point."""
-    best = most_accurate(condition)
+    best = condition.most_accurate
     found = condition.agreement
     figures, missing = drawn(condition)
     if pictures is not None:
         figures.append(drawing("heatmaps", heatmaps_figure(pictures), suffixes=(".png",)))
-    kinds = (tables.predictors_table, points.points_table, tables.classes_table)
+    kinds = (tables.predictors_table, tables.points_table, tables.classes_table)
     rows = points.predictions_rows(condition)
     files: dict[str, Any] = {"curve.csv": points.curve_rows(condition)}
     return Findings(
         name=condition.name,
         slug=slug(condition.name),
         answer=answer(best.results[0], best.accuracy),
-        verdict=" ".join([why(condition, best), *([found.verdict] if found else [])]),
+        verdict=" ".join([why(condition), *([found.verdict] if found else [])]),
         facts=_facts(condition),
         tables=[table for kind in kinds if (table := kind(condition))],
         figures=figures,
@@ -87,7 +86,7 @@ def together(
     found = Findings(
         name=TITLE,
         answer=f"{len(parts)} conditions, each with its own answer: the table says where to cut.",
-        tables=[answers_table(conditions)],
+        tables=[tables.answers_table(conditions)],
         left_out=left_out,
         parts=parts,
     )
@@ -97,7 +96,7 @@ def together(
     return replace(
         found,
         verdict=board.verdict,
-        tables=[*found.tables, standings_table(board)],
+        tables=[*found.tables, tables.standings_table(board)],
         figures=[drawing("leaderboard", figure)] if figure else [],
         files={"leaderboard.csv": standings_rows(board), "leaderboard.json": board},
         logged={"leaderboard": tracked_rows(board)},

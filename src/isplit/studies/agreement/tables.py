@@ -1,31 +1,19 @@
-"""The predictors and the classes of a condition, as tables."""
+"""The tables that people see: of a condition, and of all conditions together."""
 
 import math
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from isplit.report.table import NOTHING, Column, Estimate, Table
+from isplit.studies.agreement import TEXTS
+from isplit.studies.agreement.noise import accuracy_error
+from isplit.studies.agreement.points import RANKED, curve_rows
+from isplit.studies.answer import device_macs
 from isplit.studies.conditions import Condition, peak_of_each_class, shown_split, split_f1
-from isplit.studies.scores import PredictorScore
+from isplit.studies.scores import Leaderboard, PredictorScore, or_least
 
-PREDICTORS = (
-    Column("predictor", fold=20, screen=1),
-    Column("n", "N"),
-    Column("spearman", "rho [95\N{NO-BREAK SPACE}%]", form="+.2f", screen=2),
-    Column("auto", "auto takes", screen=4),
-    Column("rule", "its"),
-    Column("auto_regret", "auto loses", "points", ".1f", 100, screen=3),
-    Column("pick", "highest value", screen=5),
-    Column("regret", "highest value loses", "points", ".1f", 100, screen=3),
-    Column("regret_top3", "best of 3 loses", "points", ".1f", 100, screen=7),
-    Column("top3_hits", "top 3 hits"),
-    Column("kendall", "Kendall [95\N{NO-BREAK SPACE}%]", form="+.2f", screen=8),
-    Column("pearson", "Pearson [95\N{NO-BREAK SPACE}%]", form="+.2f"),
-    Column("spearman_p", "Spearman p", form=".4f"),
-    Column("spearman_given_depth", "given depth", form=".2f"),
-    Column("spearman_equal_size", "equal size", form=".2f"),
-    Column("cost", form=lambda cost: cost[0], sort=lambda cost: cost[1]),
-)
+Row = dict[str, Any]
 
 
 def predictors_table(condition: Condition) -> Table | None:
@@ -33,16 +21,25 @@ def predictors_table(condition: Condition) -> Table | None:
     if condition.agreement is None:
         return None
     scores = condition.agreement.predictors
-    names = sorted(scores, key=lambda n: -_or_least(scores[n].spearman))
-    return Table(
-        f"Predictors over N={condition.agreement.n} trained points",
-        PREDICTORS,
-        [{"predictor": n} | _score(scores[n]) | {"cost": _cost(condition, n)} for n in names],
-        "rho: Spearman's rank correlation with the measured accuracy. auto: what split.layer=auto "
-        "takes, by the rule that the predictor is recommended with. Loses: against the most "
-        "accurate point.",
-        on_screen=True,
-    )
+    names = sorted(scores, key=lambda n: -or_least(scores[n].spearman))
+    rows = [_score(scores[n]) | {"predictor": n, "cost": _cost(condition, n)} for n in names]
+    name = f"Predictors over N={condition.agreement.n} trained points"
+    return _table("predictors", name, rows, on_screen=True)
+
+
+def points_table(condition: Condition) -> Table:
+    """A row for each split point: what it is, what it costs, what was measured there."""
+    rows: list[Row] = [dict(row) for row in curve_rows(condition).rows]
+    for position, (row, point) in enumerate(zip(rows, condition.points, strict=True)):
+        kinds = [kind for kind in RANKED if kind in condition.curves]
+        row |= {f"{kind}_rank": condition.curves[kind].rank(position) for kind in kinds}
+        row["shape"] = point.numel, " x ".join(map(str, point.shape))
+    for trained in condition.retrained:
+        error = accuracy_error(trained, condition.test_images)
+        rows[trained.position]["accuracy_error"] = error or None
+    known = {key for row in rows for key, value in row.items() if value is not None}
+    made = _table("points", "Split points", rows)
+    return replace(made, columns=[column for column in made.columns if column.key in known])
 
 
 def classes_table(condition: Condition) -> Table | None:
@@ -52,40 +49,78 @@ def classes_table(condition: Condition) -> Table | None:
     shown, cui = shown_split(condition), condition.curves.get("cui")
     peaks = {} if cui is None else peak_of_each_class(cui)
     labels = [point.label for point in condition.points]
-    columns = (
-        Column("class"),
-        Column("f1_unsplit", "F1 unsplit", form=".3f"),
-        Column("f1_split", f"F1 split at {labels[shown.position]}", form=".3f"),
-        Column("difference", form="+.3f"),
-        Column("peak", "cui peaks at"),
-    )
     f1 = zip(condition.class_names, condition.baseline_f1, split_f1(shown), strict=True)
     rows = [
         {"class": name, "f1_unsplit": before, "f1_split": after, "difference": after - before}
         | {"peak": labels[peaks[name]] if name in peaks else None}
         for name, before, after in f1
     ]
-    return Table("Classes", columns, rows, "F1 on the test images.")
+    return _table("classes", "Classes", rows, {"split": labels[shown.position]})
 
 
-def _score(score: PredictorScore) -> dict[str, Any]:
+def answers_table(conditions: Sequence[Condition]) -> Table:
+    """A row for each condition: where to cut, and what that costs."""
+    judged = [condition for condition in conditions if condition.agreement]
+    rows = []
+    for condition in conditions:
+        best = condition.most_accurate
+        cost = best.results[0].cost
+        row: Row = {"condition": condition.name, "point": condition.points[best.position].label}
+        row |= {"unsplit": condition.baseline_accuracy, "accuracy": best.accuracy}
+        row |= {"payload": cost.payload_bytes, "macs": device_macs(best.results[0])}
+        short = f"C{judged.index(condition) + 1}" if condition in judged else None
+        rows.append(row | {"short": short})
+    return _table("answers", "Where to cut", rows, on_screen=True)
+
+
+def standings_table(board: Leaderboard) -> Table:
+    """A row for each predictor, the best first: its rank correlation over and in the conditions."""
+    short = [f"C{k}" for k in range(1, len(board.conditions) + 1)]
+    families = dict.fromkeys(family for s in board.standings for family in s.families)
+    rows: list[Row] = []
+    for standing in board.standings:
+        row = asdict(standing) | {"beats": (standing.beats_cui, standing.against_cui)}
+        for key in ("mean_spearman", "half_mean_spearman"):
+            row[key] = Estimate(row[key], *row[f"{key}_ci95"])
+        spearman = dict(zip(short, board.spearman[standing.predictor], strict=True))
+        rows.append(row | row.pop("families") | spearman)
+    ceiling = "" if board.ceiling is None else f" Noise ceiling: {board.ceiling:.2f}."
+    name, also = f"Predictors over {len(short)} conditions", (*families, *short)
+    return _table("standings", name, rows, {"ceiling": ceiling}, also=also, on_screen=True)
+
+
+def _table(
+    kind: str,
+    name: str,
+    rows: Sequence[Row],
+    said: Mapping[str, str] | None = None,
+    also: Sequence[str] = (),
+    on_screen: bool = False,
+) -> Table:
+    """With the columns of ``kind``, then ``also`` some coefficients.
+
+    Args:
+        said: what headings and note quote.
+    """
+    columns = [Column(**keys) for keys in TEXTS["columns"][kind]]
+    columns = [replace(column, name=column.name.format(**said or {})) for column in columns]
+    columns += [Column(key, form=".2f") for key in also]
+    return Table(name, columns, rows, TEXTS["notes"][kind].format(**said or {}), on_screen)
+
+
+def _score(score: PredictorScore) -> Row:
     """Its fields, the coefficients with their intervals."""
     row = asdict(score)
-    for name in ("spearman", "kendall", "pearson"):
-        row[name] = Estimate(row[name], *row[f"{name}_ci95"])
-    return row
+    kinds = ("spearman", "kendall", "pearson")
+    return row | {kind: Estimate(row[kind], *row[f"{kind}_ci95"]) for kind in kinds}
 
 
-def _cost(condition: Condition, name: str) -> tuple[str, float]:
-    """In words, and by what it sorts."""
+def _cost(condition: Condition, name: str) -> tuple[float, str]:
+    """By what it sorts, and in words."""
     if name not in condition.costs:
-        return "training of every bottleneck" if condition.trains(name) else NOTHING, math.inf
+        return math.inf, "training of every bottleneck" if condition.trains(name) else NOTHING
     cost = condition.costs[name]
     counts = (cost.images, cost.forward, cost.backward, cost.training_steps)
     pairs = zip(counts, ("images", "forward", "backward", "steps"), strict=True)
     text = ", ".join(f"{count:,g} {what}" for count, what in pairs if count)
-    return text or "none", cost.images * (cost.forward + cost.backward)
-
-
-def _or_least(value: float) -> float:
-    return -math.inf if math.isnan(value) else value
+    return cost.images * (cost.forward + cost.backward), text or "none"

@@ -33,6 +33,18 @@ def verdict(condition: Condition, agreement: Agreement) -> str:
     return told(of_how_many, sentences)
 
 
+def why(condition: Condition) -> str:
+    """Why the answer is the most accurate point, and what the runs' predictor would have taken."""
+    n, label = len(condition.retrained), condition.points[condition.most_accurate.position].label
+    if n < 2:
+        return f"{label} is the only point that was trained."
+    said = f"{label} is the most accurate of {n} trained points"
+    score = condition.agreement and condition.agreement.predictors.get(condition.ranked_by)
+    if not score or condition.ranked_by == "cui":  # of which the verdict speaks
+        return f"{said}."
+    return f"{said}; by {condition.ranked_by}, {_price(score)}."
+
+
 def _cui_sentence(agreement: Agreement) -> str:
     """How CUI's order agrees, what its pick costs, whether depth does better."""
     cui = agreement.predictors.get("cui")
@@ -46,7 +58,7 @@ def _cui_sentence(agreement: Agreement) -> str:
     sentence = f"CUI's order {against} the measured one at rho={_rho(cui)}"
     if cannot_be_told_from_chance(cui):
         sentence += ", which cannot be told from chance"
-    return f"{sentence}; {price(cui)}{_depth(agreement, cui)}"
+    return f"{sentence}; {_price(cui)}{_depth(agreement, cui)}"
 
 
 def cannot_be_told_from_chance(score: PredictorScore) -> bool:
@@ -55,7 +67,7 @@ def cannot_be_told_from_chance(score: PredictorScore) -> bool:
     return not (low > 0 or high < 0) or not score.spearman_p <= SIGNIFICANT
 
 
-def price(score: PredictorScore) -> str:
+def _price(score: PredictorScore) -> str:
     """What its auto choice loses, and what its highest value loses where that is another point."""
     said = f"its {score.rule} (auto), {score.auto}, {_loss(score.auto_regret)}"
     if score.pick == score.auto:
@@ -72,7 +84,7 @@ def _depth(agreement: Agreement, cui: PredictorScore) -> str:
     depth = agreement.predictors.get("depth")
     if depth is None or math.isnan(depth.spearman):
         return ""
-    return f"; depth alone does {compared(depth.spearman, cui.spearman)} ({_rho(depth)})"
+    return f"; depth alone does {_compared(depth.spearman, cui.spearman)} ({_rho(depth)})"
 
 
 def _noise_sentence(agreement: Agreement) -> str:
@@ -142,7 +154,7 @@ def _few_sentence(n: int) -> str:
     return f"{n} points are few, so the intervals are rough"
 
 
-def compared(one: float, other: float) -> str:
+def _compared(one: float, other: float) -> str:
     """How a coefficient stands to another, to the two decimals that are shown."""
     difference = round(one, 2) - round(other, 2)
     return "better" if difference > 0 else "worse" if difference < 0 else "as well"
@@ -154,12 +166,13 @@ def called(predictor: str) -> str:
 
 
 def _rho(score: PredictorScore) -> str:
-    return f"{score.spearman:.2f} {between(score.spearman_ci95)}"
+    return estimate(score.spearman, score.spearman_ci95)
 
 
-def between(interval: Interval) -> str:
-    """An interval in brackets."""
-    return f"[{interval[0]:.2f}, {interval[1]:.2f}]"
+def estimate(value: float, interval: Interval) -> str:
+    """With its interval in brackets, where there is one."""
+    low, high = interval
+    return f"{value:.2f}" if math.isnan(low) else f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def in_points(accuracy: float) -> str:

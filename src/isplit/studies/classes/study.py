@@ -7,14 +7,14 @@ from typing import Any
 
 from isplit.importance import select
 from isplit.importance.curve import Curve
-from isplit.report.findings import Findings
+from isplit.report.findings import Findings, with_slugs
 from isplit.report.table import Column, Table
 from isplit.studies.classes.findings import F1, SUBSETS, TEXTS, findings_of
 from isplit.studies.classes.outcome import measured
 from isplit.studies.classes.proposal import Proposal, propose
 from isplit.studies.classes.trainings import is_part_of, sweep_of, trainings
 from isplit.studies.collect import Collection, by_condition
-from isplit.studies.conditions import condition_of, with_slugs
+from isplit.studies.conditions import condition_of
 from isplit.studies.run_folder import Run
 from isplit.studies.seen import Look, Seen
 

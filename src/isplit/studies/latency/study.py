@@ -5,10 +5,9 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from isplit.matching import match
-from isplit.report.findings import Findings
+from isplit.report.findings import Findings, slug
 from isplit.report.table import Table
 from isplit.studies.collect import Collection, Run, by_condition
-from isplit.studies.conditions import slug
 from isplit.studies.latency.designs import Places, anchored, designs, places_of
 from isplit.studies.latency.shown import drawings, rows_of, tables
 from isplit.studies.seen import Look

@@ -6,11 +6,10 @@ from typing import Any
 
 from isplit.codec import from_config
 from isplit.importance import select
-from isplit.report.findings import Findings
+from isplit.report.findings import Findings, slug
 from isplit.report.table import Column, Table
 from isplit.stages.cut_net import CutNet
 from isplit.studies.collect import Collection, Run
-from isplit.studies.conditions import slug
 from isplit.studies.payload.cells import Row, cells
 from isplit.studies.payload.figures import TEXTS, drawings
 from isplit.studies.payload.judgement import answer, best_of, rivals, verdict

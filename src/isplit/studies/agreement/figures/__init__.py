@@ -6,16 +6,12 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from isplit.report.findings import Drawing
-from isplit.studies import words_of
-from isplit.studies.agreement.figures.accuracy import accuracy_figure
-from isplit.studies.agreement.figures.gradients import gradients_figure
-from isplit.studies.agreement.figures.scatter import scatter_figure
+from isplit.studies.agreement import TEXTS
+from isplit.studies.agreement.figures.over_points import accuracy_figure, gradients_figure
+from isplit.studies.agreement.figures.predictors import scatter_figure
 from isplit.studies.agreement.figures.tradeoff import tradeoff_figure
 from isplit.studies.conditions import Condition
 from isplit.studies.figures.classes import classes_figure, f1_figure
-
-TEXTS = words_of("agreement")
-"""``captions`` of figures, what each ``needs``, and ``words`` of the numbers."""
 
 FIGURES: dict[str, Callable[[Condition], Figure | None]] = {
     "accuracy": accuracy_figure,

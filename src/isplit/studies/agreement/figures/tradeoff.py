@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from isplit.report.canvas import ACCENT, DARK, mark, plain
-from isplit.studies.agreement.figures.says import of_point
+from isplit.studies.agreement.points import of_point
 from isplit.studies.answer import device_macs
 from isplit.studies.conditions import Condition
 

@@ -1,11 +1,28 @@
-"""The classifier of a net: the layer whose output reaches the answer last."""
+"""Layers by name: what the papers call those of VGG, and which one gives a net's answer."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from torch import fx, nn
+from torchvision.models.vgg import cfgs as plans
 
 from isplit.graph.nodes import home, operation
 from isplit.graph.tracing import symbolic
+from isplit.point import SplitPoint
 
+PLANS = {"vgg11": plans["A"], "vgg13": plans["B"], "vgg16": plans["D"], "vgg19": plans["E"]}
 KINDS = ("linear", "conv1d", "conv2d", "conv3d")
+
+
+def with_aliases(architecture: str, points: Sequence[SplitPoint]) -> list[SplitPoint]:
+    """The points of a VGG with the papers' names as aliases; those of another model as they are."""
+    plan = PLANS.get(architecture.removesuffix("_bn"))
+    if plan is None or not points:
+        return list(points)
+    tables = [dict(_vgg_layers(plan, batch_norm)) for batch_norm in (False, True)]
+    names = {point.name for point in points}
+    aliases = max(tables, key=lambda table: (len(names & set(table)), max(table) in names))
+    return [_with_alias(point, aliases.get(point.name)) for point in points]
 
 
 def classifier_of(model: nn.Module, named: str | None = None) -> str:
@@ -30,6 +47,27 @@ def classifier_of(model: nn.Module, named: str | None = None) -> str:
     if len(last) != 1 or "" in last:
         raise ValueError(f"{len(last)} layers give the answer side by side: {_ask(layers)}")
     return last.pop()
+
+
+def _with_alias(point: SplitPoint, alias: str | None) -> SplitPoint:
+    return point if alias is None else replace(point, aliases=(alias, *point.aliases))
+
+
+def _vgg_layers(plan: Sequence[int | str], batch_norm: bool) -> Iterator[tuple[str, str]]:
+    """(path of the layer's last module, paper's name); a convolution ends with its ReLU.
+
+    >>> list(_vgg_layers([64, "M", 128], batch_norm=False))
+    [('features.1', 'block1_conv1'), ('features.2', 'block1_pool'), ('features.4', 'block2_conv1')]
+    """
+    block, conv, last = 1, 0, -1
+    for width in plan:
+        if width == "M":
+            last += 1
+            yield f"features.{last}", f"block{block}_pool"
+            block, conv = block + 1, 0
+        else:
+            conv, last = conv + 1, last + (3 if batch_norm else 2)
+            yield f"features.{last}", f"block{block}_conv{conv}"
 
 
 def _last_layers(answer: fx.Node) -> set[str]:

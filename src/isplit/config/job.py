@@ -1,4 +1,4 @@
-"""What a job runs on: its processes and devices, its threads, its share in a sweep."""
+"""What a job runs on (processes, devices, threads, its share in a sweep), and who is told of it."""
 
 import logging
 import os
@@ -11,13 +11,16 @@ from typing import Any
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
+from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
-from isplit.config.values import plain
-from isplit.stages import Engine, Team, teamed
+from isplit.config.values import architecture, identity, plain, store_folder
+from isplit.stages import Engine, Team, fingerprint, teamed
 from isplit.threads import cores, has_company, share_of
-from isplit.tracking import progress_callbacks
+from isplit.tracking import forgiving, progress_callbacks, wandb_run
+
+LETTERS = {0.75: "letters", 0.25: "letters easy"}  # by difficulty
 
 
 @contextmanager
@@ -89,6 +92,47 @@ def launcher() -> dict[str, Any]:
     return {}
 
 
+@contextmanager
+def loggers(cfg: DictConfig, folder: Path, job_type: str = "train") -> Iterator[list[Logger]]:
+    """W&B, if it is not disabled, and the loggers of ``logger.extra``, while a job runs."""
+    keys = plain(cfg.logger)
+    extra = [forgiving(instantiate(logger)) for logger in keys.pop("extra").values()]
+    labels = [architecture(cfg)] if "model" in cfg else []
+    labels += [str(cfg.data.name)] if "data" in cfg else []
+    keys["group"] = keys["group"] or "-".join(labels) or None
+    tags = keys["tags"].split(",") if isinstance(keys["tags"], str) else keys["tags"] or []
+    keys["tags"] = [*(tag.strip() for tag in tags if tag.strip()), *labels, *_size_tags(cfg)]
+    place = Path(keys.pop("dir") or folder).expanduser()
+    place.mkdir(parents=True, exist_ok=True)
+    run_id = job_id(cfg) if keys.pop("resume") and job_type == "train" else None
+    about = keys | {"job_type": job_type, "run_id": run_id}
+    with wandb_run(about.pop("mode"), place, identity(cfg), **about) as tracker:
+        yield tracker + extra
+
+
+def model_name(cfg: DictConfig) -> str:
+    """``vgg16 x 0.25``, torchvision's name, or the user's own class."""
+    net = plain(cfg.model.get("net"))
+    if isinstance(net, dict) and "_target_" in net:
+        return str(net["_target_"]).rpartition(".")[2]
+    width = float(cfg.model.get("width", 1.0))
+    return architecture(cfg) + ("" if width == 1 else f" x {width:g}")
+
+
+def data_name(cfg: DictConfig) -> str:
+    """``letters easy``, ``notmnist``, or the name of the user's folder."""
+    name, root = str(cfg.data.name), cfg.data.get("root")
+    if name == "letters":
+        difficulty = float(cfg.data.difficulty)
+        return LETTERS.get(difficulty, f"letters, difficulty {difficulty:g}")
+    return Path(str(root)).name or name if name == "folder" and root else name
+
+
+def job_id(cfg: DictConfig) -> str:
+    """What is the same for the same job on the same store, and only then."""
+    return fingerprint(identity(cfg) | {"store": str(store_folder(cfg).resolve())})
+
+
 def _refuse_absent(accelerator: str) -> None:
     found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     there = {"auto": True, "cpu": True, "gpu": any(found.values()), **found}
@@ -103,3 +147,12 @@ def _divisible(key: str, batch_size: int, team: Team) -> None:
             f"{key}={batch_size} cannot be divided among the {team.size} processes of "
             "trainer.devices and trainer.num_nodes: a batch is what all of them take together"
         )
+
+
+def _size_tags(cfg: DictConfig) -> list[str]:
+    """How much of the features is sent: ``rate=0.9``, or ``code=256`` elements."""
+    if "bottleneck" not in cfg:
+        return []
+    elements = cfg.bottleneck.get("code_elements")
+    rate = f"rate={cfg.bottleneck.compression_rate}"
+    return [rate if elements is None else f"code={elements}"]

@@ -1,4 +1,4 @@
-"""Each predictor's ranking against the measured accuracy."""
+"""The predictors against the measured accuracy: in a condition, and over all of them."""
 
 import math
 from collections.abc import Mapping
@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from isplit.report.canvas import ACCENT, DARK, INK, mark, plain
-from isplit.studies.agreement.agreement import predictor_values
-from isplit.studies.agreement.figures.says import of_point
+from isplit.report.canvas import ACCENT, DARK, GRID, INK, PALE, legend_below, mark, plain
+from isplit.studies.agreement.agreement import predictor_values, ranking
+from isplit.studies.agreement.points import of_point
 from isplit.studies.conditions import Condition
-from isplit.studies.scores import PredictorScore
+from isplit.studies.scores import Leaderboard, PredictorScore, or_least
 
 PANELS_AT_MOST, COLUMNS = 12, 3
+PREDICTORS_AT_MOST = 40
 
 
 def scatter_figure(condition: Condition) -> Figure | None:
@@ -26,7 +27,7 @@ def scatter_figure(condition: Condition) -> Figure | None:
         return None
     scores = condition.agreement.predictors
     always = [n for n in dict.fromkeys((condition.ranked_by, "cui", "depth")) if n in scores]
-    best = sorted(scores, key=lambda name: _height(scores[name]), reverse=True)
+    best = sorted(scores, key=lambda name: or_least(scores[name].spearman), reverse=True)
     names = list(dict.fromkeys([*always, *best]))[:PANELS_AT_MOST]
     columns = min(COLUMNS, len(names))
     rows = math.ceil(len(names) / columns)
@@ -54,13 +55,42 @@ def scored(name: str, score: PredictorScore) -> str:
     return f"{name}\nN={score.n}, rho={score.spearman:.2f} [{low:.2f}, {high:.2f}]"
 
 
-def _height(score: PredictorScore) -> float:
-    return -math.inf if math.isnan(score.spearman) else score.spearman
+def leaderboard_figure(leaderboard: Leaderboard) -> Figure | None:
+    """A row for each predictor: mean Spearman, the range over the conditions, each condition.
+
+    The noise ceiling is what a perfect predictor would come to; open marks need training. ``None``
+    where no predictor has a rank correlation.
+    """
+    standings = [s for s in leaderboard.standings if not math.isnan(s.mean_spearman)]
+    standings = standings[:PREDICTORS_AT_MOST]
+    if not standings:
+        return None
+    figure = Figure(figsize=(8.0, 1.8 + 0.28 * len(standings)), layout="constrained")
+    axes = figure.add_subplot()
+    for row, s in enumerate(standings):
+        axes.plot([s.lowest, s.highest], [row, row], color=GRID, linewidth=7, zorder=1)
+        each = leaderboard.spearman[s.predictor]
+        axes.plot(each, [row] * len(each), "|", color=PALE, markersize=9, zorder=2)
+        fill = "white" if s.trains else DARK
+        axes.plot([s.mean_spearman], [row], "o", mfc=fill, mec=DARK, mew=1.6, ms=7, zorder=3)
+        said = f"{s.predictor}: mean rho {s.mean_spearman:.2f}, {s.lowest:.2f} to {s.highest:.2f}"
+        mark(axes, s.mean_spearman, row, f"{said}, above cui in {s.beats_cui} of {s.against_cui}")
+    if leaderboard.ceiling is not None:
+        name = f"noise ceiling of one training: {leaderboard.ceiling:.2f}"
+        axes.axvline(leaderboard.ceiling, color=ACCENT, linestyle="--", label=name)
+    axes.axvline(0, color="black", linewidth=0.8)
+    names = [f"{s.predictor}  ({s.conditions})" for s in standings]
+    axes.set_yticks(range(len(names)), names, fontsize=9)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_xlabel("rank correlation with the measured accuracy")
+    axes.set_title(f"predictors over {len(leaderboard.conditions)} conditions", loc="left")
+    plain(axes, "x")
+    _legend(figure)
+    return figure
 
 
 def _panel(axes: Axes, condition: Condition, values: Mapping[int, float], auto: str) -> None:
-    known = [t for t in condition.retrained if math.isfinite(values[t.position])]
-    ranked = sorted(known, key=lambda t: (-values[t.position], -t.position))
+    ranked = ranking(condition, values)
     accuracies = [trained.accuracy for trained in ranked]
     axes.plot(range(1, len(ranked) + 1), accuracies, "o", color=DARK, markersize=5)
     axes.plot([1][: len(ranked)], accuracies[:1], "o", ms=11, mfc="none", mec=ACCENT, mew=1.8)
@@ -70,3 +100,13 @@ def _panel(axes: Axes, condition: Condition, values: Mapping[int, float], auto: 
             axes.plot([rank], [trained.accuracy], "s", ms=11, mfc="none", mec=INK, mew=1.2)
     axes.axhline(condition.baseline_accuracy, color="black", linewidth=0.8, linestyle=":")
     plain(axes, "both")
+
+
+def _legend(figure: Figure) -> None:
+    """What the marks mean, from marks without data."""
+    axes = figure.axes[0]
+    axes.plot([], [], "o", color=DARK, label="mean, nothing trained")
+    axes.plot([], [], "o", mfc="white", mec=DARK, mew=1.6, label="mean, needs training")
+    axes.plot([], [], "|", color=PALE, markersize=9, label="one condition")
+    axes.plot([], [], color=GRID, linewidth=7, label="lowest to highest")
+    legend_below(figure)
