@@ -120,7 +120,9 @@ def _split(
         tuned = stages.finetune(bench, split, encoded, tuning, through)
         done |= {"autoencoder": encoded, "finetune": tuned}
     elif cfg.bottleneck.get("finetune"):  # the control: the unsplit net trained on as long
-        done["finetune"] = stages.finetune(bench, split, base.stored, config.recipe(cfg, "finetune"))
+        done["finetune"] = stages.finetune(
+            bench, split, base.stored, config.recipe(cfg, "finetune")
+        )
     if sending:
         done["codec"] = stages.coded(bench, split, point, [*done.values()][-1], sending)
     result = split_result(
