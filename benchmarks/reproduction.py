@@ -29,7 +29,10 @@ def every_point(results: Path) -> Iterator[str]:
     yield from _lines([[*heads, "CUI given depth"]])
     yield "| " + " | ".join("---" for _ in range(len(heads) + 1)) + " |"
     for folder in sorted(path.parent for path in results.glob("*/curve.csv")):
-        rows, found = _rows(folder / "curve.csv"), json.loads((folder / "agreement.json").read_text())
+        rows, found = (
+            _rows(folder / "curve.csv"),
+            json.loads((folder / "agreement.json").read_text()),
+        )
         scores, noise = found["predictors"], found["noise"]
         sizes = [-int(row["numel"]) for row in rows]
         smaller = [str(p) for p in range(1, len(rows)) if sizes[p] > sizes[p - 1]]
