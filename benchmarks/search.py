@@ -26,9 +26,10 @@ from rich.console import Console
 from rich.table import Table
 from scipy.optimize import minimize
 from scipy.special import logit
+from scipy.stats import t as student_t
 
 from isplit.files import write_json
-from isplit.search import FILE, Constants, _divergence, expectations, next_point
+from isplit.search import FILE, Z90, Constants, _divergence, expectations, next_point
 
 FOLDER = re.compile(r"(?P<net>.+)-on-(?P<data>.+)-\d+-classes-(?P<size>.+)-seed-\d+")
 KINDS = ("probe", "probe_overlap", "cui")
@@ -172,7 +173,11 @@ def _left_out(conditions: tuple[Condition, ...], net: str, data: str, kind: str)
 
 
 def _fitted(conditions: Sequence[Condition], kind: str) -> Constants:
-    """The most likely constants, and the widening that left-out conditions ask for."""
+    """The most likely constants, and the widening that left-out conditions ask for.
+
+    Few conditions tell mean and deviation badly: the widening grows as the interval of one more
+    normal value does when both come from so many.
+    """
     constants = _most_likely(conditions, kind)
     groups = sorted({(c.net, c.data) for c in conditions})
     parts = groups if len(groups) > 1 else sorted({(c.name,) for c in conditions})
@@ -182,7 +187,9 @@ def _fitted(conditions: Sequence[Condition], kind: str) -> Constants:
         rest = [c for c in conditions if c not in own]
         for of in own:
             ratios += _ratios(of, kind, _most_likely(rest, kind))
-    return replace(constants, widening=max(1.0, float(np.quantile(ratios, 0.9))))
+    few = len(conditions)
+    growth = student_t.ppf(0.95, few - 1) * np.sqrt(1 + 1 / few) / Z90
+    return replace(constants, widening=float(growth * max(1.0, np.quantile(ratios, 0.9))))
 
 
 def _ratios(of: Condition, kind: str, constants: Constants) -> list[float]:

@@ -42,6 +42,7 @@ GROUPS = (
     "trainer",
     "logger",
     "experiment",
+    "scale",
 )
 NEEDED = {
     "model=custom": ("model.net._target_=cases.Residual",),
@@ -295,7 +296,7 @@ REFUSED = [  # the overrides, and the line that is all that is printed
         "model=resnet51 is none of custom, mobilenet_v3_small, resnet152, resnet18, resnet50, "
         "torchvision, vgg16, vgg16_small, vgg16_tiny; did you mean resnet50?",
     ),
-    ("experiment=dmo", "experiment=dmo is none of demo, every_point; did you mean demo?"),
+    ("scale=ful", "scale=ful is none of cpu, full, smoke; did you mean full?"),
     ("split=5", "split=5: Config group override must be a string or a list. Got int"),
     ("~seed", "~seed: a key can be changed, not taken away"),
     ("seed=0,1", "seed=0,1 has several values: -m makes a job of each, [a,b] is a list"),

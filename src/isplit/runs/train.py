@@ -125,6 +125,10 @@ def _split(
         encoded = stages.autoencoder(bench, split, point, base.stored, encoding)
         tuned = stages.finetune(bench, split, encoded, tuning, through)
         done |= {"autoencoder": encoded, "finetune": tuned}
+    elif cfg.bottleneck.get("finetune"):  # the control: the unsplit net trained on as long
+        done["finetune"] = stages.finetune(
+            bench, split, base.stored, config.recipe(cfg, "finetune")
+        )
     if sending:
         done["codec"] = stages.coded(bench, split, point, [*done.values()][-1], sending)
     chosen_by = _chosen_by(cfg, curve, point)

@@ -126,7 +126,7 @@ def _trainings(run: Run) -> tuple[str, ...]:
 def _key(run: Run) -> str:
     """Everything that two runs of one condition have in common."""
     stage = {name: run.config["stage"][name] for name in ("autoencoder", "finetune")}
-    trained = [run.config["bottleneck"], stage] if run.result.bottleneck else None
+    trained = [run.config["bottleneck"], stage] if "finetune" in run.result.stages else None
     common = [run.result.stages["baseline"].fingerprint, trained, run.config["codec"]]
     return json.dumps([*common, [point.node for point in run.curve.points]], sort_keys=True)
 

@@ -152,8 +152,8 @@ def _refuse_contradictions(result: SplitResult, curve: Curve) -> None:
         "per_class: not as many as classes": of_classes == {result.num_classes}
         and len(set(names)) == len(names),
         "stages: not those that have an accuracy": set(reached) == set(result.stages)
-        and ("codec" in reached, "finetune" in reached) == (bool(result.codec), bool(bottleneck))
-        and len(reached) == 1 + 2 * bool(bottleneck) + bool(result.codec),
+        and ("codec" in reached, "autoencoder" in reached) == (bool(result.codec), bool(bottleneck))
+        and ("finetune" in reached or not bottleneck),
         "stages: one has no fingerprint": all(map(FINGERPRINT.fullmatch, fingerprints)),
         "curve.json: its points are not in order": points != ()
         and all(point.index == place for place, point in enumerate(points)),

@@ -1,0 +1,94 @@
+"""The tables of docs/reproduction.md that come from the tables of docs/results.
+
+    python benchmarks/reproduction.py docs/results
+
+Nothing is trained. A folder that is added to docs/results is a row more.
+"""
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from statistics import median
+
+Row = dict[str, str]
+
+COMPARED = ("cui", "gradient", "cde", "depth", "random:cui")
+
+
+def main(results: Path) -> None:
+    """Print both tables as Markdown."""
+    lines = [*every_point(results), "", *payload(results)]
+    print("\n".join(lines))
+
+
+def every_point(results: Path) -> Iterator[str]:
+    """A line per condition: its peaks, and how well each predictor orders the accuracies."""
+    heads = ["condition", "N", "peaks of CUI", "CDE", "spread, error", *COMPARED]
+    yield from _lines([[*heads, "CUI given depth"]])
+    yield "| " + " | ".join("---" for _ in range(len(heads) + 1)) + " |"
+    for folder in sorted(path.parent for path in results.glob("*/curve.csv")):
+        rows, found = (
+            _rows(folder / "curve.csv"),
+            json.loads((folder / "agreement.json").read_text()),
+        )
+        scores, noise = found["predictors"], found["noise"]
+        sizes = [-int(row["numel"]) for row in rows]
+        smaller = [str(p) for p in range(1, len(rows)) if sizes[p] > sizes[p - 1]]
+        spread = f"{100 * noise['spread']:.1f}, {100 * noise['difference_error']:.1f}"
+        name = folder.name.replace("-on-", ", ").replace("-10-classes", "")
+        cells = [name, str(found["n"]), _peaks([float(row["cui"]) for row in rows])]
+        cells += [" ".join(smaller), spread, *(_rho(scores[name]) for name in COMPARED)]
+        yield from _lines([[*cells, f"{scores['cui']['spearman_given_depth']:+.2f}"]])
+
+
+def payload(results: Path) -> Iterator[str]:
+    """A line per net and bits: medians over its points, each image's own ranges."""
+    heads = ["net", "bits", "change, median", "worst", "rle / plain", "rle / zlib", "ans / rle"]
+    yield from _lines([[*heads, "time, zlib / rle"]])
+    yield "| " + " | ".join("---" for _ in range(len(heads) + 1)) + " |"
+    for path in sorted(results.glob("payload/*/payload.csv")):
+        rows = [row for row in _rows(path) if row["ranges"] == "image"]
+        for bits in sorted({int(row["bits"]) for row in rows}):
+            at = [row for row in rows if int(row["bits"]) == bits]
+            worst = min((row for row in at), key=lambda row: float(row["change"]))
+            change = f"{100 * median(float(row['change']) for row in at):+.1f}"
+            low, error = (100 * float(worst[name]) for name in ("change", "change_error"))
+            sizes = [_ratio(at, "payload_bytes", *two) for two in PAIRS]
+            times = _ratio(at, "encode_ms", "zlib", "rle")
+            where = f"{low:+.1f} ± {error:.1f} ({worst['point']})"
+            yield from _lines([[path.parent.name, str(bits), change, where, *sizes, times]])
+
+
+PAIRS = (("rle", "quantize"), ("rle", "zlib"), ("ans", "rle"))
+
+
+def _ratio(rows: Sequence[Row], column: str, above: str, below: str) -> str:
+    """Median over the points of one codec's value over another's."""
+    of = {(row["point"], row["codec"]): float(row[column]) for row in rows}
+    points = {row["point"] for row in rows}
+    return f"{median(of[point, above] / of[point, below] for point in points):.2f}"
+
+
+def _peaks(values: Sequence[float]) -> str:
+    inside = range(1, len(values) - 1)
+    return " ".join(str(p) for p in inside if values[p - 1] < values[p] > values[p + 1])
+
+
+def _rho(score: dict[str, list[float]]) -> str:
+    low, high = score["spearman_ci95"]
+    return f"{score['spearman']:+.2f} ({low:+.2f} to {high:+.2f})"
+
+
+def _rows(path: Path) -> list[Row]:
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _lines(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    return (f"| {' | '.join(row)} |" for row in rows)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,96 @@
+"""docs/reproduction.md and the README's lines on trust, held to the committed tables."""
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[3]
+RESULTS = ROOT / "docs" / "results"
+PAGE = (ROOT / "docs" / "reproduction.md").read_text("utf-8")
+BOARD = json.loads((RESULTS / "leaderboard.json").read_text("utf-8"))
+STANDINGS = {s["predictor"]: s for s in BOARD["standings"]}
+SEARCH = json.loads((RESULTS / "search.json").read_text("utf-8"))["rows"][0]
+CONDITIONS = sorted(path.parent for path in RESULTS.glob("*/curve.csv"))
+
+
+def rows_of(folder):
+    with (folder / "curve.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_tables_are_those_of_the_command():
+    script = ROOT / "benchmarks" / "reproduction.py"
+    command = [sys.executable, str(script), str(RESULTS)]
+    made = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    lines = [line for line in made.splitlines() if line]
+    assert len(lines) >= 2 + len(CONDITIONS) + 2 + 5
+    assert not [line for line in lines if line not in PAGE]
+
+
+@pytest.mark.parametrize("name", ["cui", "random:cui", "size", "depth", "probe"])
+def test_the_page_quotes_the_leaderboard(name):
+    mean, (low, high) = (STANDINGS[name][f"mean_spearman{end}"] for end in ("", "_ci95"))
+    assert f"{mean:+.2f} ({low:+.2f} to {high:+.2f})" in PAGE.split("Over all of them")[1]
+
+
+@pytest.mark.parametrize("rate", ["0.9", "0.984"])
+@pytest.mark.parametrize("data", ["tiny_imagenet", "notmnist"])
+def test_figures_3_and_6_quote_their_conditions(data, rate):
+    for seed in (0, 1):
+        folder = RESULTS / f"vgg16-on-{data}-10-classes-rate-{rate}-seed-{seed}"
+        found = json.loads((folder / "agreement.json").read_text("utf-8"))["predictors"]["cui"]
+        low, high = found["spearman_ci95"]
+        part = PAGE[: PAGE.index("### Every condition")]
+        assert f"{found['spearman']:+.2f} ({low:+.2f} to {high:+.2f})" in part
+
+
+def highest_loses(folder):
+    rows = rows_of(folder)
+    accuracy = [float(row["accuracy"]) for row in rows]
+    cui = [float(row["cui"]) for row in rows]
+    return max(accuracy) - accuracy[cui.index(max(cui))]
+
+
+def last_is_highest(folder):
+    probe = [float(row["probe"]) for row in rows_of(folder)]
+    return max(range(len(probe)), key=lambda p: (probe[p], p)) == len(probe) - 1
+
+
+def test_each_of_the_readmes_five_lines_on_trust_has_its_numbers():
+    section = (ROOT / "README.md").read_text("utf-8").split("## How far to trust the ranking")[1]
+    lines = re.findall(r"^- (.*)$", section.split("\n## ")[0], re.MULTILINE)
+    lost = 100 * np.array([highest_loses(folder) for folder in CONDITIONS])
+    among = len(BOARD["conditions"])
+    pairs = {tuple(folder.name.split("-10-classes")[0].split("-on-")) for folder in CONDITIONS}
+    wanted = [
+        [f"{STANDINGS['depth']['beats_cui']} of {among}"]
+        + [f"({STANDINGS['random:cui']['mean_spearman']:.2f})"],
+        [f"{lost.mean():.1f} points on average and {lost.max():.1f} at worst"],
+        [f"{STANDINGS['probe']['beats_cui']} of {among}"]
+        + [f"last point in {sum(map(last_is_highest, CONDITIONS))} of {among}"],
+        [f"{SEARCH['regret_3']:.2f} points on average and {SEARCH['regret_3_worst']:.2f} at worst"]
+        + [f"{SEARCH['error']:.1f} points off", f"hold {100 * SEARCH['covered']:.0f} %"],
+        [f"{['no', 'one', 'two', 'three', 'four', 'five', 'six', 'seven'][len(pairs)]} pairs"],
+    ]
+    assert len(lines) == len(wanted)
+    for line, numbers in zip(lines, wanted, strict=True):
+        assert not [number for number in numbers if number not in line], line
+
+
+def test_the_readmes_table_of_trust_is_the_leaderboards():
+    section = (ROOT / "README.md").read_text("utf-8").split("## How far to trust the ranking")[1]
+    for name in ("probe_overlap", "probe", "depth", "cui"):
+        s = STANDINGS[name]
+        low, high = s["mean_spearman_ci95"]
+        losses = [
+            f"{100 * s[f'{part}mean_regret']:.1f} / {100 * s[f'{part}worst_regret']:.1f}"
+            for part in ("", "half_")
+        ]
+        row = f"| `{name}` | {s['rule']} | {' | '.join(losses)} | "
+        assert row + f"{s['mean_spearman']:.2f} ({low:.2f} to {high:.2f}) |" in section
