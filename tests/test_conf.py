@@ -389,6 +389,12 @@ REFUSED = [  # the overrides, and the line that is all that is printed
         "study.loss=[2] is none of [], list of numbers from 0 to 0.99; did you mean []?",
     ),
     ("analyze seed=1", "seed is no key; did you mean data.seed?"),
+    (
+        "analyze channel=some/folder/lte.yaml",
+        f"channel=some/folder/lte.yaml is none of {', '.join(options('channel'))}; "
+        "--config-dir=FOLDER finds your own FOLDER/channel/lte.yaml",
+    ),
+    ("analyze --config-dir=nowhere device=pi4", "--config-dir=nowhere is no folder"),
 ]
 
 
@@ -518,3 +524,54 @@ def test_the_command_says_what_there_is(words, capsys):
 def test_the_points_of_a_model_are_those_of_the_graph(capsys):
     assert command.main(["points", "vgg11", "data.image_size=32"]) == 0
     assert "13 split points of vgg11 at 32 px" in capsys.readouterr().out
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A folder of one's own files, with a name that Hydra would read as more than a name."""
+    folder = tmp_path / "it's, [mine]"
+    for name, text in OWN.items():
+        file = folder / f"{name}.yaml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    return folder
+
+
+OWN = {
+    "device/board": "defaults: [_base]\nname: board\nseconds_per_dense_mac: 1e-9\n"
+    "seconds_per_depthwise_mac: null\nseconds_per_layer: 0\nruntime: ''\n",
+    "experiment/quick": "# @package _global_\nseed: 7\n",
+    "model/narrow": "defaults: [vgg16_small]\nwidth: 0.125\n",
+    "requirement/strict": "defaults: [none]\np95_ms: 5\n",
+    "data/easy": "defaults: [letters]\ndifficulty: 0.1\n",
+    "codec/coarse": "defaults: [rle]\nbits: 2\n",
+}
+CHOICES = [
+    "analyze device=board server=board",
+    "analyze requirement=strict",
+    *(f"train {name.replace('/', '=')}" for name in OWN if name[0] in "emdc" and "dev" not in name),
+]
+
+
+@pytest.mark.parametrize("words", CHOICES)
+def test_a_file_of_ones_own_is_as_good_a_choice_as_any(words, own):
+    with pytest.raises(pytest.fail.Exception, match="it was let through"):
+        command.main([*words.split(), f"--config-dir={own}", "logger=none"])
+
+
+@pytest.mark.parametrize("job", ["train", "analyze"])
+def test_files_of_ones_own_are_among_the_choices_that_are_said(job, own, capsys):
+    choice = {"train": "model", "analyze": "device"}[job]
+    assert command.main([job, "--help", f"--config-dir={own}"]) == 0
+    file = next((own / choice).iterdir())
+    assert f"  {choice}={file.stem}".ljust(32) + f"yours: {file}" in capsys.readouterr().out
+    assert command.main([job, f"--config-dir={own}", f"{choice}={file.stem}s"]) == 1
+    assert capsys.readouterr().err.endswith(f"; did you mean {file.stem}?\n")
+
+
+def test_a_file_that_would_be_hidden_is_refused(own, capsys):
+    hidden = own / "device" / "pi4.yaml"
+    hidden.write_text("name: mine\n", encoding="utf-8")
+    assert command.main(["analyze", "device=pi4", f"--config-dir={own}"]) == 1
+    said = capsys.readouterr().err
+    assert said == f"error: {hidden} has the name of a file of isplit: give it another one\n"

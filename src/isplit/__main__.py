@@ -18,7 +18,7 @@ from hydra import version
 from hydra._internal.utils import _run_hydra, get_args_parser
 from omegaconf import DictConfig
 
-from isplit.keys import checked, composed, conf_folder, help_of, single
+from isplit.keys import checked, composed, conf_folder, help_of, own_choices, single
 from isplit.report.text import printable
 
 
@@ -63,15 +63,16 @@ def _hydra(job: str, words: list[str]) -> int:
     """
     version.setbase("1.3")
     parser = get_args_parser()
-    given = parser.parse_args(words)
+    given = parser.parse_intermixed_args(words)
     given.config_path = str(Path(given.config_path or conf_folder()).absolute())
     asks_hydra = given.hydra_help or given.info or given.shell_completion
     several = given.multirun or "hydra.mode=MULTIRUN" in given.overrides
     try:
         words = single(given.overrides) if several else given.overrides
+        words = [*words, *own_choices(given.config_dir)]
         cfg = None if asks_hydra else composed(given.config_name or job, words, given.config_path)
         if cfg is not None and given.help:
-            print(help_of(job, cfg))
+            print(help_of(job, cfg, given.config_dir))
             return 0
         if cfg is not None and not (several or given.cfg):
             _begin(job, checked(cfg))

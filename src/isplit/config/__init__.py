@@ -26,4 +26,5 @@ from isplit.config.values import rate_of as rate_of
 from isplit.config.values import recipe as recipe
 from isplit.config.values import run_folders as run_folders
 from isplit.config.values import sending as sending
+from isplit.config.values import server as server
 from isplit.config.values import store_folder as store_folder

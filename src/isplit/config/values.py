@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import nn
@@ -41,6 +42,13 @@ def run_folders(cfg: DictConfig) -> list[Path]:
     """Where an analysis looks for runs."""
     folders = plain(cfg.runs)
     return [Path(f).expanduser() for f in (folders if isinstance(folders, list) else [folders])]
+
+
+def server(cfg: DictConfig) -> str | None:
+    """The other end of a link: a preset's name, or the file of one of the user's own."""
+    sources = HydraConfig.get().runtime.config_sources if HydraConfig.initialized() else []
+    named = [Path(source.path, "device", f"{cfg.server}.yaml") for source in sources[1:]]
+    return next((str(path) for path in named if path.is_file()), cfg.server)
 
 
 def store_folder(cfg: DictConfig) -> Path:

@@ -10,7 +10,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from isplit.keys.conf import every_key
+from isplit.keys.conf import conf_folder, every_key, groups
 from isplit.keys.words import did_you_mean, no_key
 
 
@@ -34,6 +34,24 @@ def single(words: Sequence[str]) -> list[str]:
     return [str(word.input_line) for word in parsed if not word.is_sweep_override()]
 
 
+def own_choices(folder: str | Path | None) -> list[str]:
+    """The override that adds a folder laid out as ``conf/`` to where choices are looked for.
+
+    Raises:
+        ValueError: there is no such folder, or a file of ``conf/`` would hide one of it.
+    """
+    if folder is None:
+        return []
+    own, shipped = Path(folder).absolute(), conf_folder()
+    if not own.is_dir():
+        raise ValueError(f"--config-dir={folder} is no folder")
+    for path in sorted(shipped.rglob("*.yaml")):
+        if (hidden := own / path.relative_to(shipped)).exists():
+            raise ValueError(f"{hidden} has the name of a file of isplit: give it another one")
+    url = f"file://{own}".replace("\\", "\\\\").replace("'", "\\'")
+    return [f"hydra.searchpath=['{url}']"]
+
+
 @contextmanager
 def one_line(words: Sequence[str] = ()) -> Iterator[None]:
     """Turn what Hydra and OmegaConf raise into a ValueError of one line."""
@@ -49,9 +67,13 @@ def _explained(error: Exception, words: str) -> str:
     text = text.rpartition("raised while resolving interpolation: ")[2]
     match error:
         case MissingConfigException(missing_cfg_file=str(file), options=[*found]):
-            group, _, option = file.rpartition("/")
+            above = (group for group in groups() if file.startswith(f"{group}/"))
+            group = next(above, file.rpartition("/")[0])
+            option = file.removeprefix(f"{group}/")
             known = [one for one in found if not one.startswith("_")]
-            return f"{group}={option} is none of {', '.join(known)}{did_you_mean(option, known)}"
+            said = f"{group}={option} is none of {', '.join(known)}{did_you_mean(option, known)}"
+            yours = f"; --config-dir=FOLDER finds your own FOLDER/{group}/{Path(option).name}"
+            return said + (yours if option.endswith(".yaml") else "")
         case OverrideParseException():
             return f"{error.override}: cannot be read as key=value (text in quotes may help)"
         case MissingMandatoryValue():

@@ -1,6 +1,7 @@
 """What ``--help`` says: the comments of ``conf/``, beside the values that a command would have."""
 
 from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -17,8 +18,11 @@ MORE = """
 """
 
 
-def help_of(name: str, cfg: DictConfig) -> str:
-    """What ``name.yaml`` is for, the files that can be chosen, and every key of the config."""
+def help_of(name: str, cfg: DictConfig, own: str | Path | None = None) -> str:
+    """What ``name.yaml`` is for, the files that can be chosen, and every key of the config.
+
+    ``own``: a folder with more files to choose from.
+    """
     text = (conf_folder() / f"{name}.yaml").read_text(encoding="utf-8")
     about = [
         line.lstrip("# ") for line in takewhile(lambda line: line[:1] == "#", text.splitlines())
@@ -28,7 +32,7 @@ def help_of(name: str, cfg: DictConfig) -> str:
         "hydra/launcher": ""
     }
     files = [
-        _files(group, optional=file is None)
+        _files(group, own, optional=file is None)
         for group, file in groups.items()
         if not group.startswith("override")
     ]
@@ -38,10 +42,12 @@ def help_of(name: str, cfg: DictConfig) -> str:
     return "\n".join([*about, *(part for part in files if part), "\nkey=value:", *lines, MORE])
 
 
-def _files(group: str, optional: bool) -> str:
+def _files(group: str, own: str | Path | None, optional: bool) -> str:
     """The files of a group with their titles; empty where there is no choice."""
-    found = options(group)
-    lines = [f"  {group}={name}".ljust(32) + option.title for name, option in found.items()]
+    titles = {name: option.title for name, option in options(group).items()}
+    yours = sorted(Path(own, group).glob("[!_]*.yaml")) if own else []
+    titles |= {path.stem: f"yours: {path}" for path in yours}
+    lines = [f"  {group}={name}".ljust(32) + title for name, title in titles.items()]
     return "\n".join(["", *lines]) if len(lines) > 1 or optional else ""
 
 

@@ -30,7 +30,7 @@ KINDS: dict[str, tuple[type, ...]] = {
     "index": (int,),
     "mapping": (dict,),
 }
-WORD = re.compile(r"\[\]|[\w+-]+(\.[\w+-]+)*")
+WORD = re.compile(r"\[\]|''|[\w+-]+(\.[\w+-]+)*")
 COUNT = re.compile(r"(?P<number>\d+(\.\d+)?(e\+?\d+)?) ?(?P<unit>[kKMG]?)(?P<binary>i?)B?")
 PERCENT = re.compile(r"\d+(\.\d+)?%")
 POWER = {"": 0, "k": 1, "K": 1, "M": 2, "G": 3}

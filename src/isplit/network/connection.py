@@ -53,9 +53,7 @@ class Connection:
 
     def reseed(self, seed: int) -> None:
         """Begin a new stream of chance; and count from here."""
-        rng = np.random.default_rng(seed)
-        self.there.reseed(rng)
-        self.back.reseed(rng)
+        self.there.rng = self.back.rng = np.random.default_rng(seed)
         self.there.carried_bytes = 0
 
     def write(self, now_s: float, payload_bytes: int) -> None:

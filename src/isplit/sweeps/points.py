@@ -24,7 +24,7 @@ from isplit.files import write_json
 from isplit.graph import split_points, trace, with_aliases
 from isplit.importance import is_rule, select
 from isplit.importance.curve import Curve
-from isplit.keys import checked, composed, conf_folder
+from isplit.keys import checked, composed, conf_folder, own_choices
 from isplit.overrides import is_plain
 from isplit.point import SplitPoint
 from isplit.report.findings import Findings
@@ -49,12 +49,14 @@ def main(arguments: Sequence[str]) -> int:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("words", nargs="+", metavar="MODEL|key=value")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write what is printed there")
+    parser.add_argument("--config-dir", metavar="FOLDER", help="with files of your own to choose")
     given = parser.parse_intermixed_args(arguments)
     words = [word for word in given.words if "=" in word]
     named = [f"model.arch={word}" for word in given.words if "=" not in word]
     chosen = ["model=torchvision", f"data.image_size={IMAGENET_PX}", *named] if named else []
     try:
-        cfg = checked(composed("train", [*chosen, *words], conf_folder()))
+        words = [*chosen, *words, *own_choices(given.config_dir)]
+        cfg = checked(composed("train", words, conf_folder()))
         points = points_of(cfg)
     except ValueError as error:
         parser.error(str(error))

@@ -20,8 +20,8 @@ def runs(fates):
 @pytest.mark.parametrize("loss", [0.01, 0.1, 0.3])
 @pytest.mark.parametrize("burst", [None, 1.5, 8.0])
 def test_losses_have_the_rate_and_the_bursts_asked_for(loss, burst):
-    losses = Losses(loss, burst, np.random.default_rng(1))
-    fates = np.array([losses.next() for _ in range(200_000)])
+    losses = Losses(loss, burst, rng := np.random.default_rng(1))
+    fates = np.array([losses.next(rng) for _ in range(200_000)])
     length = burst or 1 / (1 - loss)
     error = math.sqrt(loss * (1 - loss) * 2 * length / len(fates))  # of a rate of bursts
     assert fates.mean() == pytest.approx(loss, abs=5 * error)
@@ -31,8 +31,9 @@ def test_losses_have_the_rate_and_the_bursts_asked_for(loss, burst):
 
 
 def test_a_burst_does_not_wait_for_a_sender_that_waits():
-    losses = Losses(0.1, 10.0, np.random.default_rng(1))
-    after_losses = [losses.next(1000.0) for _ in range(20_000) if losses.bad or not losses.next()]
+    losses = Losses(0.1, 10.0, rng := np.random.default_rng(1))
+    tries = (losses.bad or not losses.next(rng) for _ in range(20_000))
+    after_losses = [losses.next(rng, 1000.0) for found in tries if found]
     assert np.mean(after_losses) == pytest.approx(0.1, abs=0.01)
 
 

@@ -1,0 +1,302 @@
+"""What `study=latency` predicts against what the real client and server take, over a shaped link.
+
+    sudo nice -n -10 python benchmarks/reality.py measure --runs SWEEP --json rows.jsonl
+    python benchmarks/reality.py report --runs SWEEP --device DEVICE.yaml --json rows.jsonl
+
+`isplit-edge` in one network namespace, `isplit serve` in another, the wire of wire.py between: real
+TCP (CUBIC) of the kernel. Each finished split below --runs is a design, exported as
+`isplit export` does it. `measure` appends a line of JSON for each design and channel, and goes on
+where it stopped. For each it measures the whole net's time on this machine first (`study.device_ms`
+and `study.server_ms`), for each channel the link (`python -m isplit.network measure`). `report` has
+the study predict from these, and from DEVICE.yaml of `python -m isplit.devices measure`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from wire import SERVER, Cell, _namespaces, _start
+
+ROOT = Path(__file__).parents[1]
+CHANNELS = {  # rate up and down in bit/s, round trip in s, loss, queue in bytes
+    "5 Mbit/s, 20 ms": Cell(5e6, 0.02, 0.0, 60_000, 0),
+    "20 Mbit/s, 20 ms": Cell(20e6, 0.02, 0.0, 60_000, 0),
+    "100 Mbit/s, 5 ms": Cell(100e6, 0.005, 0.0, 62_500, 0),
+    "20 Mbit/s, 40 ms, 1 % lost": Cell(20e6, 0.04, 0.01, 100_000, 0),
+}
+FRAMES, RATE_HZ, IMAGES, CALIBRATION = 200, 10.0, 50, 30
+Row = dict[str, Any]
+
+
+def main() -> None:
+    """Measure, or report."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("task", choices=("measure", "report", "client"))
+    parser.add_argument("--runs", type=Path)
+    parser.add_argument("--device", type=Path, help="of `python -m isplit.devices measure`")
+    parser.add_argument("--json", type=Path, help="the rows")
+    parser.add_argument("--cells", type=int, default=10**6, help="at most, then stop")
+    parser.add_argument("--client", nargs=3, help="of the task: export, server, images")
+    asked = parser.parse_args()
+    if asked.task == "client":
+        client(*asked.client)
+    elif asked.task == "measure":
+        measure(asked)
+    else:
+        report(asked)
+
+
+def measure(asked: argparse.Namespace) -> None:
+    """Append a row for each design and channel that has none."""
+    exports = {
+        folder.parent.relative_to(asked.runs).as_posix(): folder
+        for folder in exports_of(asked.runs)
+    }
+    images = asked.json.with_suffix(".npy")
+    if not images.exists():
+        np.save(images, test_images(asked.runs))
+    cells = [(c, d) for c in CHANNELS for d in exports if (c, d) not in rows_of(asked.json)]
+    with _namespaces() as (device, server), servers(server, exports) as ports:
+        for channel, design in cells[: asked.cells]:
+            known = [
+                row["link"] for (name, _), row in rows_of(asked.json).items() if name == channel
+            ]
+            row: Row = {"channel": channel, "design": design}
+            with wire((device, server), CHANNELS[channel]) as late:
+                row["link"] = known[0] if known else link(device, server)
+                row |= run_client(device, exports[design], ports[design], images)
+            row["late_ms"] = 1000 * late[0]
+            with asked.json.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+            print(
+                f"{channel:28} {design:40} p50 {row['p50_ms']:.1f} p95 {row['p95_ms']:.1f} ms",
+                flush=True,
+            )
+
+
+def rows_of(path: Path) -> dict[tuple[str, str], Row]:
+    """By channel and design."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return {(row["channel"], row["design"]): row for row in map(json.loads, lines)}
+
+
+def exports_of(runs: Path) -> list[Path]:
+    """The export of every finished split; made where it is missing."""
+    folders = sorted(path.parent for path in runs.rglob("split_model.json"))
+    for folder in folders:
+        if not (folder / "export" / "manifest.json").exists():
+            words = [sys.executable, "-m", "isplit", "export", os.fspath(folder)]
+            subprocess.run([*words, "--images", "50"], check=True)
+    return [folder / "export" for folder in folders]
+
+
+def test_images(runs: Path) -> Any:
+    """uint8 (N, H, W, 3) of the first run's data."""
+    from omegaconf import OmegaConf
+
+    from isplit import config
+    from isplit.studies.run_folder import read_config
+
+    folder = next(runs.rglob("split_model.json")).parent
+    data = config.build_data(OmegaConf.create(read_config(folder)))
+    images, _ = next(iter(data.loader("test", IMAGES)))
+    return data.preparation.pixels(images).permute(0, 2, 3, 1).numpy()
+
+
+@contextlib.contextmanager
+def servers(namespace: str, exports: dict[str, Path]) -> Iterator[dict[str, int]]:
+    """The port of a server of each export, all in one namespace."""
+    started, ports = [], {}
+    try:
+        for number, (name, folder) in enumerate(exports.items()):
+            ports[name] = 8001 + number
+            words = ["serve", os.fspath(folder), "--host", "0.0.0.0", "--rest-port", "0"]
+            started.append(popen(namespace, ["-m", "isplit", *words, "--port", str(ports[name])]))
+        for process in started:
+            if process.stdout is None or not process.stdout.readline():
+                raise SystemExit("a server did not start")
+        yield ports
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+@contextlib.contextmanager
+def wire(names: tuple[str, str], cell: Cell) -> Iterator[list[float]]:
+    """The link, CUBIC at both ends; how late it ever was, in seconds, once it is gone."""
+    late: list[float] = []
+    process = _start([], "carry", cell, [*names, "0"])
+    try:
+        for name, peer in zip(names, (SERVER, "198.18.0.1"), strict=True):
+            words = ["ip", "-n", name, "route", "replace", peer, "dev", "t0", "congctl", "cubic"]
+            subprocess.run(words, check=True)
+        yield late
+    finally:
+        process.send_signal(signal.SIGTERM)
+        late.append(json.loads(process.communicate()[0])["late_s"])
+
+
+def link(device: str, server: str) -> Row:
+    """The channel as `python -m isplit.network measure` has it."""
+    import yaml
+
+    peer = popen(server, ["-m", "isplit.network", "serve"])
+    try:
+        peer.stdout.readline()
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "link.yaml"
+            words = ["-m", "isplit.network", "measure", SERVER, "--out", os.fspath(out)]
+            inside(device, [*words, "--seconds", "3", "--packets", "500"])
+            return yaml.safe_load(out.read_text(encoding="utf-8"))
+    finally:
+        peer.kill()
+        peer.wait()
+
+
+def run_client(device: str, export: Path, port: int, images: Path) -> Row:
+    """What the client measured."""
+    words = [os.fspath(Path(__file__).resolve()), "client", "--client"]
+    return json.loads(
+        inside(device, [*words, os.fspath(export), f"{SERVER}:{port}", os.fspath(images)])
+    )
+
+
+def inside(namespace: str, words: list[str]) -> str:
+    """What Python prints in a namespace."""
+    words = ["ip", "netns", "exec", namespace, sys.executable, *words]
+    return subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def popen(namespace: str, words: list[str]) -> subprocess.Popen[str]:
+    """Python, running in a namespace."""
+    words = ["ip", "netns", "exec", namespace, sys.executable, *words]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+
+
+def client(export: str, server: str, images: str) -> None:
+    """Print the whole net's time here, and percentiles of frames at a fixed rate."""
+    sys.path.append(os.fspath(ROOT / "edge" / "src"))
+    from isplit_edge import Device
+
+    from isplit.deploy.manifest import HEAD, NET, session
+    from isplit.deploy.manifest import run as answer_of
+
+    pixels = np.load(images)
+    nets = {name: session(Path(export) / name) for name in (HEAD, NET)}
+    with Device(export, server, deadline_s=5, fallback=False) as device:
+        code = answer_of(nets[HEAD], pixels[:1])
+        for image in pixels[:10]:
+            device.answer(image)
+        before_ms = middle(lambda: answer_of(nets[NET], pixels[:1]))
+        payload = device._codec.encode(code)
+        spent = {  # to see where a difference comes from; not used to predict
+            "head_ms": middle(lambda: answer_of(nets[HEAD], pixels[:1])),
+            "encode_ms": middle(lambda: device._codec.encode(code)),
+            "decode_ms": middle(lambda: device._codec.decode(payload)),
+        }
+        taken, sent, start_s = [], 0, time.monotonic() + 0.2
+        for number in range(FRAMES):
+            arrival_s = start_s + number / RATE_HZ
+            time.sleep(max(0.0, arrival_s - time.monotonic()))
+            sent += device.answer(pixels[number % len(pixels)]).payload_bytes
+            taken.append(1000 * (time.monotonic() - arrival_s))
+        whole_ms = (before_ms + middle(lambda: answer_of(nets[NET], pixels[:1]))) / 2
+    percentiles = {f"p{p}_ms": float(np.percentile(taken, p)) for p in (5, 50, 95)}
+    print(json.dumps(percentiles | {"bytes": sent / FRAMES, "whole_ms": whole_ms} | spent))
+
+
+def middle(work: Any) -> float:
+    """Median milliseconds."""
+    taken = []
+    for _ in range(CALIBRATION):
+        began_s = time.perf_counter()
+        work()
+        taken.append(1000 * (time.perf_counter() - began_s))
+    return statistics.median(taken)
+
+
+def report(asked: argparse.Namespace) -> None:
+    """Print measured and predicted p50 and p95 of each row, the errors and who wins."""
+    rows = predicted(asked)
+    for row in rows:
+        texts = [
+            f"{p} {row[f'{p}_ms']:6.1f} {row[f'said_{p}_ms']:6.1f} {error(row, p):+6.1%}"
+            for p in ("p50", "p95")
+        ]
+        print(f"{row['channel']:28} {row['name']:32} {row['bytes']:6.0f} B  {'   '.join(texts)}")
+    for p in ("p50", "p95"):
+        errors = [abs(error(row, p)) for row in rows]
+        same = [agree(*pair, p) for pair in pairs(rows)]
+        wins = [winner(rows, c, f"{p}_ms") == winner(rows, c, f"said_{p}_ms") for c in CHANNELS]
+        print(
+            f"{p}: error median {statistics.median(errors):.1%}, worst {max(errors):.1%}; the same "
+            f"winner in {sum(wins)} of {len(wins)} channels, the same order in {sum(same)} of "
+            f"{len(same)} pairs"
+        )
+
+
+def predicted(asked: argparse.Namespace) -> list[Row]:
+    """The rows with what the study says of them."""
+    from isplit.devices import load_device
+    from isplit.keys import composed, conf_folder
+    from isplit.network import Channel
+    from isplit.presets import preset_of
+    from isplit.requirements import Requirement
+    from isplit.runs.curves import seen_of
+    from isplit.studies.collect import collect
+    from isplit.studies.latency.designs import Places, anchored, designs
+
+    runs = collect([asked.runs]).runs
+    cfg = composed("analyze", ["study=latency", "study.image=raw", "logger=none"], conf_folder())
+    sides, device = seen_of(cfg, runs[0]).sides, load_device(os.fspath(asked.device))
+    rows = []
+    for row in rows_of(asked.json).values():
+        whole_ms = {"device_ms": row["whole_ms"], "server_ms": row["whole_ms"]}
+        options = {"frames": FRAMES, "rate_hz": RATE_HZ, "send_W": None} | whole_ms
+        channel = preset_of(Channel, row["link"], "channel")
+        places = Places(device, device, channel, Requirement(), options)
+        run = next(run for run in runs if run.folder == asked.runs / row["design"])
+        made = [*designs([[run]], sides, anchored(places, "", sides.whole))][-1]
+        said = {"said_p50_ms": made.ms["p50_ms"], "said_p95_ms": made.design.p95_ms}
+        rows.append(row | said | {"name": made.design.name, "parts": dict(made.ms)})
+    return rows
+
+
+def error(row: Row, what: str) -> float:
+    """Of the prediction, relative to what was measured."""
+    return float(row[f"said_{what}_ms"] / row[f"{what}_ms"] - 1)
+
+
+def winner(rows: list[Row], channel: str, what: str) -> str:
+    """The fastest design over a channel."""
+    return str(min((r for r in rows if r["channel"] == channel), key=lambda r: r[what])["design"])
+
+
+def pairs(rows: list[Row]) -> list[tuple[Row, Row]]:
+    """Of designs over one channel."""
+    return [(a, b) for a, b in combinations(rows, 2) if a["channel"] == b["channel"]]
+
+
+def agree(one: Row, other: Row, what: str) -> bool:
+    """Whether the one that is said to be faster is."""
+    said = one[f"said_{what}_ms"] < other[f"said_{what}_ms"]
+    return said == (one[f"{what}_ms"] < other[f"{what}_ms"])
+
+
+if __name__ == "__main__":
+    main()
