@@ -25,8 +25,8 @@ from isplit.codec.payload import PayloadError
 from isplit.codec.tables import STATES, Tables, own_tables, read_tables
 
 TOTAL = U64(1 << 14)
-_1, _2, _4, _14, _15, _16, _17, _28, _31, _32 = (
-    U64(k) for k in (1, 2, 4, 14, 15, 16, 17, 28, 31, 32)
+_1, _2, _14, _15, _16, _17, _28, _31, _32 = (
+    U64(k) for k in (1, 2, 14, 15, 16, 17, 28, 31, 32)
 )
 
 
@@ -123,7 +123,7 @@ def _push(x: Any, entry: Any, words: NDArray[np.uint16], place: Any) -> tuple[An
     """State after one more symbol, and where the next word goes (downwards)."""
     part = ((entry >> _14) & BELOW) + _1
     words[place] = x & WORD
-    full = U64(x >= part << _17)
-    x = x >> (full << _4)
+    full = x >= part << _17
+    x = x >> _16 if full else x
     ratio = (x * (entry >> _32)) >> (((entry >> _28) & _15) + _31)  # x // part
-    return x + ratio * (TOTAL - part) + (entry & BELOW), place - full
+    return x + ratio * (TOTAL - part) + (entry & BELOW), place - U64(full)
