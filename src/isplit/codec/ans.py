@@ -25,9 +25,7 @@ from isplit.codec.payload import PayloadError
 from isplit.codec.tables import STATES, Tables, own_tables, read_tables
 
 TOTAL = U64(1 << 14)
-_1, _2, _14, _15, _16, _17, _28, _31, _32 = (
-    U64(k) for k in (1, 2, 14, 15, 16, 17, 28, 31, 32)
-)
+_1, _2, _14, _15, _16, _17, _28, _31, _32 = (U64(k) for k in (1, 2, 14, 15, 16, 17, 28, 31, 32))
 
 
 def pack(levels: NDArray[np.uint8], form: Form) -> list[bytes]:
@@ -86,15 +84,20 @@ def write(
             if states == 1 or lanes < STATES:
                 for lane in range(lanes - 1, -1, -1):
                     entry, row = entries[(c + lane) % len(entries)], rows[lane]
-                    for t in range(size - 1, -1, -1):
+                    t = U64(size)
+                    while t:
+                        t -= _1
                         x0, place = _push(x0, entry[row[t]], out, place)
             else:
                 x1, x2, x3 = x[n, 1], x[n, 2], x[n, 3]
-                for t in range(size - 1, -1, -1):
-                    x3, place = _push(x3, e3[rows[3, t]], out, place)
-                    x2, place = _push(x2, e2[rows[2, t]], out, place)
-                    x1, place = _push(x1, e1[rows[1, t]], out, place)
-                    x0, place = _push(x0, e0[rows[0, t]], out, place)
+                r0, r1, r2, r3 = rows[0], rows[1], rows[2], rows[3]
+                t = U64(size)
+                while t:
+                    t -= _1
+                    x3, place = _push(x3, e3[r3[t]], out, place)
+                    x2, place = _push(x2, e2[r2[t]], out, place)
+                    x1, place = _push(x1, e1[r1[t]], out, place)
+                    x0, place = _push(x0, e0[r0[t]], out, place)
                 x[n, 1], x[n, 2], x[n, 3] = x1, x2, x3
             x[n, 0], places[n] = x0, place
     for n in range(samples):

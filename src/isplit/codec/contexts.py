@@ -91,9 +91,7 @@ def _borders(
 
 
 @compiled
-def _join(
-    sums: Any, symbols: Any, step: int, shift: int, joined: Any, long: Any
-) -> None:
+def _join(sums: Any, symbols: Any, step: int, shift: int, joined: Any, long: Any) -> None:
     """Sum of an element and the one ``step`` further on, and the symbol of both."""
     others, ends, factor = sums[step:], symbols[step:], np.uint8(shift)
     for i in range(others.size):
