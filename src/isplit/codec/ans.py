@@ -75,23 +75,20 @@ def write(
     x = np.full((samples, STATES), LOWEST, np.uint64)
     places = np.full(samples, words.shape[1] - 1, np.uint64)
     while c:
-        lanes = c % STATES or STATES
+        lanes = states if c % STATES == 0 else 1
         c -= lanes
         e0, e1 = entries[c % len(entries)], entries[(c + 1) % len(entries)]
         e2, e3 = entries[(c + 2) % len(entries)], entries[(c + 3) % len(entries)]
         for n in range(samples):
-            rows, out, place, x0 = found[n, c : c + lanes], words[n], places[n], x[n, 0]
-            if states == 1 or lanes < STATES:
-                for lane in range(lanes - 1, -1, -1):
-                    entry, row = entries[(c + lane) % len(entries)], rows[lane]
-                    t = U64(size)
-                    while t:
-                        t -= _1
-                        x0, place = _push(x0, entry[row[t]], out, place)
+            r0, out, place, x0 = found[n, c], words[n], places[n], x[n, 0]
+            t = U64(size)
+            if lanes == 1:
+                while t:
+                    t -= _1
+                    x0, place = _push(x0, e0[r0[t]], out, place)
             else:
+                r1, r2, r3 = found[n, c + 1], found[n, c + 2], found[n, c + 3]
                 x1, x2, x3 = x[n, 1], x[n, 2], x[n, 3]
-                r0, r1, r2, r3 = rows[0], rows[1], rows[2], rows[3]
-                t = U64(size)
                 while t:
                     t -= _1
                     x3, place = _push(x3, e3[r3[t]], out, place)

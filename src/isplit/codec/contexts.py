@@ -71,7 +71,8 @@ def symbols_of(
     totals = np.zeros(flat.size, np.uint16 if bits == 8 else np.uint8)  # of 8 bits up to 510
     masks, across = _borders(*levels.shape, columns, group)
     _add(flat, sums, masks, columns, totals.dtype.type(group), totals)
-    _look_up(totals, symbols, lie, context, across, levels, found)
+    rows = found if levels.shape[1] % group else found.reshape(1, -1)  # one loop, not many short ones
+    _look_up(totals, symbols, rows, lie, context, across, levels, found)
 
 
 @lru_cache(maxsize=4)
@@ -117,6 +118,7 @@ def _add(
 def _look_up(
     totals: Any,
     symbols: Any,
+    rows: Any,
     lie: Lie,
     context: NDArray[Any],
     across: NDArray[np.int64],
@@ -124,13 +126,14 @@ def _look_up(
     found: NDArray[Any],
 ) -> None:
     shift, group = U64(lie[1] * lie[2]), U64(lie[2])
-    for c in range(levels.shape[0]):
-        row, i = found[c], U64(c * levels.shape[1])
+    for c in range(rows.shape[0]):
+        row, i = rows[c], U64(c * levels.shape[1])
         for t in range(U64(0), U64(row.size)):
             row[t] = U64(context[totals[i]]) << shift | U64(symbols[i])
             i += group
+    for c in range(len(across) and levels.shape[0]):
         for odd in across:
-            row[odd] = _symbol_at(levels[c], odd * lie[2], lie, context)
+            found[c, odd] = _symbol_at(levels[c], odd * lie[2], lie, context)
 
 
 @compiled
