@@ -71,14 +71,14 @@ def symbols_of(
     totals = np.zeros(flat.size, np.uint16 if bits == 8 else np.uint8)  # of 8 bits up to 510
     masks, across = _borders(*levels.shape, columns, group)
     _add(flat, sums, masks, columns, totals.dtype.type(group), totals)
-    rows = found if levels.shape[1] % group else found.reshape(1, -1)  # one loop, not many short ones
-    _look_up(totals, symbols, rows, lie, context, across, levels, found)
+    rows = found if levels.shape[1] % group else found.reshape(1, -1)  # one long loop
+    _look_up(totals, symbols, lie, context, rows)
+    if across.size:
+        _put_right(levels, across, lie, context, found)
 
 
 @lru_cache(maxsize=4)
-def _borders(
-    lines: int, size: int, columns: int, group: int
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def _borders(lines: int, size: int, columns: int, group: int) -> tuple[Any, Any]:
     """Masks of all elements, and which groups of a channel need :func:`_symbol_at`.
 
     A mask has 255 where before is the left element; where it is the upper one; where there is one
@@ -101,9 +101,7 @@ def _join(sums: Any, symbols: Any, step: int, shift: int, joined: Any, long: Any
 
 
 @compiled
-def _add(
-    flat: Any, sums: Any, masks: NDArray[np.uint8], columns: int, group: Any, totals: Any
-) -> None:
+def _add(flat: Any, sums: Any, masks: Any, columns: int, group: Any, totals: Any) -> None:
     """Sums of neighbours at every element: G * before + what is above."""
     for i in range(1, min(columns, flat.size)):
         totals[i] = 2 * group * (flat[i - 1] & masks[0, i])
@@ -115,25 +113,21 @@ def _add(
 
 
 @compiled
-def _look_up(
-    totals: Any,
-    symbols: Any,
-    rows: Any,
-    lie: Lie,
-    context: NDArray[Any],
-    across: NDArray[np.int64],
-    levels: NDArray[np.uint8],
-    found: NDArray[Any],
-) -> None:
+def _look_up(totals: Any, symbols: Any, lie: Lie, context: Any, rows: Any) -> None:
+    """What is at the first element of each group, as it is written."""
     shift, group = U64(lie[1] * lie[2]), U64(lie[2])
-    for c in range(rows.shape[0]):
-        row, i = rows[c], U64(c * levels.shape[1])
+    for c in range(len(rows)):
+        row, i = rows[c], U64(c * (totals.size // len(rows)))
         for t in range(U64(0), U64(row.size)):
             row[t] = U64(context[totals[i]]) << shift | U64(symbols[i])
             i += group
-    for c in range(len(across) and levels.shape[0]):
-        for odd in across:
-            found[c, odd] = _symbol_at(levels[c], odd * lie[2], lie, context)
+
+
+@compiled
+def _put_right(levels: Any, across: Any, lie: Lie, context: Any, found: Any) -> None:
+    for c in range(len(levels)):
+        for t in across:
+            found[c, t] = _symbol_at(levels[c], t * lie[2], lie, context)
 
 
 @compiled

@@ -5,6 +5,7 @@ longer ones are split. The order is that of the tensor's memory: channel after c
 """
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,10 +33,10 @@ def pack(levels: NDArray[np.uint8], form: Form) -> list[bytes]:
         return [_written_at_once(line, form.bits) for line in lines]
     padded = np.ones((len(lines), (form.count // group + 1) * group), np.uint8)
     padded[:, : form.count] = lines
-    spare_bits = (padded.shape[1] - form.count) * (form.bits + 1)
+    lie = form.bits, group, (padded.shape[1] - form.count) * (form.bits + 1)
     bodies = np.empty((len(lines), padded.shape[1] * (form.bits + 1) // 8 + 8), np.uint8)
     sizes = np.empty(len(lines), np.int64)
-    _write(padded, form.bits, group, _steps(form.bits, group), spare_bits, bodies, sizes)
+    _write(padded, lie, _steps(form.bits, group), bodies, sizes)
     return [body[:size].tobytes() for body, size in zip(bodies, sizes.tolist(), strict=True)]
 
 
@@ -101,43 +102,31 @@ def _read_at_once(body: bytes, bits: int, levels: NDArray[np.uint8]) -> tuple[in
 
 
 @compiled
-def _write(
-    lines: NDArray[np.uint8],
-    bits: int,
-    group: int,
-    steps: NDArray[np.uint32],
-    spare_bits: int,
-    bodies: NDArray[np.uint8],
-    sizes: NDArray[np.int64],
-) -> None:
+def _write(lines: Any, lie: tuple[int, int, int], steps: Any, bodies: Any, sizes: Any) -> None:
     """The body of each line without the bits of what it was filled up with, and its size.
 
     No branch depends on the levels: every step stores four bytes, and the place moves on by those
     that are complete.
     """
-    shift, longest = U64(bits), U64(1 << bits)
+    (bits, group, spare_bits), below = lie, U64((1 << lie[0]) - 1)
     for n in range(len(lines)):
         line, body = lines[n], bodies[n]
         run = gathered = kept = place = U64(0)
         for i in range(U64(0), U64(line.size), U64(group)):
             symbol = U64(line[i])
             if group > 1:
-                symbol = symbol << shift | U64(line[i + U64(1)])
+                symbol = symbol << U64(bits) | U64(line[i + U64(1)])
             if group > 2:
-                symbol = symbol << shift | U64(line[i + U64(2)])
-                symbol = symbol << shift | U64(line[i + U64(3)])
+                symbol = symbol << U64(bits) | U64(line[i + U64(2)])
+                symbol = symbol << U64(bits) | U64(line[i + U64(3)])
             step = U64(steps[run, symbol])
             length = step >> U64(8) & U64(31)
             gathered, kept = gathered << length | step >> U64(13), kept + length
             # the next step waits for the run alone, so it is not looked up in the row of this one
-            run = U64(steps[0, symbol]) + (run & (U64(0) - U64(symbol == U64(0)))) & longest - U64(
-                1
-            )
+            run = U64(steps[0, symbol]) + (run & (U64(0) - U64(symbol == U64(0)))) & below
             four = gathered << U64(32) - kept
-            body[place] = four >> U64(24) & U64(255)
-            body[place + U64(1)] = four >> U64(16) & U64(255)
-            body[place + U64(2)] = four >> U64(8) & U64(255)
-            body[place + U64(3)] = four & U64(255)
+            for k in range(4):
+                body[place + U64(k)] = four >> U64(24 - 8 * k) & U64(255)
             place += kept >> U64(3)
             kept &= U64(7)
         used = I64(U64(8) * place + kept) - spare_bits
