@@ -25,9 +25,7 @@ from isplit.codec.payload import PayloadError
 from isplit.codec.tables import STATES, Tables, own_tables, read_tables
 
 TOTAL = U64(1 << 14)
-_1, _2, _4, _14, _15, _16, _17, _28, _31, _32 = (
-    U64(k) for k in (1, 2, 4, 14, 15, 16, 17, 28, 31, 32)
-)
+_1, _2, _14, _15, _16, _17, _28, _31, _32 = (U64(k) for k in (1, 2, 14, 15, 16, 17, 28, 31, 32))
 
 
 def pack(levels: NDArray[np.uint8], form: Form) -> list[bytes]:
@@ -77,24 +75,26 @@ def write(
     x = np.full((samples, STATES), LOWEST, np.uint64)
     places = np.full(samples, words.shape[1] - 1, np.uint64)
     while c:
-        lanes = c % STATES or STATES
+        lanes = states if c % STATES == 0 else 1
         c -= lanes
         e0, e1 = entries[c % len(entries)], entries[(c + 1) % len(entries)]
         e2, e3 = entries[(c + 2) % len(entries)], entries[(c + 3) % len(entries)]
         for n in range(samples):
-            rows, out, place, x0 = found[n, c : c + lanes], words[n], places[n], x[n, 0]
-            if states == 1 or lanes < STATES:
-                for lane in range(lanes - 1, -1, -1):
-                    entry, row = entries[(c + lane) % len(entries)], rows[lane]
-                    for t in range(size - 1, -1, -1):
-                        x0, place = _push(x0, entry[row[t]], out, place)
+            r0, out, place, x0 = found[n, c], words[n], places[n], x[n, 0]
+            t = U64(size)
+            if lanes == 1:
+                while t:
+                    t -= _1
+                    x0, place = _push(x0, e0[r0[t]], out, place)
             else:
+                r1, r2, r3 = found[n, c + 1], found[n, c + 2], found[n, c + 3]
                 x1, x2, x3 = x[n, 1], x[n, 2], x[n, 3]
-                for t in range(size - 1, -1, -1):
-                    x3, place = _push(x3, e3[rows[3, t]], out, place)
-                    x2, place = _push(x2, e2[rows[2, t]], out, place)
-                    x1, place = _push(x1, e1[rows[1, t]], out, place)
-                    x0, place = _push(x0, e0[rows[0, t]], out, place)
+                while t:
+                    t -= _1
+                    x3, place = _push(x3, e3[r3[t]], out, place)
+                    x2, place = _push(x2, e2[r2[t]], out, place)
+                    x1, place = _push(x1, e1[r1[t]], out, place)
+                    x0, place = _push(x0, e0[r0[t]], out, place)
                 x[n, 1], x[n, 2], x[n, 3] = x1, x2, x3
             x[n, 0], places[n] = x0, place
     for n in range(samples):
@@ -123,7 +123,7 @@ def _push(x: Any, entry: Any, words: NDArray[np.uint16], place: Any) -> tuple[An
     """State after one more symbol, and where the next word goes (downwards)."""
     part = ((entry >> _14) & BELOW) + _1
     words[place] = x & WORD
-    full = U64(x >= part << _17)
-    x = x >> (full << _4)
+    full = x >= part << _17
+    x = x >> _16 if full else x
     ratio = (x * (entry >> _32)) >> (((entry >> _28) & _15) + _31)  # x // part
-    return x + ratio * (TOTAL - part) + (entry & BELOW), place - full
+    return x + ratio * (TOTAL - part) + (entry & BELOW), place - U64(full)

@@ -19,7 +19,11 @@ def pack(levels: NDArray[np.uint8], form: Form) -> list[bytes]:
     lines = levels.reshape(len(levels), form.count)
     if form.count % 8:
         lines = np.pad(lines, ((0, 0), (0, -form.count % 8)))
-    return packed(lines, np.full(len(lines), form.count), form.bits)
+    if not COMPILED:
+        return [packed(line[: form.count], form.bits) for line in lines]
+    written = np.empty((len(lines), lines.shape[1] // 8 * form.bits), np.uint8)
+    _write(lines, form.bits, written)
+    return [row[: form.packed_bytes].tobytes() for row in written]
 
 
 def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
@@ -37,18 +41,9 @@ def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
     return levels[: form.count].reshape(form.plane)
 
 
-def packed(lines: NDArray[Any], counts: NDArray[np.int64], width: int) -> list[bytes]:
-    """The first words of each line, ``counts`` of them, in ``width`` bits each, up to 9.
-
-    Zeros follow them, at least up to the next multiple of eight words.
-    """
-    if not COMPILED:
-        pairs = zip(lines, counts, strict=True)
-        return [np.packbits((row[:k, None] >> _places(width)) & 1).tobytes() for row, k in pairs]
-    written = np.empty((len(lines), lines.shape[1] // 8 * width), np.uint8)
-    _write(lines, counts, width, written)
-    sizes = ((counts * width + 7) // 8).tolist()
-    return [row[:size].tobytes() for row, size in zip(written, sizes, strict=True)]
+def packed(words: NDArray[Any], width: int) -> bytes:
+    """Words in ``width`` bits each; the last byte ends in zeros."""
+    return np.packbits((words[:, None] >> _places(width)) & 1).tobytes()
 
 
 def spread(body: bytes, count: int, width: int) -> NDArray[np.int64]:
@@ -63,20 +58,16 @@ def _places(width: int) -> NDArray[np.int64]:
 
 
 @compiled
-def _write(
-    lines: NDArray[Any], counts: NDArray[np.int64], width: int, written: NDArray[np.uint8]
-) -> None:
+def _write(lines: NDArray[np.uint8], width: int, written: NDArray[np.uint8]) -> None:
     """Eight words at a time, which are ``width`` bytes."""
     for n in range(len(lines)):
         line, out = lines[n], written[n]
-        for eight in range((counts[n] + 7) // 8):
+        for eight in range(line.size // 8):
             gathered = U64(0)
             for i in range(8):
                 gathered = gathered << U64(width) | U64(line[8 * eight + i])
-            for i in range(max(width - 8, 0), width):
+            for i in range(width):
                 out[width * eight + i] = (gathered >> U64(8 * (width - 1 - i))) & U64(255)
-            if width > 8:  # the first eight of 72 bits fell out of the 64
-                out[width * eight] = line[8 * eight] >> 1
 
 
 @compiled

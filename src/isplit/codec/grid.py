@@ -47,7 +47,9 @@ class Grid:
         levels = np.empty(features.shape, np.uint8)
         top = np.float32(steps - 1)
         if COMPILED:
-            finite = _round(features, self.low, self.scale, top, levels)
+            rows = (len(features), 1, -1) if len(self.low) == 1 else features.shape  # long loops
+            planes = features.reshape(rows)
+            finite = _round(planes, self.low, self.scale, top, levels.reshape(rows))
         else:
             finite = bool(np.isfinite(features).all())
             places = (features - self.low[:, None]) * self.scale[:, None] + np.float32(0.5)
@@ -63,7 +65,8 @@ class Grid:
         """What the levels (C, M) of one sample become."""
         features = np.empty(levels.shape, np.float32)
         if COMPILED:
-            _look_up(levels, self.values, features)
+            rows = (1, -1) if len(self.values) == 1 else levels.shape
+            _look_up(levels.reshape(rows), self.values, features.reshape(rows))
         else:
             for c, line in enumerate(levels):
                 features[c] = self.values[c % len(self.values)][line]

@@ -14,6 +14,7 @@ from isplit.codec.payload import Header, PayloadError
 
 CODERS: Any = dict.fromkeys(NAMES, library) | {"quantize": bits, "rle": rle, "ans": ans}
 PER = ("tensor", "channel")
+_TOGETHER = 1 << 18  # elements that are coded at once: they stay in the cache from loop to loop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,9 +85,12 @@ class Levels(Codec):
 
     def _pack(self, batch: Array) -> Coded:
         shape = batch.shape[1:]
+        coded: Coded = []
         if self.profile:
-            return self._coded(self.levels(batch), shape)
-        coded = []
+            some = max(1, _TOGETHER // max(1, batch[0].size))
+            for k in range(0, len(batch), some):
+                coded += self._coded(self.levels(batch[k : k + some]), shape)
+            return coded
         for sample in self._planes(batch):
             low, high = find_ranges(sample[None], self.bits, self.per, self.range)
             levels = uniform(low, high, self.bits).levels(sample[None])
@@ -97,6 +101,8 @@ class Levels(Codec):
 
     def _coded(self, levels: NDArray[np.uint8], shape: tuple[int, ...]) -> Coded:
         form, header = self.form(shape), self._header(shape)
+        if self.name == "rle" and self.bits == 1:  # two bits for a codeword of at most two levels
+            return [(replace(header, packed=True), body) for body in bits.pack(levels, form)]
         coded = [(header, body) for body in CODERS[self.name].pack(levels, form)]
         if self.name == "quantize":
             return coded

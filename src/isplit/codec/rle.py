@@ -4,6 +4,9 @@
 longer ones are split. The order is that of the tensor's memory: channel after channel.
 """
 
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +14,9 @@ from isplit.codec.bits import packed, spread
 from isplit.codec.compiled import COMPILED, I64, U64, compiled
 from isplit.codec.form import Form
 from isplit.codec.payload import PayloadError
+
+_GROUPS = {1: 4, 2: 4, 3: 2, 4: 2}
+"""How many levels of so many bits are taken in one step; of others one."""
 
 
 def pack(levels: NDArray[np.uint8], form: Form) -> list[bytes]:
@@ -22,10 +28,16 @@ def pack(levels: NDArray[np.uint8], form: Form) -> list[bytes]:
     >>> pack(example, Form((1, 8), bits=3))[0].hex()
     '34c7'
     """
-    lines, counts = levels.reshape(len(levels), form.count), np.empty(len(levels), np.int64)
-    words = np.zeros((len(lines), (form.count // 8 + 2) * 8), np.uint16)
-    (_write if COMPILED else _write_at_once)(lines, form.bits, words, counts)
-    return packed(words, counts, form.bits + 1)
+    lines, group = levels.reshape(len(levels), form.count), _GROUPS.get(form.bits, 1)
+    if not COMPILED:
+        return [_written_at_once(line, form.bits) for line in lines]
+    padded = np.ones((len(lines), (form.count // group + 1) * group), np.uint8)
+    padded[:, : form.count] = lines
+    lie = form.bits, group, (padded.shape[1] - form.count) * (form.bits + 1)
+    bodies = np.empty((len(lines), padded.shape[1] * (form.bits + 1) // 8 + 8), np.uint8)
+    sizes = np.empty(len(lines), np.int64)
+    _write(padded, lie, _steps(form.bits, group), bodies, sizes)
+    return [body[:size].tobytes() for body, size in zip(bodies, sizes.tolist(), strict=True)]
 
 
 def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
@@ -44,17 +56,36 @@ def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
     return levels.reshape(form.plane)
 
 
-def _write_at_once(
-    lines: NDArray[np.uint8], bits: int, words: NDArray[np.uint16], counts: NDArray[np.int64]
-) -> None:
+def _written_at_once(line: NDArray[np.uint8], bits: int) -> bytes:
     """As :func:`_write`, without compiled loops."""
-    places, longest = np.arange(lines.shape[1]), 1 << bits
-    for n, line in enumerate(lines):
-        since = places - np.maximum.accumulate(np.where(line > 0, places + 1, 0))
-        begins = np.flatnonzero((line > 0) | (since % longest == 0))
-        lengths = np.diff(begins, append=line.size)
-        counts[n] = len(begins)
-        words[n, : len(begins)] = np.where(line[begins] > 0, line[begins], longest + lengths - 1)
+    places, longest = np.arange(line.size), 1 << bits
+    since = places - np.maximum.accumulate(np.where(line > 0, places + 1, 0))
+    begins = np.flatnonzero((line > 0) | (since % longest == 0))
+    lengths = np.diff(begins, append=line.size)
+    words = np.where(line[begins] > 0, line[begins], longest + lengths - 1)
+    return packed(words, bits + 1)
+
+
+@lru_cache
+def _steps(bits: int, group: int) -> NDArray[np.uint32]:
+    """What ``group`` levels add to the codewords after so many zeros that are not yet written.
+
+    Row: these zeros; column: the levels, the first in the highest bits. Bits 0-7: the zeros that
+    are left for later; 8-12: how many bits are added; from 13 on: the bits.
+    """
+    longest, symbols = 1 << bits, np.arange(1 << bits * group)
+    run = np.repeat(np.arange(longest)[:, None], symbols.size, axis=1)
+    added = length = np.zeros_like(run)
+    for k in range(group - 1, -1, -1):
+        level = symbols >> bits * k & longest - 1
+        run = run + (level == 0)
+        ends = (run == longest) | (level > 0) & (run > 0)
+        added = np.where(ends, added << bits + 1 | longest | run - 1, added)
+        run = np.where(ends, 0, run)
+        added = np.where(level > 0, added << bits + 1 | level, added)
+        length = length + (bits + 1) * (ends + (level > 0).astype(int))
+    steps: NDArray[np.uint32] = (added << 13 | length << 8 | run).astype(np.uint32)
+    return steps
 
 
 def _read_at_once(body: bytes, bits: int, levels: NDArray[np.uint8]) -> tuple[int, int]:
@@ -71,25 +102,37 @@ def _read_at_once(body: bytes, bits: int, levels: NDArray[np.uint8]) -> tuple[in
 
 
 @compiled
-def _write(
-    lines: NDArray[np.uint8], bits: int, words: NDArray[np.uint16], counts: NDArray[np.int64]
-) -> None:
-    """The codewords of each line, and how many they are.
+def _write(lines: Any, lie: tuple[int, int, int], steps: Any, bodies: Any, sizes: Any) -> None:
+    """The body of each line without the bits of what it was filled up with, and its size.
 
-    Every step stores; the place moves on where a new codeword begins (no branch to guess).
+    No branch depends on the levels: every step stores four bytes, and the place moves on by those
+    that are complete.
     """
-    longest = U64(1 << bits)
+    (bits, group, spare_bits), below = lie, U64((1 << lie[0]) - 1)
     for n in range(len(lines)):
-        line, row = lines[n], words[n]
-        count = start = U64(0)  # start: of the zeros that are being counted
-        for i in range(U64(0), U64(line.size)):
-            level, since = U64(line[i]), (i - start) & (longest - U64(1))
-            zero = level == U64(0)
-            count += U64((since == U64(0)) | (not zero))
-            row[count - U64(1)] = longest | since if zero else level
-            start = start if zero else i + U64(1)
-        counts[n] = count
-        row[count : count + U64(8)] = 0  # of a codeword that begins later, or none
+        line, body = lines[n], bodies[n]
+        run = gathered = kept = place = U64(0)
+        for i in range(U64(0), U64(line.size), U64(group)):
+            symbol = U64(line[i])
+            if group > 1:
+                symbol = symbol << U64(bits) | U64(line[i + U64(1)])
+            if group > 2:
+                symbol = symbol << U64(bits) | U64(line[i + U64(2)])
+                symbol = symbol << U64(bits) | U64(line[i + U64(3)])
+            step = U64(steps[run, symbol])
+            length = step >> U64(8) & U64(31)
+            gathered, kept = gathered << length | step >> U64(13), kept + length
+            # the next step waits for the run alone, so it is not looked up in the row of this one
+            run = U64(steps[0, symbol]) + (run & (U64(0) - U64(symbol == U64(0)))) & below
+            four = gathered << U64(32) - kept
+            for k in range(4):
+                body[place + U64(k)] = four >> U64(24 - 8 * k) & U64(255)
+            place += kept >> U64(3)
+            kept &= U64(7)
+        used = I64(U64(8) * place + kept) - spare_bits
+        sizes[n] = (used + 7) // 8
+        if used % 8:
+            body[used // 8] &= 256 - (256 >> used % 8)
 
 
 @compiled
