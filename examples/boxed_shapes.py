@@ -2,8 +2,8 @@
 
     python examples/boxed_shapes.py FOLDER --images 900 --size 160
 
-Most images have one to five shapes, turned, of a fifth to a half of the side, that hide no more than
-a little of each other; some have none. Shape and ground are textures of any two colours.
+Most images have one to five shapes, turned, of a fifth to a half of the side, that hide no more
+than a little of each other; some have none. Shape and ground are textures of any two colours.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CORNERS = {
         for k in range(10)
     ],
 }
-NAMES = {number: name for number, name in enumerate(CORNERS, 1)}
+NAMES = dict(enumerate(CORNERS, 1))
 
 
 def draw_set(folder: Path, images: int, size: int, seed: int) -> tuple[Path, Path]:

@@ -102,6 +102,7 @@ class FlatMaps(nn.Module):
             self.shapes = {name: tuple(m.shape[1:]) for name, m in backbone(example).items()}
 
     def forward(self, images: Tensor) -> Tensor:
+        """All maps of an image in a row."""
         return torch.cat([m.flatten(1) for m in self.backbone(images).values()], 1)
 
     def maps(self, flat: Tensor) -> dict[str, Tensor]:
@@ -119,6 +120,7 @@ class Received(nn.Module):
         self.tail, self.flat, self.features = tail, flat, torch.empty(0)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """The maps that the tail makes of what arrived."""
         return self.flat.maps(self.tail(self.features))
 
 
@@ -151,7 +153,8 @@ class SplitDetector:
         whole, self.net.backbone = self.net.backbone, Received(tail, self.flat)
         try:
             found = []
-            for some, sizes in zip(_batches(torch.from_numpy(features)), _batches(images)):
+            arrived = _batches(torch.from_numpy(features))
+            for some, sizes in zip(arrived, _batches(images), strict=True):
                 self.net.backbone.features = some
                 found += self.net([torch.zeros_like(image) for image in sizes])
             return found
@@ -278,8 +281,11 @@ def trained(options: argparse.Namespace, folder: Path, classes: int, train: Part
     for epoch in range(begin, options.epochs):
         torch.manual_seed(options.seed + 1 + epoch)
         losses = [_step(net.train(), optimizer, schedule, train, b) for b in _order(train, steps)]
-        seconds = time.process_time()
-        print(f"epoch {epoch + 1} of {options.epochs}: loss {np.mean(losses):.3f}, {seconds:.0f} s of CPU", flush=True)
+        spent = f"{time.process_time():.0f} s of CPU so far"
+        print(
+            f"epoch {epoch + 1} of {options.epochs}: loss {np.mean(losses):.3f}, {spent}",
+            flush=True,
+        )
         with replacing(file) as temporary:
             states = {name: part.state_dict() for name, part in kept.items()}
             torch.save(states | {"epoch": epoch + 1}, temporary)
@@ -370,7 +376,9 @@ def _answers(rows: Sequence[dict[str, Any]], kinds: Sequence[str]) -> Iterator[s
     """For each kind of ranges the bits from which on no point loses one of mAP50-95, and bytes."""
     for ranges in kinds:
         own = [row for row in rows if row["ranges"] == ranges]
-        enough = {point: enough_bits(own, point) for point in dict.fromkeys(r["point"] for r in own)}
+        enough = {
+            point: enough_bits(own, point) for point in dict.fromkeys(r["point"] for r in own)
+        }
         said = ", ".join(f"{point}: {_said(row)}" for point, row in enough.items())
         yield f"Less than one point of mAP50-95 is lost with ranges of each {ranges} at {said}."
 
@@ -396,12 +404,20 @@ def _figure(rows: Sequence[dict[str, Any]], about: dict[str, Any]) -> Figure:
     points = list(dict.fromkeys(row["point"] for row in rows))
     figure = Figure(figsize=(4.6 * len(kinds), 6.4), layout="constrained")
     grid = figure.subplots(2, len(kinds), sharex=True, sharey="row", squeeze=False)
-    for (line, key), kind in ((a, b) for a in enumerate(("map50", "map")) for b in enumerate(kinds)):
+    for (line, key), kind in (
+        (a, b) for a in enumerate(("map50", "map")) for b in enumerate(kinds)
+    ):
         axes = grid[line][kind[0]]
         for number, point in enumerate(points):
             own = [r for r in rows if r["point"] == point and r["ranges"] == kind[1]]
-            axes.plot([r["bits"] for r in own], [r[key] for r in own], "os^Dv"[number % 5] + "-",
-                      label=point, markersize=4, lw=1)
+            axes.plot(
+                [r["bits"] for r in own],
+                [r[key] for r in own],
+                "os^Dv"[number % 5] + "-",
+                label=point,
+                markersize=4,
+                lw=1,
+            )
         axes.axhline(about[key], color="black", lw=0.8, ls="--", label="unsplit")
         axes.set_title(f"ranges of each {kind[1]}", loc="left", fontsize=9)
         axes.set(xlabel="bits a coefficient", ylabel=("mAP50", "mAP50-95")[line], ylim=(0, None))
@@ -450,7 +466,12 @@ def _options() -> argparse.Namespace:
     add("--seed", type=int, default=0)
     add("--calibration", type=int, default=64, help="training images that the codecs see before")
     add("--bits", nargs="+", type=int, default=[2, 3, 4, 5, 6, 8])
-    add("--ranges", nargs="+", choices=("image", "tensor", "channel", "clip"), default=["image", "channel"])
+    add(
+        "--ranges",
+        nargs="+",
+        choices=("image", "tensor", "channel", "clip"),
+        default=["image", "channel"],
+    )
     add("--points", nargs="+", help="by their labels; four from the first to the last without it")
     return parser.parse_args()
 

@@ -165,7 +165,9 @@ def test_precision_and_the_error_of_its_change(example):
     same = scores.of(truth)
     assert (same["change"], same["error"], same["change50"], same["error50"]) == (0, 0, 0, 0)
     one_lost = [boxes(), *truth[1:]]
-    assert scores.of(one_lost)["error"] == pytest.approx(1 / 8)  # std of (-1, 0, ..., 0) is sqrt 1/8
+    assert scores.of(one_lost)["error"] == pytest.approx(
+        1 / 8
+    )  # std of (-1, 0, ..., 0) is sqrt 1/8
 
 
 @pytest.mark.parametrize(

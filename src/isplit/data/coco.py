@@ -5,7 +5,6 @@ Legend: K boxes of an image, S pixels a side.
 
 import json
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +47,7 @@ class Boxed:
         except (OSError, SyntaxError) as error:
             raise ValueError(f"{self.path} cannot be read: {error}") from error
         if image.size != self.size:
-            raise ValueError(f"{self.path} is of {image.size} pixels, its annotations say {self.size}")
+            raise ValueError(f"{self.path} has {image.size} pixels, by its annotations {self.size}")
         return np.array(image.resize((side, side), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
 
 
@@ -67,14 +66,13 @@ def read_coco(images: Path, annotations: Path) -> tuple[dict[int, str], list[Box
         content = json.loads(annotations.read_text(encoding="utf-8"))
         names = {entry["id"]: str(entry["name"]) for entry in content["categories"]}
         listed = {entry["id"]: entry for entry in content["images"]}
-        found: dict[Any, list[tuple[Any, ...]]] = {number: [] for number in listed}
+        found: dict[Any, list[list[float]]] = {number: [] for number in listed}
         for entry in content["annotations"]:
-            found[entry["image_id"]].append(_box(entry, names, listed))
+            _add(entry, names, listed, found)
         boxed = [_boxed(images, listed[number], found[number]) for number in sorted(listed)]
-    except KeyError as error:
-        raise ValueError(f"{annotations}: an entry has no {error}") from error
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{annotations}: {error}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        lacks = "an entry has no " if isinstance(error, KeyError) else ""
+        raise ValueError(f"{annotations}: {lacks}{error}") from error
     if missing := [image.path for image in boxed if not image.path.is_file()]:
         raise FileNotFoundError(f"{missing[0]} is not there, which {annotations} names")
     if empty := sum(map(len, found.values())) - sum(len(image.boxes) for image in boxed):
@@ -82,30 +80,23 @@ def read_coco(images: Path, annotations: Path) -> tuple[dict[int, str], list[Box
     return names, boxed
 
 
-def _box(entry: Mapping[str, Any], names: Mapping[Any, str], listed: Mapping[Any, Any]) -> Any:
-    """Box, category and crowd of an annotation."""
+def _add(entry: Any, names: Any, listed: Any, found: dict[Any, list[list[float]]]) -> None:
+    """Left, top, right, bottom, category and crowd of an annotation, to those of its image."""
+    about = f"annotation {entry.get('id')}"
     for key, known in (("image_id", listed), ("category_id", names)):
         if entry[key] not in known:
-            raise ValueError(f"annotation {entry.get('id')}: {key}={entry[key]} is not listed")
-    image, box = listed[entry["image_id"]], np.asarray(entry["bbox"], float)
-    size = np.array([image["width"], image["height"]])
-    if box.shape == (4,):
-        low, high = box[:2], box[:2] + box[2:]
-        if all((-SLACK <= low) & (low <= high) & (high <= size + SLACK)):  # false of NaN
-            return (*low, *high), entry["category_id"], entry.get("iscrowd", 0)
-    raise ValueError(
-        f"annotation {entry.get('id')}: bbox={entry['bbox']} is no [left, top, width, height]"
-        f" inside its image of {size[0]} x {size[1]} pixels"
-    )
+            raise ValueError(f"{about}: {key}={entry[key]} is not listed")
+    size = np.array([listed[entry["image_id"]][key] for key in ("width", "height")])
+    box = np.array(entry["bbox"], float, ndmin=1)
+    low, high = box[:2], box[:2] + box[2:4]
+    if box.shape != (4,) or not all((low >= -SLACK) & (low <= high) & (high <= size + SLACK)):
+        about += f": bbox={entry['bbox']} is no [left, top, width, height]"
+        raise ValueError(f"{about} inside its image of {size[0]} x {size[1]} pixels")
+    found[entry["image_id"]].append([*low, *high, entry["category_id"], entry.get("iscrowd", 0)])
 
 
-def _boxed(images: Path, entry: Mapping[str, Any], found: list[tuple[Any, ...]]) -> Boxed:
-    rows = [row for row in found if row[0][0] < row[0][2] and row[0][1] < row[0][3]]
-    boxes, labels, crowd = zip(*rows, strict=True) if rows else ((), (), ())
-    return Boxed(
-        images / entry["file_name"],
-        (entry["width"], entry["height"]),
-        np.array(boxes, np.float32).reshape(-1, 4),
-        np.array(labels, np.int64),
-        np.array(crowd, bool),
-    )
+def _boxed(images: Path, entry: Any, found: list[list[float]]) -> Boxed:
+    rows = np.array(found, float).reshape(-1, 6)
+    rows = rows[(rows[:, 2:4] > rows[:, :2]).all(1)]
+    what = rows[:, :4].astype(np.float32), rows[:, 4].astype(np.int64), rows[:, 5] > 0
+    return Boxed(images / entry["file_name"], (entry["width"], entry["height"]), *what)

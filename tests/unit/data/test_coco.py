@@ -15,7 +15,7 @@ def entry(number, image, box, category=3, **more):
     return {"id": number, "image_id": image, "bbox": box, "category_id": category, **more}
 
 
-def write(folder, annotations=(), **more):
+def write(folder, annotations=(), /, **more):
     listed = []
     for number, name, width, height in ((7, "b.png", 40, 20), (5, "a.png", 10, 30)):
         pixels = np.random.default_rng(number).integers(0, 256, (height, width, 3), np.uint8)
@@ -67,6 +67,8 @@ def test_a_box_without_area_is_left_out_and_said(tmp_path, caplog):
         [1, 2, 3],
         [[1, 2, 3, 4]],
         [],
+        [0, 0, 5, 5, 5],
+        [[0, 0, 5, 5]] * 5,
     ],
 )
 def test_a_box_that_is_none_is_refused(tmp_path, box):
@@ -114,7 +116,7 @@ def test_missing_files_are_named(tmp_path):
 def test_an_image_of_another_size_or_damaged_is_refused(tmp_path):
     _, (image, other) = read_coco(tmp_path, write(tmp_path, []))
     Image.new("RGB", (30, 10)).save(image.path)
-    with pytest.raises(ValueError, match=r"a\.png is of \(30, 10\) pixels, .* say \(10, 30\)"):
+    with pytest.raises(ValueError, match=r"a\.png has \(30, 10\) pixels, .* \(10, 30\)"):
         image.pixels(8)
     other.path.write_bytes(other.path.read_bytes()[:60])
     with pytest.raises(ValueError, match=r"b\.png cannot be read"):
