@@ -36,8 +36,7 @@ from isplit.files import replacing, write_json
 from isplit.graph import split_at, split_points, trace
 from isplit.point import SplitPoint
 from isplit.report.canvas import plain
-from isplit.report.files import write_findings
-from isplit.report.findings import Drawing, Findings
+from isplit.report.findings import Drawing, Findings, write_findings
 from isplit.report.page import write_report
 from isplit.report.screen import say
 from isplit.report.table import Column, Table
