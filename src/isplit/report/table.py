@@ -58,6 +58,8 @@ class Column:
         ('1,234', '1.2')
         >>> Column("n").text(None), Column("rho", form="+.2f").text(Estimate(0.381, -0.1, 0.7))
         ('-', '+0.38 [-0.10, +0.70]')
+        >>> Column("rank", form="{} of {}").text((3, 18))
+        '3 of 18'
         """
         if is_missing(value):
             return NOTHING

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from isplit.report.table import Table
-from isplit.studies.agreement.board_verdict import leaderboard_verdict
+from isplit.studies.agreement.answers import leaderboard_verdict
 from isplit.studies.agreement.correlation import NOTHING, Floats, interval, resamples
 from isplit.studies.agreement.noise import ceiling
 from isplit.studies.conditions import Condition

@@ -9,12 +9,12 @@ from typing import Any
 from isplit.report.findings import Findings, Value, slug, with_slugs
 from isplit.studies.agreement import TEXTS, points, tables
 from isplit.studies.agreement.agreement import agreement
+from isplit.studies.agreement.answers import why
 from isplit.studies.agreement.correlation import FEWEST_POINTS
 from isplit.studies.agreement.figures import drawing, drawn
 from isplit.studies.agreement.figures.over_points import heatmaps_figure
 from isplit.studies.agreement.figures.predictors import leaderboard_figure
 from isplit.studies.agreement.leaderboard import leaderboard, standings_rows, tracked_rows
-from isplit.studies.agreement.verdict import why
 from isplit.studies.answer import answer
 from isplit.studies.collect import Collection, Run, by_condition
 from isplit.studies.conditions import Condition, condition_of

@@ -33,18 +33,6 @@ def verdict(condition: Condition, agreement: Agreement) -> str:
     return told(of_how_many, sentences)
 
 
-def why(condition: Condition) -> str:
-    """Why the answer is the most accurate point, and what the runs' predictor would have taken."""
-    n, label = len(condition.retrained), condition.points[condition.most_accurate.position].label
-    if n < 2:
-        return f"{label} is the only point that was trained."
-    said = f"{label} is the most accurate of {n} trained points"
-    score = condition.agreement and condition.agreement.predictors.get(condition.ranked_by)
-    if not score or condition.ranked_by == "cui":  # of which the verdict speaks
-        return f"{said}."
-    return f"{said}; by {condition.ranked_by}, {_price(score)}."
-
-
 def _cui_sentence(agreement: Agreement) -> str:
     """How CUI's order agrees, what its pick costs, whether depth does better."""
     cui = agreement.predictors.get("cui")
@@ -58,7 +46,7 @@ def _cui_sentence(agreement: Agreement) -> str:
     sentence = f"CUI's order {against} the measured one at rho={_rho(cui)}"
     if cannot_be_told_from_chance(cui):
         sentence += ", which cannot be told from chance"
-    return f"{sentence}; {_price(cui)}{_depth(agreement, cui)}"
+    return f"{sentence}; {price(cui)}{_depth(agreement, cui)}"
 
 
 def cannot_be_told_from_chance(score: PredictorScore) -> bool:
@@ -67,7 +55,7 @@ def cannot_be_told_from_chance(score: PredictorScore) -> bool:
     return not (low > 0 or high < 0) or not score.spearman_p <= SIGNIFICANT
 
 
-def _price(score: PredictorScore) -> str:
+def price(score: PredictorScore) -> str:
     """What its auto choice loses, and what its highest value loses where that is another point."""
     said = f"its {score.rule} (auto), {score.auto}, {_loss(score.auto_regret)}"
     if score.pick == score.auto:

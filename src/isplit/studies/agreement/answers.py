@@ -1,9 +1,22 @@
-"""What the predictors did over all conditions, in words."""
+"""The answer of a condition, and what the predictors did over all conditions, in words."""
 
 from collections.abc import Sequence
 
-from isplit.studies.agreement.verdict import called, estimate, in_points, told
+from isplit.studies.agreement.verdict import called, estimate, in_points, price, told
+from isplit.studies.conditions import Condition
 from isplit.studies.scores import Leaderboard
+
+
+def why(condition: Condition) -> str:
+    """Why the answer is the most accurate point, and what the runs' predictor would have taken."""
+    n, label = len(condition.retrained), condition.points[condition.most_accurate.position].label
+    if n < 2:
+        return f"{label} is the only point that was trained."
+    said = f"{label} is the most accurate of {n} trained points"
+    score = condition.agreement and condition.agreement.predictors.get(condition.ranked_by)
+    if not score or condition.ranked_by == "cui":  # of which the verdict speaks
+        return f"{said}."
+    return f"{said}; by {condition.ranked_by}, {price(score)}."
 
 
 def leaderboard_verdict(board: Leaderboard) -> str:
