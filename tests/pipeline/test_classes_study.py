@@ -74,7 +74,7 @@ BOTH = "runs=[{root}/sweep,{root}/job]"
 @pytest.fixture
 def undrawn(monkeypatch):
     """Figures take most of the time."""
-    monkeypatch.setattr("isplit.report.files.save", lambda *_: [])
+    monkeypatch.setattr("isplit.report.findings.save", lambda *_: [])
     monkeypatch.setattr("isplit.report.page.inlined", lambda *_: "")
 
 

@@ -39,7 +39,7 @@ def studied(trained):
 
 @pytest.fixture
 def undrawn(monkeypatch):
-    monkeypatch.setattr("isplit.report.files.save", lambda *_: [])
+    monkeypatch.setattr("isplit.report.findings.save", lambda *_: [])
     monkeypatch.setattr("isplit.report.page.inlined", lambda *_: "")
 
 
