@@ -68,20 +68,14 @@ def test_each_of_the_readmes_five_lines_on_trust_has_its_numbers():
     lost = 100 * np.array([highest_loses(folder) for folder in CONDITIONS])
     among = len(BOARD["conditions"])
     pairs = {tuple(folder.name.split("-10-classes")[0].split("-on-")) for folder in CONDITIONS}
-    ends = sum(map(last_is_highest, CONDITIONS))
-    regrets = f"{SEARCH['regret_3']:.2f} points on average and {SEARCH['regret_3_worst']:.2f}"
+    depth_wins, probe_wins = (f"{STANDINGS[n]['beats_cui']} of {among}" for n in ("depth", "probe"))
+    regrets = SEARCH["regret_3"], SEARCH["regret_3_worst"]
+    regret = "{:.2f} points on average and {:.2f} at worst".format(*regrets)
     wanted = [
-        [
-            f"{STANDINGS['depth']['beats_cui']} of {among}",
-            f"({STANDINGS['random:cui']['mean_spearman']:.2f})",
-        ],
+        [depth_wins, f"({STANDINGS['random:cui']['mean_spearman']:.2f})"],
         [f"{lost.mean():.1f} points on average and {lost.max():.1f} at worst"],
-        [f"{STANDINGS['probe']['beats_cui']} of {among}", f"last point in {ends} of {among}"],
-        [
-            f"{regrets} at worst",
-            f"{SEARCH['error']:.1f} points off",
-            f"hold {100 * SEARCH['covered']:.0f} %",
-        ],
+        [probe_wins, f"last point in {sum(map(last_is_highest, CONDITIONS))} of {among}"],
+        [regret, f"{SEARCH['error']:.1f} points off", f"hold {100 * SEARCH['covered']:.0f} %"],
         [f"{['no', 'one', 'two', 'three', 'four', 'five', 'six', 'seven'][len(pairs)]} pairs"],
     ]
     assert len(lines) == len(wanted)
