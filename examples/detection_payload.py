@@ -15,7 +15,6 @@ Legend: N images, C channels, S pixels a side, K boxes.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ from torchvision.models import detection
 
 from isplit.codec import from_config
 from isplit.data.coco import Boxed, read_coco
-from isplit.files import replacing, write_json
+from isplit.files import replacing
 from isplit.graph import split_at, split_points, trace
 from isplit.point import SplitPoint
 from isplit.report.canvas import plain
@@ -58,6 +57,7 @@ CODECS = ("quantize", "rle", "ans")
 BATCH = 8
 GROUPS = 8  # of test images, for the error of a change
 TOLERABLE = 0.01  # of mAP
+USEFUL = 0.3  # mAP50 of the unsplit net, below which changes say nothing
 Boxes = dict[str, Tensor]
 COLUMNS = (
     Column("point", "cut after", screen=1),
@@ -167,7 +167,6 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(1)
     folder = options.out / options.model
-    _same_settings(folder, options)
     names, train, test = _parts(options)
     net = trained(options, folder, 1 + max(names), train)
     detector = SplitDetector(net, options.size)
@@ -198,6 +197,7 @@ def study(
     jpegs = from_config({"name": "jpeg", "quality": 90}).encode(test.pixels.numpy())
     about = {"images": len(images), "map50": scores.whole[0], "map": scores.whole[1]}
     about |= {"jpeg_bytes": _mean(jpegs), "unequal": 0}
+    about["boxes"] = sum(len(found["boxes"]) for found in unsplit)
     print(
         f"unsplit on {len(images)} test images: mAP50 {scores.whole[0]:.3f}, mAP50-95 "
         f"{scores.whole[1]:.3f}; a JPEG of quality 90 has {about['jpeg_bytes']:,.0f} bytes"
@@ -275,7 +275,10 @@ def trained(options: argparse.Namespace, folder: Path, classes: int, train: Part
     begin, file = 0, folder / "weights.pt"
     if file.exists():
         saved = torch.load(file, weights_only=True)
-        begin = saved.pop("epoch")
+        before, asked, begin = saved.pop("asked"), _asked(options), saved.pop("epoch")
+        if changed := [f"{key}={before[key]}" for key in asked if before[key] != asked[key]]:
+            what = ", ".join(changed)
+            raise SystemExit(f"{file} was trained with {what}: ask for the same or another --out")
         for name, state in saved.items():
             kept[name].load_state_dict(state)
     for epoch in range(begin, options.epochs):
@@ -288,7 +291,7 @@ def trained(options: argparse.Namespace, folder: Path, classes: int, train: Part
         )
         with replacing(file) as temporary:
             states = {name: part.state_dict() for name, part in kept.items()}
-            torch.save(states | {"epoch": epoch + 1}, temporary)
+            torch.save(states | {"epoch": epoch + 1, "asked": _asked(options)}, temporary)
     return net.to(memory_format=torch.contiguous_format)
 
 
@@ -355,13 +358,17 @@ def _findings(
     options: argparse.Namespace, rows: list[dict[str, Any]], about: dict[str, Any]
 ) -> Findings:
     table = Table(options.model, COLUMNS, rows, NOTE, on_screen=True)
-    same = "equal those of the unsplit net bit for bit at every point, in every image"
+    same = f"equal all {about['boxes']:,} of the unsplit net bit for bit at every point"
     if about["unequal"]:
         same = f"differ from those of the unsplit net in {about['unequal']} images of all points"
-    verdict = f"Sent as raw float32, the boxes and scores {same}."
+    verdict = f"From features sent as raw float32, boxes, labels and scores {same}."
+    answers = list(_answers(rows, options.ranges))
+    if about["map50"] < USEFUL:
+        found = f"The unsplit net has mAP50 {about['map50']:.3f} alone"
+        answers = [f"{found}, too little to say what bits cost: train it longer (--epochs)."]
     return Findings(
         f"Detection over bits: {options.model}",
-        " ".join(_answers(rows, options.ranges)),
+        " ".join(answers),
         verdict,
         tables=[table],
         figures=[Drawing("detection", "mAP over bits, unsplit dashed.", _figure(rows, about))],
@@ -426,17 +433,11 @@ def _figure(rows: Sequence[dict[str, Any]], about: dict[str, Any]) -> Figure:
     return figure
 
 
-def _same_settings(folder: Path, options: argparse.Namespace) -> None:
-    """Refuse to go on with weights that were trained otherwise than is asked for now."""
-    keys = ("coco", "images", "size", "epochs", "test_fraction", "seed")
-    asked = {key: getattr(options, key) for key in keys}
-    asked["coco"] = options.coco and [str(path.resolve()) for path in options.coco]
-    file = folder / "training.json"
-    if not file.exists():
-        write_json(file, asked)
-    elif (before := json.loads(file.read_text(encoding="utf-8"))) != asked:
-        changed = ", ".join(f"{k}={before.get(k)}" for k in asked if before.get(k) != asked[k])
-        raise SystemExit(f"{folder} was trained with {changed}: take another --out, or the same")
+def _asked(options: argparse.Namespace) -> dict[str, Any]:
+    """What the weights depend on."""
+    keys = ("images", "size", "epochs", "test_fraction", "seed")
+    coco = options.coco and [str(path.resolve()) for path in options.coco]
+    return {key: getattr(options, key) for key in keys} | {"coco": coco}
 
 
 def _batches(items: Any) -> Iterator[Any]:
