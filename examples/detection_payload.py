@@ -70,6 +70,7 @@ COLUMNS = (
     Column("change", "change", "points", "+.1f", 100, screen=2),
     Column("error", "± 1 s.e.", "points", ".1f", 100, screen=2),
     *(Column(f"{name}_bytes", name, "bytes", ",.0f", screen=4) for name in CODECS),
+    Column("smallest", "smallest is", screen=6),
     Column("of_float32", "smallest", "of float32", ".3f", screen=6),
     Column("of_jpeg", "smallest", "of JPEG", ".2f", screen=6),
 )
@@ -218,8 +219,9 @@ def study(
                 own |= {"ranges": ranges, "bits": bits}
                 own |= scores.of(detector.found(point, decoded[0], images))
                 own |= {f"{name}_bytes": _mean(payloads) for name, payloads in sent.items()}
-                least = min(own[f"{name}_bytes"] for name in CODECS)
-                own |= {"of_float32": least / point.feature_bytes}
+                smallest = min(CODECS, key=lambda name: own[f"{name}_bytes"])
+                least = own[f"{smallest}_bytes"]
+                own |= {"smallest": smallest, "of_float32": least / point.feature_bytes}
                 rows.append(own | {"of_jpeg": least / about["jpeg_bytes"]})
                 print("{point} {ranges} {bits} bits: {map50:.3f} {map:.3f}".format(**own))
     return _findings(options, rows, about)
@@ -251,11 +253,12 @@ class Scores:
 
 
 def mean_precision(found: list[Boxes], truth: list[Boxes]) -> tuple[float, float]:
-    """mAP50 and mAP50-95 by COCO's rules; crowds are no misses."""
+    """mAP50 and mAP50-95 by COCO's rules, NaN where there is nothing to find; crowds are none."""
     metric = MeanAveragePrecision()
     metric.update(found, truth)
     values = metric.compute()
-    return float(values["map_50"]), float(values["map"])
+    map50, both = (float(values[key]) for key in ("map_50", "map"))
+    return (map50, both) if both >= 0 else (np.nan, np.nan)  # COCO says -1
 
 
 def trained(options: argparse.Namespace, folder: Path, classes: int, train: Part) -> nn.Module:
@@ -363,7 +366,7 @@ def _findings(
         same = f"differ from those of the unsplit net in {about['unequal']} images of all points"
     verdict = f"From features sent as raw float32, boxes, labels and scores {same}."
     answers = list(_answers(rows, options.ranges))
-    if about["map50"] < USEFUL:
+    if not about["map50"] >= USEFUL:
         found = f"The unsplit net has mAP50 {about['map50']:.3f} alone"
         answers = [f"{found}, too little to say what bits cost: train it longer (--epochs)."]
     return Findings(
@@ -403,7 +406,9 @@ def enough_bits(rows: Sequence[dict[str, Any]], point: str) -> dict[str, Any] | 
 def _said(row: dict[str, Any] | None) -> str:
     if row is None:
         return "no number of bits"
-    return "{bits} bits ({ans_bytes:,.0f} bytes by ans; {of_float32:.3f} of float32)".format(**row)
+    sent = row[f"{row['smallest']}_bytes"]
+    parts = "{smallest}, {of_float32:.3f} of float32, {of_jpeg:.2f} of a JPEG".format(**row)
+    return f"{row['bits']} bits ({sent:,.0f} bytes by {parts})"
 
 
 def _figure(rows: Sequence[dict[str, Any]], about: dict[str, Any]) -> Figure:

@@ -166,6 +166,7 @@ def test_precision_and_the_error_of_its_change(example):
     wide = [boxes([0, 0, 50, 81]) for _ in truth]  # 0.617 of the union: 3 of 10 thresholds
     assert example.mean_precision(truth, truth) == pytest.approx((1, 1))
     assert example.mean_precision(wide, truth) == pytest.approx((1, 0.3))
+    assert np.isnan(example.mean_precision([boxes()], [boxes()])).all()
     scores = example.Scores(truth, truth)
     same = scores.of(truth)
     assert (same["change"], same["error"], same["change50"], same["error50"]) == (0, 0, 0, 0)
@@ -192,14 +193,15 @@ def test_enough_bits_hold_for_all_that_are_more(example, changes, bits):
 
 def test_the_answer_names_bits_and_bytes_where_the_net_finds_enough(example):
     row = {"point": "a", "ranges": "image", "map50": 0.8, "map": 0.5, "error": 0.0, "error50": 0.0}
-    row |= {"ans_bytes": 1200.0, "of_float32": 0.1, "of_jpeg": 0.5, "change50": 0.0}
+    row |= {"rle_bytes": 1200.0, "smallest": "rle", "of_float32": 0.1, "of_jpeg": 0.5}
+    row["change50"] = 0.0
     rows = [row | {"bits": bits, "change": lost} for bits, lost in ((2, -0.1), (4, 0.0), (8, 0.0))]
     about = {"map50": 0.8, "map": 0.5, "unequal": 0, "boxes": 30}
     options = SimpleNamespace(model=example.SSD, ranges=["image"])
     found = example._findings(options, rows, about)
     assert found.answer == (
         "Less than one point of mAP50-95 is lost with ranges of each image at "
-        "a: 4 bits (1,200 bytes by ans; 0.100 of float32)."
+        "a: 4 bits (1,200 bytes by rle, 0.100 of float32, 0.50 of a JPEG)."
     )
     assert "equal all 30 of the unsplit net bit for bit" in found.verdict
     other = example._findings(options, rows, about | {"unequal": 3})
