@@ -15,7 +15,6 @@ Legend: N images, C channels, S pixels a side, K boxes.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ from torchvision.models import detection
 
 from isplit.codec import from_config
 from isplit.data.coco import Boxed, read_coco
-from isplit.files import replacing, write_json
+from isplit.files import replacing
 from isplit.graph import split_at, split_points, trace
 from isplit.point import SplitPoint
 from isplit.report.canvas import plain
@@ -57,6 +56,7 @@ CODECS = ("quantize", "rle", "ans")
 BATCH = 8
 GROUPS = 8  # of test images, for the error of a change
 TOLERABLE = 0.01  # of mAP
+USEFUL = 0.3  # mAP50 of the unsplit net, below which changes say nothing
 Boxes = dict[str, Tensor]
 COLUMNS = (
     Column("point", "cut after", screen=1),
@@ -69,6 +69,7 @@ COLUMNS = (
     Column("change", "change", "points", "+.1f", 100, screen=2),
     Column("error", "± 1 s.e.", "points", ".1f", 100, screen=2),
     *(Column(f"{name}_bytes", name, "bytes", ",.0f", screen=4) for name in CODECS),
+    Column("smallest", "smallest is", screen=6),
     Column("of_float32", "smallest", "of float32", ".3f", screen=6),
     Column("of_jpeg", "smallest", "of JPEG", ".2f", screen=6),
 )
@@ -166,7 +167,6 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(1)
     folder = options.out / options.model
-    _same_settings(folder, options)
     names, train, test = _parts(options)
     net = trained(options, folder, 1 + max(names), train)
     detector = SplitDetector(net, options.size)
@@ -197,6 +197,7 @@ def study(
     jpegs = from_config({"name": "jpeg", "quality": 90}).encode(test.pixels.numpy())
     about = {"images": len(images), "map50": scores.whole[0], "map": scores.whole[1]}
     about |= {"jpeg_bytes": _mean(jpegs), "unequal": 0}
+    about["boxes"] = sum(len(found["boxes"]) for found in unsplit)
     print(
         f"unsplit on {len(images)} test images: mAP50 {scores.whole[0]:.3f}, mAP50-95 "
         f"{scores.whole[1]:.3f}; a JPEG of quality 90 has {about['jpeg_bytes']:,.0f} bytes"
@@ -217,8 +218,9 @@ def study(
                 own |= {"ranges": ranges, "bits": bits}
                 own |= scores.of(detector.found(point, decoded[0], images))
                 own |= {f"{name}_bytes": _mean(payloads) for name, payloads in sent.items()}
-                least = min(own[f"{name}_bytes"] for name in CODECS)
-                own |= {"of_float32": least / point.feature_bytes}
+                smallest = min(CODECS, key=lambda name: own[f"{name}_bytes"])
+                least = own[f"{smallest}_bytes"]
+                own |= {"smallest": smallest, "of_float32": least / point.feature_bytes}
                 rows.append(own | {"of_jpeg": least / about["jpeg_bytes"]})
                 print("{point} {ranges} {bits} bits: {map50:.3f} {map:.3f}".format(**own))
     return _findings(options, rows, about)
@@ -250,11 +252,12 @@ class Scores:
 
 
 def mean_precision(found: list[Boxes], truth: list[Boxes]) -> tuple[float, float]:
-    """mAP50 and mAP50-95 by COCO's rules; crowds are no misses."""
+    """mAP50 and mAP50-95 by COCO's rules, NaN where there is nothing to find; crowds are none."""
     metric = MeanAveragePrecision()
     metric.update(found, truth)
     values = metric.compute()
-    return float(values["map_50"]), float(values["map"])
+    map50, both = (float(values[key]) for key in ("map_50", "map"))
+    return (map50, both) if both >= 0 else (np.nan, np.nan)  # COCO says -1
 
 
 def trained(options: argparse.Namespace, folder: Path, classes: int, train: Part) -> nn.Module:
@@ -274,7 +277,10 @@ def trained(options: argparse.Namespace, folder: Path, classes: int, train: Part
     begin, file = 0, folder / "weights.pt"
     if file.exists():
         saved = torch.load(file, weights_only=True)
-        begin = saved.pop("epoch")
+        before, asked, begin = saved.pop("asked"), _asked(options), saved.pop("epoch")
+        if changed := [f"{key}={before[key]}" for key in asked if before[key] != asked[key]]:
+            what = ", ".join(changed)
+            raise SystemExit(f"{file} was trained with {what}: ask for the same or another --out")
         for name, state in saved.items():
             kept[name].load_state_dict(state)
     for epoch in range(begin, options.epochs):
@@ -287,7 +293,7 @@ def trained(options: argparse.Namespace, folder: Path, classes: int, train: Part
         )
         with replacing(file) as temporary:
             states = {name: part.state_dict() for name, part in kept.items()}
-            torch.save(states | {"epoch": epoch + 1}, temporary)
+            torch.save(states | {"epoch": epoch + 1, "asked": _asked(options)}, temporary)
     return net.to(memory_format=torch.contiguous_format)
 
 
@@ -354,13 +360,17 @@ def _findings(
     options: argparse.Namespace, rows: list[dict[str, Any]], about: dict[str, Any]
 ) -> Findings:
     table = Table(options.model, COLUMNS, rows, NOTE, on_screen=True)
-    same = "equal those of the unsplit net bit for bit at every point, in every image"
+    same = f"equal all {about['boxes']:,} of the unsplit net bit for bit at every point"
     if about["unequal"]:
         same = f"differ from those of the unsplit net in {about['unequal']} images of all points"
-    verdict = f"Sent as raw float32, the boxes and scores {same}."
+    verdict = f"From features sent as raw float32, boxes, labels and scores {same}."
+    answers = list(_answers(rows, options.ranges))
+    if not about["map50"] >= USEFUL:
+        found = f"The unsplit net has mAP50 {about['map50']:.3f} alone"
+        answers = [f"{found}, too little to say what bits cost: train it longer (--epochs)."]
     return Findings(
         f"Detection over bits: {options.model}",
-        " ".join(_answers(rows, options.ranges)),
+        " ".join(answers),
         verdict,
         tables=[table],
         figures=[Drawing("detection", "mAP over bits, unsplit dashed.", _figure(rows, about))],
@@ -395,7 +405,9 @@ def enough_bits(rows: Sequence[dict[str, Any]], point: str) -> dict[str, Any] | 
 def _said(row: dict[str, Any] | None) -> str:
     if row is None:
         return "no number of bits"
-    return "{bits} bits ({ans_bytes:,.0f} bytes by ans; {of_float32:.3f} of float32)".format(**row)
+    sent = row[f"{row['smallest']}_bytes"]
+    parts = "{smallest}, {of_float32:.3f} of float32, {of_jpeg:.2f} of a JPEG".format(**row)
+    return f"{row['bits']} bits ({sent:,.0f} bytes by {parts})"
 
 
 def _figure(rows: Sequence[dict[str, Any]], about: dict[str, Any]) -> Figure:
@@ -425,17 +437,11 @@ def _figure(rows: Sequence[dict[str, Any]], about: dict[str, Any]) -> Figure:
     return figure
 
 
-def _same_settings(folder: Path, options: argparse.Namespace) -> None:
-    """Refuse to go on with weights that were trained otherwise than is asked for now."""
-    keys = ("coco", "images", "size", "epochs", "test_fraction", "seed")
-    asked = {key: getattr(options, key) for key in keys}
-    asked["coco"] = options.coco and [str(path.resolve()) for path in options.coco]
-    file = folder / "training.json"
-    if not file.exists():
-        write_json(file, asked)
-    elif (before := json.loads(file.read_text(encoding="utf-8"))) != asked:
-        changed = ", ".join(f"{k}={before.get(k)}" for k in asked if before.get(k) != asked[k])
-        raise SystemExit(f"{folder} was trained with {changed}: take another --out, or the same")
+def _asked(options: argparse.Namespace) -> dict[str, Any]:
+    """What the weights depend on."""
+    keys = ("images", "size", "epochs", "test_fraction", "seed")
+    coco = options.coco and [str(path.resolve()) for path in options.coco]
+    return {key: getattr(options, key) for key in keys} | {"coco": coco}
 
 
 def _batches(items: Any) -> Iterator[Any]:
@@ -460,8 +466,8 @@ def _options() -> argparse.Namespace:
     add("--coco", nargs=2, type=Path, metavar=("IMAGES", "ANNOTATIONS"))
     add("--images", type=int, default=640, help="drawn, or at most taken of --coco")
     add("--test-fraction", type=float, default=0.2)
-    add("--size", type=int, default=160, help="pixels a side")
-    add("--epochs", type=int, default=12)
+    add("--size", type=int, default=128, help="pixels a side")
+    add("--epochs", type=int, default=16)
     add("--seed", type=int, default=0)
     add("--calibration", type=int, default=64, help="training images that the codecs see before")
     add("--bits", nargs="+", type=int, default=[2, 3, 4, 5, 6, 8])

@@ -65,16 +65,20 @@ def test_a_run_leaves_its_files_and_goes_on_where_it_was(run, tmp_path):
         assert packed < float(row["quantize_bytes"]) <= packed + 32
         assert float(row["ans_bytes"]) <= float(row["quantize_bytes"])
         assert 0 <= float(row["map"]) <= float(row["map50"]) <= 1
-    assert found["unequal"] == 0
-    assert found["images"] == 10
-    assert "equal those of the unsplit net bit for bit" in said
-    assert said.rstrip().splitlines()[-1].startswith("Less than one point of mAP50-95 is lost")
+    assert (found["unequal"], found["images"]) == (0, 10)
+    assert f"equal all {found['boxes']} of the unsplit net bit for bit at every point" in said
+    assert said.rstrip().splitlines()[-1] == (
+        f"The unsplit net has mAP50 {found['map50']:.3f} alone, too little to say what bits cost: "
+        "train it longer (--epochs)."
+    )
     assert {"detection.png", "detection.svg", "report.html"} <= {f.name for f in folder.iterdir()}
     again = run(TINY, POINT, "--out", tmp_path)
     assert "epoch 1 of 1" in said
-    assert "epoch" not in again
+    assert "epoch 1" not in again
     assert read(folder) == (rows, found)
-    with pytest.raises(SystemExit, match=r"was trained with epochs=1: take another --out"):
+    with pytest.raises(
+        SystemExit, match=r"weights\.pt was trained with epochs=1: ask for the same"
+    ):
         run(TINY, POINT, "--epochs 2 --out", tmp_path)
     with pytest.raises(SystemExit, match=r"--points layer9: none of backbone\.features\.0\.0, "):
         run(TINY, "--points layer9 --out", tmp_path)
@@ -142,6 +146,7 @@ def test_training_that_was_stopped_ends_as_if_it_was_not(example, tmp_path):
     places = example.draw_set(tmp_path / "set", 16, SIZE, 0)
     part = example._part(example.read_coco(*places)[1], SIZE, 0)
     options = SimpleNamespace(model=example.SSD, seed=0, size=SIZE, epochs=2, coco=None)
+    options.images = options.test_fraction = 0
     whole = example.trained(options, tmp_path / "whole", 5, part)
     with pytest.raises(KeyboardInterrupt):
         example.trained(options, tmp_path / "cut", 5, example.Part(part.pixels, Stops(part.truth)))
@@ -161,6 +166,7 @@ def test_precision_and_the_error_of_its_change(example):
     wide = [boxes([0, 0, 50, 81]) for _ in truth]  # 0.617 of the union: 3 of 10 thresholds
     assert example.mean_precision(truth, truth) == pytest.approx((1, 1))
     assert example.mean_precision(wide, truth) == pytest.approx((1, 0.3))
+    assert np.isnan(example.mean_precision([boxes()], [boxes()])).all()
     scores = example.Scores(truth, truth)
     same = scores.of(truth)
     assert (same["change"], same["error"], same["change50"], same["error50"]) == (0, 0, 0, 0)
@@ -183,6 +189,23 @@ def test_enough_bits_hold_for_all_that_are_more(example, changes, bits):
     rows = [{"point": "a", "bits": b, "change": change} for b, change in changes.items()]
     best = example.enough_bits([*rows, {"point": "b", "bits": 1, "change": 0}], "a")
     assert (best and best["bits"]) == bits
+
+
+def test_the_answer_names_bits_and_bytes_where_the_net_finds_enough(example):
+    row = {"point": "a", "ranges": "image", "map50": 0.8, "map": 0.5, "error": 0.0, "error50": 0.0}
+    row |= {"rle_bytes": 1200.0, "smallest": "rle", "of_float32": 0.1, "of_jpeg": 0.5}
+    row["change50"] = 0.0
+    rows = [row | {"bits": bits, "change": lost} for bits, lost in ((2, -0.1), (4, 0.0), (8, 0.0))]
+    about = {"map50": 0.8, "map": 0.5, "unequal": 0, "boxes": 30}
+    options = SimpleNamespace(model=example.SSD, ranges=["image"])
+    found = example._findings(options, rows, about)
+    assert found.answer == (
+        "Less than one point of mAP50-95 is lost with ranges of each image at "
+        "a: 4 bits (1,200 bytes by rle, 0.100 of float32, 0.50 of a JPEG)."
+    )
+    assert "equal all 30 of the unsplit net bit for bit" in found.verdict
+    other = example._findings(options, rows, about | {"unequal": 3})
+    assert "differ from those of the unsplit net in 3 images" in other.verdict
 
 
 class Cross(nn.Module):
