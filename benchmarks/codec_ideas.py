@@ -87,6 +87,10 @@ def _scores(head: nn.Module, tail: nn.Module, calibration: Any, test: Any) -> It
         size, decoded = _sent(codec, after)
         right = _answers(tail, decoded).argmax(1) == test[1]
         yield f"equal steps, {how}", bits, size, right, plain
+        if bits == 1:
+            size, decoded = _sent(_with_centroids(codec, before), after)
+            right = _answers(tail, decoded).argmax(1) == test[1]
+            yield "equal steps, centroids", bits, size, right, plain
     for weight, name in ((np.ones_like(gradient), "levels"), (gradient, "levels by gradient")):
         for trade in LAMBDAS:
             codec = _by_rate(before, weight, trade)
@@ -98,13 +102,33 @@ def _scores(head: nn.Module, tail: nn.Module, calibration: Any, test: Any) -> It
             renewed = _renewed(tail, _sent(codec, before)[1])
             right = _answers(renewed, decoded).argmax(1) == test[1]
             yield f"{name}, BatchNorm", trade, size, right, plain
+            size, decoded = _sent(_by_rate(before, weight, trade, bits=1), after)
+            right = _answers(tail, decoded).argmax(1) == test[1]
+            yield f"two {name}", trade, size, right, plain
 
 
-def _by_rate(before: Tensor, weight: Any, trade: float, contexts: bool = True) -> Codec:
-    """``ans`` with levels of the least weight * squared error + lambda * bits, two bits a level."""
-    codec = from_config({"name": "ans", "bits": 2, "per": "channel"})
+def _with_centroids(codec: Codec, before: Tensor) -> Codec:
+    """The same levels and tables; each level becomes the mean of what it stands for."""
+    assert codec.profile
+    assert codec.profile.grid
+    grid, features = codec.profile.grid, before.numpy().reshape(*before.shape[:2], -1)
+    values = grid.values.copy()
+    levels = grid.levels(features)
+    for level in range(values.shape[1]):
+        here = levels == level
+        count, total = here.sum((0, 2)), np.where(here, features, 0).sum((0, 2), np.float64)
+        values[:, level] = np.where(count, total / np.maximum(count, 1), values[:, level])
+    profile = replace(codec.profile, grid=replace(grid, values=values))
+    return bound_codec(profile)
+
+
+def _by_rate(
+    before: Tensor, weight: Any, trade: float, contexts: bool = True, bits: int = 2
+) -> Codec:
+    """``ans`` with levels of the least weight * squared error + lambda * bits, 2**bits of them."""
+    codec = from_config({"name": "ans", "bits": bits, "per": "channel"})
     features = before.numpy().reshape(len(before), before.shape[1], -1)
-    grid = levels_by_rate(features, weight, trade, bits=2)
+    grid = levels_by_rate(features, weight, trade, bits)
     profile = Profile(codec.get_config(), tuple(before.shape[1:]), grid)
     bound, most = codec.bound(profile), calibration.MAX_CONTEXTS
     calibration.MAX_CONTEXTS = most if contexts else 1

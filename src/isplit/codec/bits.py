@@ -35,7 +35,9 @@ def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
     if len(body) != form.packed_bytes:
         raise PayloadError(f"{len(body)} bytes of packed levels, not {form.packed_bytes}")
     if not COMPILED:
-        return spread(body, form.count, form.bits).astype(np.uint8).reshape(form.plane)
+        places = np.unpackbits(np.frombuffer(body, np.uint8), count=form.count * form.bits)
+        words = places.reshape(form.count, form.bits) @ (1 << _places(form.bits))
+        return words.astype(np.uint8).reshape(form.plane)
     levels = np.empty(-(-form.count // 8) * 8, np.uint8)
     _read(np.frombuffer(body + bytes(8), np.uint8), form.bits, levels)
     return levels[: form.count].reshape(form.plane)
@@ -44,13 +46,6 @@ def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
 def packed(words: NDArray[Any], width: int) -> bytes:
     """Words in ``width`` bits each; the last byte ends in zeros."""
     return np.packbits((words[:, None] >> _places(width)) & 1).tobytes()
-
-
-def spread(body: bytes, count: int, width: int) -> NDArray[np.int64]:
-    """The words that :func:`packed` wrote."""
-    places = np.unpackbits(np.frombuffer(body, np.uint8), count=count * width)
-    words: NDArray[np.int64] = places.reshape(count, width) @ (1 << _places(width))
-    return words
 
 
 def _places(width: int) -> NDArray[np.int64]:

@@ -85,12 +85,11 @@ class Levels(Codec):
 
     def _pack(self, batch: Array) -> Coded:
         shape = batch.shape[1:]
-        coded: Coded = []
         if self.profile:
             some = max(1, _TOGETHER // max(1, batch[0].size))
-            for k in range(0, len(batch), some):
-                coded += self._coded(self.levels(batch[k : k + some]), shape)
-            return coded
+            parts = (batch[k : k + some] for k in range(0, len(batch), some))
+            return [one for part in parts for one in self._coded(self.levels(part), shape)]
+        coded = []
         for sample in self._planes(batch):
             low, high = find_ranges(sample[None], self.bits, self.per, self.range)
             levels = uniform(low, high, self.bits).levels(sample[None])

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isplit.codec.bits import packed, spread
+from isplit.codec.bits import packed
 from isplit.codec.compiled import COMPILED, I64, U64, compiled
 from isplit.codec.form import Form
 from isplit.codec.payload import PayloadError
 
-_GROUPS = {1: 4, 2: 4, 3: 2, 4: 2}
+_GROUPS = {2: 4, 3: 2, 4: 2}
 """How many levels of so many bits are taken in one step; of others one."""
 
 
@@ -47,10 +47,7 @@ def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
         PayloadError: the codewords are not those of so many levels.
     """
     levels = np.zeros(form.count, np.uint8)
-    if COMPILED:
-        end, used = _read(np.frombuffer(body, np.uint8), form.bits, levels)
-    else:
-        end, used = _read_at_once(body, form.bits, levels)
+    end, used = _read(np.frombuffer(body, np.uint8), form.bits, levels)
     if end != form.count or used != len(body):
         raise PayloadError(f"{len(body)} bytes of codewords do not give {form.count} levels")
     return levels.reshape(form.plane)
@@ -84,21 +81,7 @@ def _steps(bits: int, group: int) -> NDArray[np.uint32]:
         run = np.where(ends, 0, run)
         added = np.where(level > 0, added << bits + 1 | level, added)
         length = length + (bits + 1) * (ends + (level > 0).astype(int))
-    steps: NDArray[np.uint32] = (added << 13 | length << 8 | run).astype(np.uint32)
-    return steps
-
-
-def _read_at_once(body: bytes, bits: int, levels: NDArray[np.uint8]) -> tuple[int, int]:
-    """As :func:`_read`, without compiled loops."""
-    words = spread(body, 8 * len(body) // (bits + 1), bits + 1)
-    run = words >> bits
-    ends = np.cumsum(1 + run * (words & ((1 << bits) - 1)))
-    used = int(np.searchsorted(ends, levels.size)) + 1 if levels.size else 0
-    if used > len(words) or (used and ends[used - 1] != levels.size):
-        return -1, 0
-    literal = run[:used] == 0
-    levels[ends[:used][literal] - 1] = words[:used][literal]
-    return levels.size, (used * (bits + 1) + 7) // 8
+    return (added << 13 | length << 8 | run).astype(np.uint32)
 
 
 @compiled

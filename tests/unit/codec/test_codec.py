@@ -160,6 +160,15 @@ def test_half_precision_inputs_are_coded_as_float32(dtype):
     assert codec.encode(features) == codec.encode(features.float())
 
 
+@pytest.mark.parametrize("bits", [1, 4])
+@pytest.mark.parametrize("name", ["quantize", "rle", "ans"])
+def test_a_batch_is_its_samples_one_by_one(name, bits):
+    features = np.maximum(np.random.default_rng(0).normal(size=(9, 3, 128, 100)), 0)
+    codec = from_config({"name": name, "bits": bits})
+    codec = codec.bound(calibrate(codec, features[:2]))
+    assert codec.encode(features) == [codec.encode(one[None])[0] for one in features]
+
+
 @pytest.mark.parametrize("value", [0.0, -3.5, 1e-45, 3e38])
 @pytest.mark.parametrize("name", QUANTISED)
 def test_constant_features_come_back_exactly(name, value):
