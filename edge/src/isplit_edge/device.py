@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isplit.deploy.manifest import HEAD, NET, codec_of, read_export, run, session
+from isplit.codec import Codec
+from isplit.deploy.manifest import HEAD, NET, Export, codec_of, read_export, run, session
 from isplit_edge.log import LatencyLog
 from isplit_edge.pixels import fitted
 from isplit_edge.server import GoneError, Server
@@ -31,6 +32,7 @@ class Answer:
         where: ``server``, or ``device`` where the whole net ran here.
         latency_s: from the call to the answer.
         payload_bytes: sent for it; 0 where nothing was.
+        design: name of the export that answered.
     """
 
     label: int
@@ -39,6 +41,20 @@ class Answer:
     where: str
     latency_s: float
     payload_bytes: int
+    design: str
+
+
+class Half(NamedTuple):
+    """What is computed here of a design, and the connection to the server that has the rest."""
+
+    export: Export
+    head: Any
+    codec: Codec
+    server: Server
+
+    def encoded(self, pixels: Any) -> bytes:
+        """The payload of uint8 (1, H, W, 3)."""
+        return self.codec.encode(run(self.head, pixels))[0]
 
 
 class Device(AbstractContextManager["Device"]):
@@ -72,15 +88,16 @@ class Device(AbstractContextManager["Device"]):
         if deadline_s <= 0:
             raise ValueError(f"deadline_s={deadline_s} is not above 0")
         needed = ([HEAD] if server else []) + ([NET] if fallback or not server else [])
-        self.export = read_export(export, needed)
-        self._head = session(Path(export) / HEAD, threads) if server else None
-        self._net = session(Path(export) / NET, threads) if NET in needed else None
-        self._codec, self._deadline_s = codec_of(self.export, export), deadline_s
-        self._server: Server | None = None
-        if server:
-            addresses = [server] if isinstance(server, str) else server
-            self._server = Server(addresses, self.export, tls or {})
-        self._log, self._asked_again_s, self._local_s = LatencyLog(log), 0.0, 0.0
+        designs = self._designs(Path(export), needed)
+        whole = max(designs, key=lambda place: designs[place].checked.get("accuracy_whole", 0.0))
+        self.export = designs[whole]
+        self._net = session(whole / NET, threads) if NET in needed else None
+        addresses, self._halves = [server] if isinstance(server, str) else server, list[Half]()
+        for place, one in designs.items() if addresses else ():
+            head, codec = session(place / HEAD, threads), codec_of(one, place)
+            self._halves.append(Half(one, head, codec, Server(addresses, one, tls or {})))
+        self._log, self._deadline_s = LatencyLog(log), deadline_s
+        self._asked_again_s, self._local_s = 0.0, 0.0
         self._warm_up()
 
     def answer(self, pixels: NDArray[np.uint8]) -> Answer:
@@ -93,41 +110,61 @@ class Device(AbstractContextManager["Device"]):
         """
         start_s = time.monotonic()
         pixels = fitted(np.asarray(pixels), self.export)[None]
-        if self._server and start_s >= self._asked_again_s:
+        if half := self._half(start_s):
             try:
-                return self._by_server(self._server, pixels, start_s)
+                return self._by_server(half, pixels, start_s)
             except GoneError as error:
-                self._asked_again_s = time.monotonic() + PAUSE_S if self._net else 0.0
                 if not self._net:
                     self._log.add(start_s, fate=error.args[1])
                     raise TimeoutError(f"no answer in time: {error.args[0]}") from error
-        logits = run(self._net, pixels)[0]
-        return self._done(logits, "device", (start_s, time.monotonic()))
+        began_s, logits = time.monotonic(), run(self._net, pixels)[0]
+        self._saw(None, time.monotonic() - began_s)
+        return self._done(logits, self.export, "device", (start_s, time.monotonic()))
 
-    def _by_server(self, server: Server, pixels: Any, start_s: float) -> Answer:
-        payload = self._codec.encode(run(self._head, pixels))[0]
-        ready_s = time.monotonic()
-        logits, wire_bytes = server.ask(payload, start_s + self._deadline_s - self._local_s)
-        return self._done(logits, "server", (start_s, ready_s), (len(payload), wire_bytes))
+    def _designs(self, folder: Path, needed: Sequence[str]) -> dict[Path, Export]:
+        """The exports to answer by."""
+        return {folder: read_export(folder, needed)}
+
+    def _half(self, now_s: float) -> Half | None:
+        """What takes the next frame; ``None``: the whole net here."""
+        return self._halves[0] if self._halves and now_s >= self._asked_again_s else None
+
+    def _saw(self, half: Half | None, device_s: float, size: int = 0, *times_s: float) -> None:
+        """A frame took this: here, and of link and server; without these there was no answer."""
+        if half and not times_s:
+            self._asked_again_s = time.monotonic() + PAUSE_S if self._net else 0.0
+
+    def _by_server(self, half: Half, pixels: Any, start_s: float) -> Answer:
+        payload = half.encoded(pixels)
+        ready_s, until_s = time.monotonic(), start_s + self._deadline_s - self._local_s
+        took = half, ready_s - start_s, len(payload)
+        try:
+            logits, wire_bytes, server_s = half.server.ask(payload, until_s)
+        except GoneError:
+            self._saw(*took)
+            raise
+        self._saw(*took, time.monotonic() - ready_s - server_s, server_s)
+        sent = len(payload), wire_bytes
+        return self._done(logits, half.export, "server", (start_s, ready_s), sent)
 
     def _done(
-        self, logits: Any, where: str, times_s: tuple[float, float], sent: tuple[int, int] = (0, 0)
+        self, logits: Any, by: Export, where: str, times_s: Any, sent: tuple[int, int] = (0, 0)
     ) -> Answer:
         ended_s, label = time.monotonic(), int(logits.argmax())
         self._log.add(*times_s, ended_s, wire_bytes=sent[1])
-        name = self.export.class_names[label]
-        return Answer(label, name, logits, where, ended_s - times_s[0], sent[0])
+        name, latency_s = by.class_names[label], ended_s - times_s[0]
+        return Answer(label, name, logits, where, latency_s, sent[0], by.name)
 
     def _warm_up(self) -> None:
         """Runtimes are slow the first time; and how long does the whole net take here?"""
         pixels = np.zeros((1, 8, 8, 3), np.uint8)  # of any size: they are resized
-        if self._head:
-            self._codec.encode(run(self._head, pixels))
+        for half in self._halves:
+            half.encoded(pixels)
         for _ in range(2 if self._net else 0):
             start_s = time.monotonic()
             run(self._net, pixels)
             self._local_s = min(time.monotonic() - start_s, self._deadline_s / 2)
 
     def __exit__(self, *_: object) -> None:
-        if self._server:
-            self._server.close()
+        for half in self._halves:
+            half.server.close()

@@ -1,0 +1,105 @@
+"""Which of several designs the next frame takes: the one that ``isplit.matching.match`` takes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from isplit.deploy.expected import FIRST, Expected, Way
+from isplit.matching import match
+from isplit.requirements import Design, Requirement
+
+MARGIN = 0.1  # by which another must be faster than the design in use
+WAIT = 5  # frames in a row for which another must be better
+LONGEST_WAIT = 16 * WAIT  # for one that was taken up and left again and again
+TRY_EACH, SELDOM = 10, 80  # frames between those that try what a faster link would allow
+
+
+class Choice:
+    """Learns from frames, and says which design the next one takes.
+
+    Another design than the one in use is taken when it has been better by ``MARGIN`` for ``WAIT``
+    frames; each time that a design is left, it must wait twice as long to be taken again.
+
+    Args:
+        ways: designs; the first frames try them in this order.
+        asked: what :func:`isplit.matching.match` holds them against.
+
+    Attributes:
+        used: the design in use; ``None``: not all are known yet.
+        taken: the design of the last frame.
+        why: it was taken.
+    """
+
+    def __init__(self, ways: Sequence[Way], asked: Requirement) -> None:
+        self.ways, self.asked, self.expected = {way.name: way for way in ways}, asked, Expected()
+        self.used: str | None = None
+        self.taken, self.why, self._leader, self._leads = "", "", "", 0
+        self._gap, self._try_at = TRY_EACH, 0
+
+    def next(self) -> str:
+        """The design of the next frame."""
+        self.expected.number += 1
+        new = next((way for way in self.ways.values() if len(way.first_s) < FIRST), None)
+        if new:
+            self.taken, self.why = new.name, "not known yet"
+        else:
+            self.taken, self.why = self._best()
+            self._try()
+        return self.taken
+
+    def saw(self, name: str, device_s: float, *size_and_s: Any) -> None:
+        """Note what a frame took: seconds here, bytes, seconds of link and server."""
+        self.expected.take(self.ways[name], device_s, *size_and_s)
+
+    def document(self) -> dict[str, Any]:
+        """The choice, and how things are seen."""
+        seen, known = self.expected, [way for way in self.ways.values() if way.newest]
+        link = {"rate_bit_s": 8 / seen.s_per_byte if seen.s_per_byte else None}
+        link |= {"round_trip_s": seen.round_trip_s, "load": seen.load}
+        times = {way.name: 1000 * seen.p95_s(way) for way in known}
+        return {
+            "frame": seen.number,
+            "design": self.taken,
+            "why": self.why,
+            **link,
+            "p95_ms": times,
+        }
+
+    def _best(self) -> tuple[str, str]:
+        """The design in use, or another that has been better for long enough."""
+        best, why = self._matched()
+        self._leads = self._leads + 1 if best == self._leader else 1
+        self._leader, left, wait = (
+            best,
+            self.ways.get(self.used or ""),
+            self.ways[best].wait or WAIT,
+        )
+        if left and left.name != best and self._leads < wait:
+            return left.name, f"kept: {best} leads for {self._leads} of {wait} frames"
+        if left and left.name != best:
+            left.wait = min(2 * (left.wait or WAIT), LONGEST_WAIT)
+        if best != self.used:
+            self.used, self._gap, self._try_at = best, TRY_EACH, self.expected.number + TRY_EACH
+        return best, why
+
+    def _try(self) -> None:
+        """Now and then, a frame for what would be the best if the link took no time."""
+        if self.expected.number >= self._try_at:
+            self._gap, (name, _) = min(2 * self._gap, SELDOM), self._matched(idle=True)
+            self._try_at = self.expected.number + self._gap
+            if name != self.used and not self.ways[name].local:
+                self.taken, self.why = (
+                    name,
+                    f"tried: would be taken on a faster link, not {self.used}",
+                )
+
+    def _matched(self, *, idle: bool = False) -> tuple[str, str]:
+        """What ``match`` takes, and its sentence."""
+        designs = []
+        for way in self.ways.values():
+            ahead = 1 - MARGIN if way.name == self.used else 1.0
+            p95_ms = 1000 * ahead * self.expected.p95_s(way, idle=idle)
+            scenario = "LC" if way.local else "SC"
+            designs.append(Design(way.name, scenario, accuracy=way.accuracy, p95_ms=p95_ms))
+        found = match(designs, self.asked)
+        best = [*found.ranked, *(rejection.design for rejection in found.rejected)][0]
+        return best.name, found.sentence
