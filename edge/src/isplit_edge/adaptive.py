@@ -70,7 +70,7 @@ class AdaptiveDevice(Device):
             try:
                 export = read_export(place, needed)
                 if any(one.class_names != export.class_names for one in found.values()):
-                    raise ValueError(f"{place} has other classes than {[*found][0]}")
+                    raise ValueError(f"{place} has other classes than {next(iter(found))}")
                 found[place] = export
             except ValueError as error:
                 LOG.warning("left out: %s", error)

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from isplit.deploy.expected import FIRST, Expected, Way
+from isplit.deploy.expected import FIRST, WAIT, Expected, Way
 from isplit.matching import match
 from isplit.requirements import Design, Requirement
 
 MARGIN = 0.1  # by which another must be faster than the design in use
-WAIT = 5  # frames in a row for which another must be better
-LONGEST_WAIT = 16 * WAIT  # for one that was taken up and left again and again
-TRY_EACH, SELDOM = 10, 80  # frames between those that try what a faster link would allow
+LONGEST_WAIT = 16 * WAIT  # frames, for one that was taken up and left again and again
+TRY_EACH, SELDOM = 10, 40  # frames between those that try what a faster link would allow
 
 
 class Choice:
@@ -38,9 +37,8 @@ class Choice:
     def next(self) -> str:
         """The design of the next frame."""
         self.expected.number += 1
-        new = next((way for way in self.ways.values() if len(way.first_s) < FIRST), None)
-        if new:
-            self.taken, self.why = new.name, "not known yet"
+        if new := [way for way in self.ways.values() if len(way.first_s) < FIRST]:
+            self.taken, self.why = new[0].name, "not known yet"
         else:
             self.taken, self.why = self._best()
             self._try()
@@ -66,40 +64,38 @@ class Choice:
 
     def _best(self) -> tuple[str, str]:
         """The design in use, or another that has been better for long enough."""
-        best, why = self._matched()
+        (best, *_), why = self._matched()
         self._leads = self._leads + 1 if best == self._leader else 1
-        self._leader, left, wait = (
-            best,
-            self.ways.get(self.used or ""),
-            self.ways[best].wait or WAIT,
-        )
-        if left and left.name != best and self._leads < wait:
+        self._leader, left, wait = best, self.ways.get(self.used or ""), self.ways[best].wait
+        if best == self.used:
+            return best, why
+        if left and self._leads < wait:
             return left.name, f"kept: {best} leads for {self._leads} of {wait} frames"
-        if left and left.name != best:
-            left.wait = min(2 * (left.wait or WAIT), LONGEST_WAIT)
-        if best != self.used:
-            self.used, self._gap, self._try_at = best, TRY_EACH, self.expected.number + TRY_EACH
+        if left:
+            left.wait = min(2 * left.wait, LONGEST_WAIT)
+        self.used, self._gap, self._try_at = best, TRY_EACH, self.expected.number + TRY_EACH
         return best, why
 
     def _try(self) -> None:
-        """Now and then, a frame for what would be the best if the link took no time."""
-        if self.expected.number >= self._try_at:
-            self._gap, (name, _) = min(2 * self._gap, SELDOM), self._matched(idle=True)
-            self._try_at = self.expected.number + self._gap
-            if name != self.used and not self.ways[name].local:
-                self.taken, self.why = (
-                    name,
-                    f"tried: would be taken on a faster link, not {self.used}",
-                )
+        """Now and then, a frame for what would be better if the link took no time."""
+        if self.expected.number < self._try_at:
+            return
+        order, _ = self._matched(idle=True)
+        better = [self.ways[name] for name in order[: order.index(self.taken)]]
+        if better := [way for way in better if not way.local]:
+            longest_ago = min(better, key=lambda way: way.newest[-1])
+            self.taken, self.why = longest_ago.name, "tried: better on a faster link"
+        self._gap = min(2 * self._gap, SELDOM)
+        self._try_at = self.expected.number + self._gap
 
-    def _matched(self, *, idle: bool = False) -> tuple[str, str]:
-        """What ``match`` takes, and its sentence."""
+    def _matched(self, *, idle: bool = False) -> tuple[list[str], str]:
+        """As ``match`` ranks them, the best first, and its sentence."""
         designs = []
         for way in self.ways.values():
-            ahead = 1 - MARGIN if way.name == self.used else 1.0
-            p95_ms = 1000 * ahead * self.expected.p95_s(way, idle=idle)
+            p95_ms = 1000 * self.expected.p95_s(way, idle=idle)
+            p95_ms *= 1 - MARGIN * (way.name == self.used)
             scenario = "LC" if way.local else "SC"
             designs.append(Design(way.name, scenario, accuracy=way.accuracy, p95_ms=p95_ms))
         found = match(designs, self.asked)
-        best = [*found.ranked, *(rejection.design for rejection in found.rejected)][0]
-        return best.name, found.sentence
+        order = [*found.ranked, *(rejection.design for rejection in found.rejected)]
+        return [design.name for design in order], found.sentence

@@ -15,6 +15,7 @@ FIRST = 3  # frames that each design takes at the start
 NEWEST = 5  # frames whose middle is what one takes now
 FRESH = 20  # frames after which one no longer says how the link is
 SPREADS = 16  # frames that say how far from expected they were
+WAIT = 5  # frames in a row for which another design must be better than the one in use
 P95_OF_MEDIAN = 2.44  # of deviations, where they are normal: 1.645 / 0.6745
 
 
@@ -23,6 +24,7 @@ class Way:
     """A design and what its frames took: ``first_s`` here, ``newest`` number, bytes, link, server.
 
     ``off``: how far from expected they were, relative; the first few count as exact.
+    ``wait``: frames for which it must be the best before it is taken.
     """
 
     name: str
@@ -31,7 +33,7 @@ class Way:
     first_s: list[float] = field(default_factory=list)
     newest: deque[tuple[float, ...]] = field(default_factory=lambda: deque(maxlen=NEWEST))
     off: deque[float] = field(default_factory=lambda: deque([0.0] * NEWEST, SPREADS))
-    wait: int = 0
+    wait: int = WAIT
 
 
 class Expected:
