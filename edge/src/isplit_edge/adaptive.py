@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,15 +39,15 @@ class AdaptiveDevice(Device):
     ) -> None:
         super().__init__(export, server, **how)
         asked = Requirement(accuracy=min_accuracy, p95_ms=1000 * self._deadline_s)
-        ways = [Way(half.export.name, half.export.checked["accuracy"]) for half in self._halves]
+        exports = [half.server.export for half in self._halves]
+        ways = [Way(export.name, export.checked["accuracy"]) for export in exports]
         local = Way(LOCAL, self.export.checked.get("accuracy_whole"), local=True)
         self._choice = Choice([*ways, *([local] if self._net else [])], asked)
         for _ in range(FIRST if self._net else 0):
             self._choice.saw(LOCAL, self._local_s, 0, 0.0, 0.0)
         log = how.get("log")
-        self._path = Path(log).with_suffix(".choices.jsonl") if log else None
-        if self._path:
-            self._path.write_text("", encoding="utf-8")
+        self._path = Path(log).with_suffix(".choices.jsonl") if log else Path(os.devnull)
+        self._path.write_text("", encoding="utf-8")
 
     def answer(self, pixels: Any) -> Answer:
         """As of :class:`Device`; a design that is refused is left out, and the frame begins again.
@@ -80,12 +81,11 @@ class AdaptiveDevice(Device):
 
     def _half(self, now_s: float) -> Half | None:
         name = self._choice.next()
-        if self._path:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(self._choice.document()) + "\n")
-        return next((half for half in self._halves if half.export.name == name), None)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(self._choice.document()) + "\n")
+        return next((half for half in self._halves if half.server.export.name == name), None)
 
     def _saw(self, half: Half | None, device_s: float, size: int = 0, *times_s: float) -> None:
         """A frame without an answer counts as if it had taken twice its deadline."""
         times_s = times_s or (2 * self._deadline_s, 0.0) if half else (0.0, 0.0)
-        self._choice.saw(half.export.name if half else LOCAL, device_s, size, *times_s)
+        self._choice.saw(half.server.export.name if half else LOCAL, device_s, size, *times_s)

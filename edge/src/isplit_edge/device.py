@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from isplit.codec import Codec
-from isplit.deploy.manifest import HEAD, NET, Export, codec_of, read_export, run, session
+from isplit.deploy.manifest import HEAD, NET, Export, codec_of, exports_in, read_export, run, session
 from isplit_edge.log import LatencyLog
 from isplit_edge.pixels import fitted
 from isplit_edge.server import GoneError, Server
@@ -32,7 +31,6 @@ class Answer:
         where: ``server``, or ``device`` where the whole net ran here.
         latency_s: from the call to the answer.
         payload_bytes: sent for it; 0 where nothing was.
-        design: name of the export that answered.
     """
 
     label: int
@@ -41,16 +39,14 @@ class Answer:
     where: str
     latency_s: float
     payload_bytes: int
-    design: str
 
 
 class Half(NamedTuple):
     """What is computed here of a design, and the connection to the server that has the rest."""
 
-    export: Export
-    head: Any
-    codec: Codec
     server: Server
+    head: Any
+    codec: Any
 
     def encoded(self, pixels: Any) -> bytes:
         """The payload of uint8 (1, H, W, 3)."""
@@ -92,10 +88,13 @@ class Device(AbstractContextManager["Device"]):
         whole = max(designs, key=lambda place: designs[place].checked.get("accuracy_whole", 0.0))
         self.export = designs[whole]
         self._net = session(whole / NET, threads) if NET in needed else None
-        addresses, self._halves = [server] if isinstance(server, str) else server, list[Half]()
-        for place, one in designs.items() if addresses else ():
-            head, codec = session(place / HEAD, threads), codec_of(one, place)
-            self._halves.append(Half(one, head, codec, Server(addresses, one, tls or {})))
+        addresses, self._halves = (
+            [server] if isinstance(server, str) else server or [],
+            list[Half](),
+        )
+        for place, one in designs.items() if server else ():
+            there, head = Server(addresses, one, tls or {}), session(place / HEAD, threads)
+            self._halves.append(Half(there, head, codec_of(one, place)))
         self._log, self._deadline_s = LatencyLog(log), deadline_s
         self._asked_again_s, self._local_s = 0.0, 0.0
         self._warm_up()
@@ -119,10 +118,12 @@ class Device(AbstractContextManager["Device"]):
                     raise TimeoutError(f"no answer in time: {error.args[0]}") from error
         began_s, logits = time.monotonic(), run(self._net, pixels)[0]
         self._saw(None, time.monotonic() - began_s)
-        return self._done(logits, self.export, "device", (start_s, time.monotonic()))
+        return self._done(logits, "device", (start_s, time.monotonic()))
 
     def _designs(self, folder: Path, needed: Sequence[str]) -> dict[Path, Export]:
         """The exports to answer by."""
+        if len(several := exports_in(folder)) > 1:
+            raise ValueError(f"{folder} holds {len(several)} designs: AdaptiveDevice (--adapt) chooses")
         return {folder: read_export(folder, needed)}
 
     def _half(self, now_s: float) -> Half | None:
@@ -144,16 +145,15 @@ class Device(AbstractContextManager["Device"]):
             self._saw(*took)
             raise
         self._saw(*took, time.monotonic() - ready_s - server_s, server_s)
-        sent = len(payload), wire_bytes
-        return self._done(logits, half.export, "server", (start_s, ready_s), sent)
+        return self._done(logits, "server", (start_s, ready_s), (len(payload), wire_bytes))
 
     def _done(
-        self, logits: Any, by: Export, where: str, times_s: Any, sent: tuple[int, int] = (0, 0)
+        self, logits: Any, where: str, times_s: tuple[float, float], sent: tuple[int, int] = (0, 0)
     ) -> Answer:
         ended_s, label = time.monotonic(), int(logits.argmax())
         self._log.add(*times_s, ended_s, wire_bytes=sent[1])
-        name, latency_s = by.class_names[label], ended_s - times_s[0]
-        return Answer(label, name, logits, where, latency_s, sent[0], by.name)
+        name = self.export.class_names[label]
+        return Answer(label, name, logits, where, ended_s - times_s[0], sent[0])
 
     def _warm_up(self) -> None:
         """Runtimes are slow the first time; and how long does the whole net take here?"""
