@@ -13,7 +13,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from isplit.deploy.manifest import HEAD, NET, Export, codec_of, exports_in, read_export, run, session
+from isplit.deploy.manifest import (
+    HEAD,
+    NET,
+    Export,
+    codec_of,
+    exports_in,
+    read_export,
+    run,
+    session,
+)
 from isplit_edge.log import LatencyLog
 from isplit_edge.pixels import fitted
 from isplit_edge.server import GoneError, Server
@@ -123,7 +132,9 @@ class Device(AbstractContextManager["Device"]):
     def _designs(self, folder: Path, needed: Sequence[str]) -> dict[Path, Export]:
         """The exports to answer by."""
         if len(several := exports_in(folder)) > 1:
-            raise ValueError(f"{folder} holds {len(several)} designs: AdaptiveDevice (--adapt) chooses")
+            raise ValueError(
+                f"{folder} holds {len(several)} designs: AdaptiveDevice (--adapt) chooses"
+            )
         return {folder: read_export(folder, needed)}
 
     def _half(self, now_s: float) -> Half | None:

@@ -8,6 +8,7 @@ put down to the rate, a faster one to both alike. Needs numpy alone.
 
 from collections import deque
 from dataclasses import dataclass, field
+from statistics import median
 
 import numpy as np
 
@@ -47,7 +48,7 @@ class Expected:
     @property
     def load(self) -> float:
         """Of this device: 1 as at the start."""
-        return float(np.median(self._loads))
+        return median(self._loads)
 
     def take(self, way: Way, device_s: float, size: int, link_s: float, server_s: float) -> None:
         """Learn from the frame of this number."""
@@ -55,7 +56,7 @@ class Expected:
             way.first_s.append(device_s)
         else:
             way.off.append(abs((device_s + link_s + server_s) / self.mean_s(way) - 1))
-        self._loads.append(device_s / float(np.median(way.first_s)))
+        self._loads.append(device_s / median(way.first_s))
         way.newest.append((self.number, size, link_s, server_s))
         if not way.local:
             self.sent = [*(one for one in self.sent if one is not way), way]
@@ -65,16 +66,16 @@ class Expected:
         """Of one frame; ``idle``: if the link took no time."""
         size, _, server_s = self._now(way)
         link_s = 0.0 if way.local or idle else self.round_trip_s + self.s_per_byte * size
-        return float(np.median(way.first_s) * self.load + link_s + server_s)
+        return median(way.first_s) * self.load + link_s + server_s
 
     def p95_s(self, way: Way, *, idle: bool = False) -> float:
         """That 95 % of its frames keep, as far as the last ones tell."""
-        return self.mean_s(way, idle=idle) * float(1 + P95_OF_MEDIAN * np.median(way.off))
+        return self.mean_s(way, idle=idle) * (1 + P95_OF_MEDIAN * median(way.off))
 
     def _now(self, way: Way) -> list[float]:
         """Bytes, link and server: the middle of its fresh frames, or its newest."""
         fresh = [took[1:] for took in way.newest if took[0] > self.number - FRESH]
-        return [*map(float, np.median(fresh or [way.newest[-1][1:]], axis=0))]
+        return [*map(median, zip(*(fresh or [way.newest[-1][1:]]), strict=True))]
 
     def _see_link(self) -> None:
         fresh = [way for way in self.sent if way.newest[-1][0] > self.number - FRESH]

@@ -8,7 +8,7 @@ class Shaped:
     """Before a server; ``bit_s`` of the way up may be changed at any time."""
 
     def __init__(self, port, bit_s):
-        self.bit_s, self._loop, self._free_s = bit_s, asyncio.new_event_loop(), 0.0
+        self.bit_s, self._loop = bit_s, asyncio.new_event_loop()
         opened = asyncio.start_server(
             lambda *ends: self._joined(ends, port), "127.0.0.1", 0, limit=2048
         )
@@ -23,10 +23,11 @@ class Shaped:
 
     async def _carried(self, reader, writer, shaped):
         while some := await reader.read(512):
-            if shaped:  # bytes leave one after the other, at the rate of now
-                now_s = self._loop.time()
-                self._free_s = max(now_s, self._free_s) + 8 * len(some) / self.bit_s
-                await asyncio.sleep(self._free_s - now_s)
+            left_bits, then_s = 8 * len(some) * shaped, self._loop.time()
+            while left_bits > 0:  # in steps: the rate may change in between
+                await asyncio.sleep(min(0.02, left_bits / self.bit_s))
+                left_bits -= (self._loop.time() - then_s) * self.bit_s
+                then_s = self._loop.time()
             writer.write(some)
             await writer.drain()
         writer.close()
