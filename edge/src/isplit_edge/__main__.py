@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from isplit_edge.adaptive import AdaptiveDevice
 from isplit_edge.device import Device
 from isplit_edge.pixels import frames, images
 
@@ -21,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="isplit-edge")
     command = parser.add_subparsers(dest="command", required=True)
     run = command.add_parser("run", help="answer the images of a folder")
-    run.add_argument("export", help="folder that `isplit export` wrote")
+    run.add_argument("export", help="folder that `isplit export` wrote; of a set: --adapt")
     run.add_argument(
         "--server", nargs="+", help="HOST:PORT of `isplit serve`; without: all is computed here"
     )
@@ -30,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     source.add_argument("--camera", help="its number, or a file or address; needs OpenCV")
     run.add_argument("--deadline", type=float, default=1.0, help="seconds of a frame")
     run.add_argument("--no-fallback", action="store_true", help="never compute the whole net here")
+    run.add_argument("--adapt", action="store_true", help="choose a design for each frame")
+    run.add_argument("--min-accuracy", type=float, help="0..1, asked of a design; with --adapt")
     run.add_argument("--threads", type=int, default=1)
     run.add_argument("--log", type=Path, help="CSV file with a line for each frame")
     for name, what in TLS.items():
@@ -37,9 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     tls = {name: path for name in TLS if (path := getattr(given, f"tls_{name}"))}
     how = {"deadline_s": given.deadline, "fallback": not given.no_fallback}
+    kind = AdaptiveDevice if given.adapt else Device
+    how |= {"min_accuracy": given.min_accuracy} if given.adapt else {}
     how |= {"threads": given.threads, "log": given.log, "tls": tls}
     try:
-        with Device(given.export, given.server, **how) as device:
+        with kind(given.export, given.server, **how) as device:
             if given.camera is not None:
                 named = ((f"frame {n}", frame) for n, frame in enumerate(frames(given.camera)))
             else:

@@ -8,12 +8,21 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isplit.deploy.manifest import HEAD, NET, codec_of, read_export, run, session
+from isplit.deploy.manifest import (
+    HEAD,
+    NET,
+    Export,
+    codec_of,
+    exports_in,
+    read_export,
+    run,
+    session,
+)
 from isplit_edge.log import LatencyLog
 from isplit_edge.pixels import fitted
 from isplit_edge.server import GoneError, Server
@@ -39,6 +48,18 @@ class Answer:
     where: str
     latency_s: float
     payload_bytes: int
+
+
+class Half(NamedTuple):
+    """What is computed here of a design, and the connection to the server that has the rest."""
+
+    server: Server
+    head: Any
+    codec: Any
+
+    def encoded(self, pixels: Any) -> bytes:
+        """The payload of uint8 (1, H, W, 3)."""
+        return self.codec.encode(run(self.head, pixels))[0]
 
 
 class Device(AbstractContextManager["Device"]):
@@ -72,15 +93,19 @@ class Device(AbstractContextManager["Device"]):
         if deadline_s <= 0:
             raise ValueError(f"deadline_s={deadline_s} is not above 0")
         needed = ([HEAD] if server else []) + ([NET] if fallback or not server else [])
-        self.export = read_export(export, needed)
-        self._head = session(Path(export) / HEAD, threads) if server else None
-        self._net = session(Path(export) / NET, threads) if NET in needed else None
-        self._codec, self._deadline_s = codec_of(self.export, export), deadline_s
-        self._server: Server | None = None
-        if server:
-            addresses = [server] if isinstance(server, str) else server
-            self._server = Server(addresses, self.export, tls or {})
-        self._log, self._asked_again_s, self._local_s = LatencyLog(log), 0.0, 0.0
+        designs = self._designs(Path(export), needed)
+        whole = max(designs, key=lambda place: designs[place].checked.get("accuracy_whole", 0.0))
+        self.export = designs[whole]
+        self._net = session(whole / NET, threads) if NET in needed else None
+        addresses, self._halves = (
+            [server] if isinstance(server, str) else server or [],
+            list[Half](),
+        )
+        for place, one in designs.items() if server else ():
+            there, head = Server(addresses, one, tls or {}), session(place / HEAD, threads)
+            self._halves.append(Half(there, head, codec_of(one, place)))
+        self._log, self._deadline_s = LatencyLog(log), deadline_s
+        self._asked_again_s, self._local_s = 0.0, 0.0
         self._warm_up()
 
     def answer(self, pixels: NDArray[np.uint8]) -> Answer:
@@ -93,21 +118,44 @@ class Device(AbstractContextManager["Device"]):
         """
         start_s = time.monotonic()
         pixels = fitted(np.asarray(pixels), self.export)[None]
-        if self._server and start_s >= self._asked_again_s:
+        if half := self._half(start_s):
             try:
-                return self._by_server(self._server, pixels, start_s)
+                return self._by_server(half, pixels, start_s)
             except GoneError as error:
-                self._asked_again_s = time.monotonic() + PAUSE_S if self._net else 0.0
                 if not self._net:
                     self._log.add(start_s, fate=error.args[1])
                     raise TimeoutError(f"no answer in time: {error.args[0]}") from error
-        logits = run(self._net, pixels)[0]
+        began_s, logits = time.monotonic(), run(self._net, pixels)[0]
+        self._saw(None, time.monotonic() - began_s)
         return self._done(logits, "device", (start_s, time.monotonic()))
 
-    def _by_server(self, server: Server, pixels: Any, start_s: float) -> Answer:
-        payload = self._codec.encode(run(self._head, pixels))[0]
-        ready_s = time.monotonic()
-        logits, wire_bytes = server.ask(payload, start_s + self._deadline_s - self._local_s)
+    def _designs(self, folder: Path, needed: Sequence[str]) -> dict[Path, Export]:
+        """The exports to answer by."""
+        if len(several := exports_in(folder)) > 1:
+            raise ValueError(
+                f"{folder} holds {len(several)} designs: AdaptiveDevice (--adapt) chooses"
+            )
+        return {folder: read_export(folder, needed)}
+
+    def _half(self, now_s: float) -> Half | None:
+        """What takes the next frame; ``None``: the whole net here."""
+        return self._halves[0] if self._halves and now_s >= self._asked_again_s else None
+
+    def _saw(self, half: Half | None, device_s: float, size: int = 0, *times_s: float) -> None:
+        """A frame took this: here, and of link and server; without these there was no answer."""
+        if half and not times_s:
+            self._asked_again_s = time.monotonic() + PAUSE_S if self._net else 0.0
+
+    def _by_server(self, half: Half, pixels: Any, start_s: float) -> Answer:
+        payload = half.encoded(pixels)
+        ready_s, until_s = time.monotonic(), start_s + self._deadline_s - self._local_s
+        took = half, ready_s - start_s, len(payload)
+        try:
+            logits, wire_bytes, server_s = half.server.ask(payload, until_s)
+        except GoneError:
+            self._saw(*took)
+            raise
+        self._saw(*took, time.monotonic() - ready_s - server_s, server_s)
         return self._done(logits, "server", (start_s, ready_s), (len(payload), wire_bytes))
 
     def _done(
@@ -121,13 +169,13 @@ class Device(AbstractContextManager["Device"]):
     def _warm_up(self) -> None:
         """Runtimes are slow the first time; and how long does the whole net take here?"""
         pixels = np.zeros((1, 8, 8, 3), np.uint8)  # of any size: they are resized
-        if self._head:
-            self._codec.encode(run(self._head, pixels))
+        for half in self._halves:
+            half.encoded(pixels)
         for _ in range(2 if self._net else 0):
             start_s = time.monotonic()
             run(self._net, pixels)
             self._local_s = min(time.monotonic() - start_s, self._deadline_s / 2)
 
     def __exit__(self, *_: object) -> None:
-        if self._server:
-            self._server.close()
+        for half in self._halves:
+            half.server.close()

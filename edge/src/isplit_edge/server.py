@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import numpy as np
 
-from isplit.deploy.manifest import Export
+from isplit.deploy.manifest import TIMING, Export
 from isplit_edge.log import Fate
 from isplit_edge.message import infer_request, raw_output
 
@@ -66,8 +66,10 @@ class Server:
             self._channel = grpc.insecure_channel(target, options)
         self._infer = self._channel.unary_unary(CALL)
 
-    def ask(self, payload: bytes, until_s: float) -> tuple[Any, int]:
-        """Logits (classes,), and the bytes of the message that was sent.
+    def ask(self, payload: bytes, until_s: float) -> tuple[Any, int, float]:
+        """Logits (classes,), the bytes of the message that was sent, and the server's seconds.
+
+        The seconds are 0 where the server does not say them (that of Triton).
 
         Raises:
             RefusedError: another try would not help.
@@ -78,8 +80,10 @@ class Server:
         while True:
             left_s = max(until_s - time.monotonic(), 0.001)
             try:
-                found = self._infer(request, timeout=left_s, wait_for_ready=True)
-                return np.frombuffer(raw_output(found), "<f4"), len(request) + PREFIX_BYTES
+                found, call = self._infer.with_call(request, timeout=left_s, wait_for_ready=True)
+                timing = dict(call.trailing_metadata()).get(TIMING, "=0").partition("=")[2]
+                logits = np.frombuffer(raw_output(found), "<f4")
+                return logits, len(request) + PREFIX_BYTES, float(timing) / 1000
             except grpc.RpcError as error:
                 code, why = error.code(), f"{error.code().name}: {error.details()}"
             if code not in (*AGAIN, LATE):

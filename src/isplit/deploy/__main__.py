@@ -20,7 +20,8 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="isplit")
     commands = parser.add_subparsers(dest="command", required=True)
     export = commands.add_parser("export", help="a finished run as files for device and server")
-    export.add_argument("run", type=Path, help="folder of split_model.json")
+    several = "several: a set of designs, among which a device chooses"
+    export.add_argument("run", type=Path, nargs="+", help=f"folder of split_model.json; {several}")
     export.add_argument("--out", type=Path, help="folder; without: export/ inside the run's")
     export.add_argument("--codec", help="its name; without: the run's own, or ans of 4 bits")
     export.add_argument("--bits", type=int, help="of a level of the codec")
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     export.add_argument("--kserve", type=Path, help="folder: container and InferenceService")
     export.add_argument("--triton", type=Path, help="folder: model repository")
     serve = commands.add_parser("serve", help="the server's half, over gRPC and HTTP (rest-port)")
-    serve.add_argument("exports", nargs="+", help="folders")
+    serve.add_argument("exports", nargs="+", help="folders of exports, or of sets of them")
     serve.add_argument("--host", default="127.0.0.1", help="0.0.0.0: reachable from elsewhere")
     for name, usual in NUMBERS.items():
         serve.add_argument(f"--{name}", type=int, default=usual, help=f"{usual}")
@@ -48,24 +49,31 @@ def main(arguments: Sequence[str]) -> int:
 
 def _export(given: argparse.Namespace) -> None:
     from isplit.deploy.cluster import write_kserve, write_triton
-    from isplit.deploy.export import USUAL_CODEC, export
+    from isplit.deploy.export import USUAL_CODEC, export, name_of
 
     chosen = {k: v for k, v in {"name": given.codec, "bits": given.bits}.items() if v is not None}
-    codec = USUAL_CODEC | chosen if chosen else None
-    out = given.out or given.run / "export"
-    made = export(given.run, out, codec, given.images, int8=given.int8)
-    for write, place in ((write_kserve, given.kserve), (write_triton, given.triton)):
-        if place:
-            write(out, place)
-    print(made.name, *(f"{key}={value}" for key, value in made.checked.items()), sep="\n  ")
+    codec, names = USUAL_CODEC | chosen if chosen else None, [*map(name_of, given.run)]
+    several = len(names) > 1
+    if several and (not given.out or given.kserve or given.triton):
+        raise ValueError("several runs need --out, and take neither --kserve nor --triton")
+    for number, (run, name) in enumerate(zip(given.run, names, strict=True)):
+        earlier = names[:number].count(name)
+        name += f"+{earlier + 1}" * bool(earlier)  # "+" is in no name
+        out = given.out / name if several else given.out or run / "export"
+        made = export(run, out, codec, given.images, int8=given.int8, name=name)
+        for write, place in ((write_kserve, given.kserve), (write_triton, given.triton)):
+            if place:
+                write(out, place)
+        print(made.name, *(f"{key}={value}" for key, value in made.checked.items()), sep="\n  ")
 
 
 def _serve(given: argparse.Namespace) -> None:
+    from isplit.deploy.manifest import exports_in
     from isplit.deploy.server import Certificates, serve
     from isplit.deploy.tail import Tail
 
     limits = given.max_batch, given.queue, given.threads
-    tails = [Tail(export, *limits) for export in given.exports]
+    tails = [Tail(one, *limits) for folder in given.exports for one in exports_in(folder)]
     names = [tail.export.name for tail in tails]
     if len(set(names)) < len(names):
         raise ValueError(f"two exports have one name: {', '.join(names)}")

@@ -42,6 +42,7 @@ def export(
     net: nn.Module | None = None,
     *,
     int8: bool = False,
+    name: str | None = None,
 ) -> Export:
     """What was written into ``out``; the manifest comes last: without it there is no export.
 
@@ -53,6 +54,7 @@ def export(
         images: of the test set, on which the files are compared with torch.
         net: as of :func:`isplit.artifact.load_split_model`.
         int8: head and tail in whole numbers of 8 bits, calibrated on training images.
+        name: of the model; ``None``: as of :func:`name_of`.
 
     Raises:
         ValueError: the folder holds no run, its net cannot be exported, or the files answer
@@ -77,7 +79,7 @@ def export(
         sender.profile.save(out / PROFILE)
     shutil.copyfile(folder / WEIGHTS, out / WEIGHTS)
     made = Export(
-        name=re.sub(r"[^\w.-]+", "-", f"{result['model']}-{result['split']['label']}"),
+        name=name or name_of(folder),
         class_names=data.class_names,
         preprocessing={key: keys[key] for key in PREPROCESSING},
         code_shape=code_shape,
@@ -92,6 +94,12 @@ def export(
     made = replace(made, files={name: sha256(out / name) for name in names})
     write_json(out / MANIFEST, asdict(made))
     return made
+
+
+def name_of(folder: Path) -> str:
+    """What the export of a run is called: its net and where that is split."""
+    result = read_json(folder / "result.json")
+    return re.sub(r"[^\w.-]+", "-", f"{result['model']}-{result['split']['label']}")
 
 
 def _sender(split: SplitModel, settings: Settings, data: ImageData) -> Codec:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 HEAD, TAIL, NET = "head.onnx", "tail.onnx", "net.onnx"
 PROFILE, MANIFEST = "codec_profile.json", "manifest.json"
+TIMING = "server-timing"  # of an answer's metadata, as HTTP has it: "total;dur=MILLISECONDS"
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,12 @@ def read_export(folder: Path | str, needed: Iterable[str]) -> Export:
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{folder} is no export of isplit: {error}") from error
     return export
+
+
+def exports_in(folder: Path | str) -> list[Path]:
+    """The folder itself, or those in it that hold an export: a set of designs."""
+    inside = sorted(path.parent for path in Path(folder).glob(f"*/{MANIFEST}"))
+    return [Path(folder)] if (Path(folder) / MANIFEST).is_file() or not inside else inside
 
 
 def codec_of(export: Export, folder: Path | str) -> Codec:

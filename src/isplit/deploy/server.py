@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import ssl
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +16,7 @@ from tritonclient.grpc import service_pb2 as messages
 from tritonclient.grpc import service_pb2_grpc as stubs
 
 from isplit.deploy.calls import Tails, answer
+from isplit.deploy.manifest import TIMING
 from isplit.deploy.rest import BESIDE_BYTES, PATHS, STATUS, app
 
 GRACE_S = 10  # for what is under way when the server is told to end
@@ -105,7 +107,11 @@ def _grpc_server(tails: Tails) -> grpc.aio.Server:
 
 
 async def _over_grpc(tails: Tails, call: str, request: Any, context: Any) -> Any:
+    begun_s = time.monotonic()
     try:
-        return getattr(messages, f"{call}Response")(**await answer(tails, call, request))
+        found = getattr(messages, f"{call}Response")(**await answer(tails, call, request))
+        spent_ms = 1000 * (time.monotonic() - begun_s)
+        context.set_trailing_metadata(((TIMING, f"total;dur={spent_ms:.3f}"),))
+        return found
     except tuple(STATUS) as error:
         return await context.abort(STATUS[type(error)][0], str(error))

@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from omegaconf import OmegaConf
 from isplit.artifact import Manifest, save_split_model
 from isplit.backbones import build_backbone, stored_layout
 from isplit.bottleneck import make_bottleneck
-from isplit.deploy.manifest import HEAD, NET, TAIL, codec_of, read_export, run, session
+from isplit.deploy.manifest import HEAD, MANIFEST, NET, TAIL, codec_of, read_export, run, session
 from isplit.graph import split_at, split_points, trace
 from isplit.model import SplitModel
 
@@ -74,6 +76,51 @@ def export_folder(run_folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("deploy") / "export"
     assert main(["export", os.fspath(run_folder), "--out", os.fspath(out), "--images", "20"]) == 0
     return out
+
+
+@pytest.fixture
+def written_nets(export_folder, monkeypatch):
+    """An export writes the nets that are there: making them of torch takes most of its time."""
+    from isplit.deploy import export
+
+    def write_nets(split, data, out):
+        for name in (HEAD, TAIL):
+            shutil.copyfile(export_folder / name, out / name)
+        return read_export(export_folder, []).code_shape
+
+    monkeypatch.setattr(export, "write_nets", write_nets)
+
+
+def renamed(folder, out, **about):
+    """A copy of an export whose manifest says something else."""
+    shutil.copytree(folder, out)
+    content = json.loads((out / MANIFEST).read_text())
+    checked = content["checked"] | about.pop("checked", {})
+    (out / MANIFEST).write_text(json.dumps(content | about | {"checked": checked}))
+
+
+@pytest.fixture(scope="session")
+def design_folder(export_folder, tmp_path_factory):
+    """A set of two designs: the export, and one that sends its code as it is, 14 times as much."""
+    folder = tmp_path_factory.mktemp("deploy") / "designs"
+    whole = {"accuracy_whole": 0.5}
+    renamed(export_folder, folder / "small", checked=whole | {"accuracy": 0.7})
+    big = {"name": "big", "codec": {"name": "plain"}, "profile": None}
+    big["checked"] = whole | {"accuracy": 0.9, "payload_bytes_mean": 1060.0}
+    renamed(export_folder, folder / "big", **big)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(design_folder):
+    """One server of both, for all tests that do it no harm; SIGTERM ends it in order."""
+    from serving import Server
+
+    server = Server(design_folder, entry=("-m", "isplit", "serve"))
+    yield server
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(timeout=30) == 0
+    server.process.communicate()
 
 
 @pytest.fixture(scope="session")

@@ -16,12 +16,12 @@ ROOT = Path(__file__).parents[3]
 class Server:
     """`isplit serve` in a process of its own."""
 
-    def __init__(self, *words, port=0, entry=("-m", "isplit.deploy", "serve"), cwd=None):
+    def __init__(self, *words, port=0, entry=("-m", "isplit.deploy", "serve"), cwd=None, **more):
         command = [sys.executable, *entry, *map(str, words)]
         command += ["--port", str(port), "--rest-port", "0"]
         source = cwd or ROOT / "src"
         path = os.pathsep.join([os.fspath(source), os.environ.get("PYTHONPATH", "")])
-        environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+        environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"} | more
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         self.process = subprocess.Popen(command, env=environment, cwd=cwd, **pipes)
         line = self.process.stdout.readline()

@@ -22,8 +22,9 @@ from serving import ROOT, Server
 from tritonclient.grpc import model_config_pb2
 
 from isplit.deploy.cluster import write_kserve, write_triton
-from isplit.deploy.manifest import read_export
+from isplit.deploy.manifest import HEAD, TAIL, codec_of, read_export, run, session
 
+UNCOMPILED = {"NUMBA_DISABLE_JIT": "1"}  # in a new folder all would be compiled; the same bytes
 HAPROXY = """
 defaults
   mode http
@@ -40,11 +41,11 @@ backend tails
 
 
 @pytest.fixture
-def servers(export_folder):
-    servers = [Server(export_folder), Server(export_folder)]
-    yield servers
-    for server in servers:
-        server.stop()
+def servers(export_folder, server):
+    """One that may be killed, and one that may not."""
+    own = Server(export_folder)
+    yield [own, server]
+    own.stop()
 
 
 @pytest.fixture(params=["in turn", "haproxy"])
@@ -76,7 +77,7 @@ def test_two_servers_answer_many_and_one_is_killed(export_folder, servers, addre
             if (number, turn) == (0, 2):
                 servers[0].process.kill()
             which = (number + turn) % len(payloads)
-            found, _ = client.ask(payloads[which], time.monotonic() + 60)
+            found, *_ = client.ask(payloads[which], time.monotonic() + 60)
             np.testing.assert_allclose(found, logits[which], atol=1e-5)
         client.close()
         return 6
@@ -145,19 +146,18 @@ def test_certificates_and_exports_that_do_not_go_together(export_folder, capsys)
     assert "two exports have one name" in capsys.readouterr().err
 
 
-def test_one_server_for_several_exports(export_folder, tmp_path, sent):
+def test_one_server_for_several_exports(design_folder, server, pixels, sent):
     from isplit_edge.server import Server as Client
 
-    other = tmp_path / "other"
-    shutil.copytree(export_folder, other)
-    about = json.loads((other / "manifest.json").read_text()) | {"name": "second"}
-    (other / "manifest.json").write_text(json.dumps(about))
-    server = Server(export_folder, other)
-    for folder in (export_folder, other):
-        client = Client([f"127.0.0.1:{server.port}"], read_export(folder, []), {})
-        found, _ = client.ask(sent[0][0], time.monotonic() + 60)
-        np.testing.assert_allclose(found, sent[1][0], atol=1e-5)
-    server.stop()
+    for folder in sorted(design_folder.iterdir()):
+        export = read_export(folder, [])
+        code = run(session(folder / HEAD), pixels[:1])
+        client = Client([f"127.0.0.1:{server.port}"], export, {})
+        payload = codec_of(export, folder).encode(code)[0]
+        found, _, server_s = client.ask(payload, time.monotonic() + 60)
+        expected = run(session(folder / TAIL), codec_of(export, folder).decode([payload]))
+        np.testing.assert_allclose(found, expected[0], atol=1e-5)
+        assert 0 < server_s < 60
 
 
 def test_the_container_for_kserve(export_folder, tmp_path, sent):
@@ -171,9 +171,9 @@ def test_the_container_for_kserve(export_folder, tmp_path, sent):
     assert all((tmp_path / name).exists() for name in copied)
     python, *entry = json.loads(re.search(r"^ENTRYPOINT (.*)$", text, re.M)[1])
     assert python == "python"
-    server = Server(entry=entry, cwd=tmp_path)
+    server = Server(entry=entry, cwd=tmp_path, **UNCOMPILED)
     client = Client([f"127.0.0.1:{server.port}"], read_export(export_folder, []), {})
-    found, _ = client.ask(sent[0][0], time.monotonic() + 60)
+    found, *_ = client.ask(sent[0][0], time.monotonic() + 60)
     np.testing.assert_allclose(found, sent[1][0], atol=1e-5)
     about = yaml.safe_load((tmp_path / "inference_service.yaml").read_text())
     (container,) = about["spec"]["predictor"]["containers"]
@@ -255,8 +255,6 @@ def get_input_tensor_by_name(request, name): return Tensor(name, request[name])
 
 def test_the_decoding_model_of_triton_by_itself(export_folder, tmp_path, sent):
     """From its own folder, in a process that has no other isplit."""
-    from isplit.deploy.manifest import codec_of
-
     write_triton(export_folder, tmp_path / "models")
     export, work = read_export(export_folder, []), tmp_path / "work"
     work.mkdir()
@@ -266,7 +264,7 @@ def test_the_decoding_model_of_triton_by_itself(export_folder, tmp_path, sent):
         np.save(work / f"{number:03}.npy", np.frombuffer(payload, np.uint8))
     folder = tmp_path / "models" / f"{export.name}-decode" / "1"
     words = [sys.executable, "-c", PROGRAM, folder, work, tmp_path / "codes.npy"]
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | UNCOMPILED
     ran = subprocess.run(words, capture_output=True, text=True, cwd=work, env=environment)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.strip() == os.fspath(folder / "isplit" / "deploy" / "manifest.py")
@@ -274,7 +272,7 @@ def test_the_decoding_model_of_triton_by_itself(export_folder, tmp_path, sent):
     np.testing.assert_array_equal(np.load(tmp_path / "codes.npy"), expected)
 
 
-def test_the_command_writes_int8_and_the_files_for_both(run_folder, tmp_path, pixels):
+def test_the_command_writes_int8_and_the_files_for_both(run_folder, tmp_path, written_nets):
     pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
     import onnx
 

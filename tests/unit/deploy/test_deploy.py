@@ -6,7 +6,6 @@ import json
 import os
 import random
 import shutil
-import signal
 import socket
 import time
 
@@ -27,13 +26,6 @@ from tritonclient.utils import InferenceServerException
 from isplit.deploy.tail import BusyError, Tail
 
 NAME = "tiny-net-mid"
-
-
-@pytest.fixture(scope="module")
-def server(export_folder):
-    server = Server(export_folder)
-    yield server
-    server.stop()
 
 
 def test_an_export_says_what_it_is_and_was_compared_with_torch(export_folder):
@@ -100,12 +92,13 @@ def test_a_net_that_the_exporter_refuses_is_named(tmp_path):
         _write(Odd(), torch.ones(2, 3), {}, tmp_path / "head.onnx", "pixels", "code")
 
 
-def test_files_that_differ_from_torch_are_refused(run_folder, tmp_path, monkeypatch):
+def test_files_that_differ_from_torch_are_refused(run_folder, tmp_path, monkeypatch, written_nets):
     from isplit.deploy import export as room
-    from isplit.deploy import nets
+
+    write_nets = room.write_nets
 
     def changed_afterwards(split, data, out):
-        shape = nets.write_nets(split, data, out)
+        shape = write_nets(split, data, out)
         next(split.head.parameters()).data.mul_(1.5)
         return shape
 
@@ -335,8 +328,8 @@ def test_a_server_of_another_export_refuses_the_device(export_folder, server, pi
     from isplit_edge import Device, RefusedError
 
     with Device(export_folder, f"127.0.0.1:{server.port}", deadline_s=5) as device:
-        payload = device._codec.encode(run(device._head, pixels[:1]))[0]
-        monkeypatch.setattr(device._codec.__class__, "encode", lambda *_: [payload[::-1]])
+        payload = device._halves[0].encoded(pixels[:1])
+        monkeypatch.setattr(device._halves[0].codec.__class__, "encode", lambda *_: [payload[::-1]])
         with pytest.raises(RefusedError, match="the server refuses: INVALID_ARGUMENT"):
             device.answer(pixels[0])
 
@@ -380,10 +373,3 @@ def test_the_command_of_the_device(export_folder, pixels, tmp_path, capsys):
     (folder / "b.tiff").write_bytes(b"no image")
     assert main(words) == 1
     assert "is no image" in capsys.readouterr().err
-
-
-def test_sigterm_ends_a_server_in_order(export_folder):
-    server = Server(export_folder, entry=("-m", "isplit", "serve"))
-    server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(timeout=20) == 0
-    server.process.communicate()
