@@ -38,7 +38,7 @@ CHANNELS = {  # rate up and down in bit/s, round trip in s, loss, queue in bytes
     "100 Mbit/s, 5 ms": Cell(100e6, 0.005, 0.0, 62_500, 0),
     "20 Mbit/s, 40 ms, 1 % lost": Cell(20e6, 0.04, 0.01, 100_000, 0),
 }
-FRAMES, RATE_HZ, IMAGES, CALIBRATION = 200, 10.0, 50, 30
+FRAMES, RATE_HZ, IMAGES, CALIBRATION = 200, 12.5, 50, 30
 Row = dict[str, Any]
 
 
@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--device", type=Path, help="of `python -m isplit.devices measure`")
     parser.add_argument("--json", type=Path, help="the rows")
     parser.add_argument("--cells", type=int, default=10**6, help="at most, then stop")
+    parser.add_argument("--overrides", nargs="*", default=[], help="as paths.root=FOLDER")
     parser.add_argument("--client", nargs=3, help="of the task: export, server, images")
     asked = parser.parse_args()
     if asked.task == "client":
@@ -262,8 +263,11 @@ def predicted(asked: argparse.Namespace) -> list[Row]:
     from isplit.studies.latency.designs import Places, anchored, designs
 
     runs = collect([asked.runs]).runs
-    cfg = composed("analyze", ["study=latency", "study.image=raw", "logger=none"], conf_folder())
-    sides, device = seen_of(cfg, runs[0]).sides, load_device(os.fspath(asked.device))
+    words = ["study=latency", "study.image=raw", "logger=none", *asked.overrides]
+    seen = seen_of(composed("analyze", words, conf_folder()), runs[0])
+    sides, device = seen.sides, load_device(os.fspath(asked.device))
+    if sides is None:
+        raise SystemExit("; ".join(seen.left_out))
     rows = []
     for row in rows_of(asked.json).values():
         whole_ms = {"device_ms": row["whole_ms"], "server_ms": row["whole_ms"]}
