@@ -22,7 +22,7 @@ from isplit.studies.latency.designs import Places, _timed
 from isplit.studies.seen import Sent
 
 DESIGNS, OPEN = 200, ("starlink", "nbiot")
-OPTIONS = {"frames": 300, "rate_hz": 10.0, "send_W": None}
+OPTIONS = {"frames": 300, "rate_hz": 10.0, "send_W": None, "request_ms": 0, "request_bytes": 0}
 
 
 def main() -> None:

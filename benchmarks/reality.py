@@ -32,13 +32,15 @@ import numpy as np
 from wire import SERVER, Cell, _namespaces, _start
 
 ROOT = Path(__file__).parents[1]
+LOOPBACK = "loopback"
 CHANNELS = {  # rate up and down in bit/s, round trip in s, loss, queue in bytes
     "5 Mbit/s, 20 ms": Cell(5e6, 0.02, 0.0, 60_000, 0),
     "20 Mbit/s, 20 ms": Cell(20e6, 0.02, 0.0, 60_000, 0),
     "100 Mbit/s, 5 ms": Cell(100e6, 0.005, 0.0, 62_500, 0),
     "20 Mbit/s, 40 ms, 1 % lost": Cell(20e6, 0.04, 0.01, 100_000, 0),
 }
-FRAMES, RATE_HZ, IMAGES, CALIBRATION = 200, 10.0, 50, 30
+REQUEST_BYTES = 200  # message beside the payload 145, HTTP/2 and gRPC the rest; the answer likewise
+FRAMES, RATE_HZ, IMAGES, CALIBRATION = 200, 12.5, 50, 30
 Row = dict[str, Any]
 
 
@@ -50,6 +52,7 @@ def main() -> None:
     parser.add_argument("--device", type=Path, help="of `python -m isplit.devices measure`")
     parser.add_argument("--json", type=Path, help="the rows")
     parser.add_argument("--cells", type=int, default=10**6, help="at most, then stop")
+    parser.add_argument("--overrides", nargs="*", default=[], help="as paths.root=FOLDER")
     parser.add_argument("--client", nargs=3, help="of the task: export, server, images")
     asked = parser.parse_args()
     if asked.task == "client":
@@ -69,17 +72,21 @@ def measure(asked: argparse.Namespace) -> None:
     images = asked.json.with_suffix(".npy")
     if not images.exists():
         np.save(images, test_images(asked.runs))
-    cells = [(c, d) for c in CHANNELS for d in exports if (c, d) not in rows_of(asked.json)]
+    every = [LOOPBACK, *CHANNELS]
+    cells = [(c, d) for c in every for d in exports if (c, d) not in rows_of(asked.json)]
     with _namespaces() as (device, server), servers(server, exports) as ports:
         for channel, design in cells[: asked.cells]:
-            known = [
-                row["link"] for (name, _), row in rows_of(asked.json).items() if name == channel
-            ]
             row: Row = {"channel": channel, "design": design}
-            with wire((device, server), CHANNELS[channel]) as late:
-                row["link"] = known[0] if known else link(device, server)
-                row |= run_client(device, exports[design], ports[design], images)
-            row["late_ms"] = 1000 * late[0]
+            if channel == LOOPBACK:
+                row |= run_client(server, exports[design], f"127.0.0.1:{ports[design]}", images)
+            else:
+                rows = rows_of(asked.json).items()
+                known = [row["link"] for (name, _), row in rows if name == channel]
+                with wire((device, server), CHANNELS[channel]) as late:
+                    row["link"] = known[0] if known else link(device, server)
+                    there = f"{SERVER}:{ports[design]}"
+                    row |= run_client(device, exports[design], there, images)
+                row["late_ms"] = 1000 * late[0]
             with asked.json.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
             print(
@@ -168,12 +175,10 @@ def link(device: str, server: str) -> Row:
         peer.wait()
 
 
-def run_client(device: str, export: Path, port: int, images: Path) -> Row:
+def run_client(namespace: str, export: Path, server: str, images: Path) -> Row:
     """What the client measured."""
     words = [os.fspath(Path(__file__).resolve()), "client", "--client"]
-    return json.loads(
-        inside(device, [*words, os.fspath(export), f"{SERVER}:{port}", os.fspath(images)])
-    )
+    return json.loads(inside(namespace, [*words, os.fspath(export), server, os.fspath(images)]))
 
 
 def inside(namespace: str, words: list[str]) -> str:
@@ -262,12 +267,18 @@ def predicted(asked: argparse.Namespace) -> list[Row]:
     from isplit.studies.latency.designs import Places, anchored, designs
 
     runs = collect([asked.runs]).runs
-    cfg = composed("analyze", ["study=latency", "study.image=raw", "logger=none"], conf_folder())
-    sides, device = seen_of(cfg, runs[0]).sides, load_device(os.fspath(asked.device))
-    rows = []
-    for row in rows_of(asked.json).values():
+    words = ["study=latency", "study.image=raw", "logger=none", *asked.overrides]
+    seen = seen_of(composed("analyze", words, conf_folder()), runs[0])
+    sides, device = seen.sides, load_device(os.fspath(asked.device))
+    if sides is None:
+        raise SystemExit("; ".join(seen.left_out))
+    every, rows = rows_of(asked.json).values(), []
+    beside_ms = [row["p50_ms"] - spent_ms(row) for row in every if row["channel"] == LOOPBACK]
+    request = {"request_ms": statistics.median(beside_ms), "request_bytes": REQUEST_BYTES}
+    print(f"a request takes {request['request_ms']:.2f} ms beside the nets and the codec")
+    for row in (row for row in every if row["channel"] != LOOPBACK):
         whole_ms = {"device_ms": row["whole_ms"], "server_ms": row["whole_ms"]}
-        options = {"frames": FRAMES, "rate_hz": RATE_HZ, "send_W": None} | whole_ms
+        options = {"frames": FRAMES, "rate_hz": RATE_HZ, "send_W": None} | whole_ms | request
         channel = preset_of(Channel, row["link"], "channel")
         places = Places(device, device, channel, Requirement(), options)
         run = next(run for run in runs if run.folder == asked.runs / row["design"])
@@ -275,6 +286,11 @@ def predicted(asked: argparse.Namespace) -> list[Row]:
         said = {"said_p50_ms": made.ms["p50_ms"], "said_p95_ms": made.design.p95_ms}
         rows.append(row | said | {"name": made.design.name, "parts": dict(made.ms)})
     return rows
+
+
+def spent_ms(row: Row) -> float:
+    """What a frame takes of both nets and the codec, measured alone."""
+    return float(row["whole_ms"] + row["encode_ms"] + row["decode_ms"])
 
 
 def error(row: Row, what: str) -> float:

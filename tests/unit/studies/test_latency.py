@@ -33,6 +33,8 @@ OPTIONS = {
     "device_ms": None,
     "server_ms": None,
     "send_W": None,
+    "request_ms": 0,
+    "request_bytes": 0,
     "loss": [],
     "device": asdict(SLOW),
     "server": "t4",
@@ -177,3 +179,16 @@ def test_what_is_lost_is_filled_and_one_payload_is_lost_whole():
         assert share == (0 if row["loss"] == 0 else pytest.approx(whole, abs=0.12))
         if row["layout"] == "one payload":
             assert all(bool(k.all()) or not bool(k.any()) for k in kept)
+
+
+def test_a_request_costs_its_time_and_its_bytes_both_ways():
+    bare, asked = (
+        designs([[run()]], SIDES, places(request_ms=ms, request_bytes=size))
+        for ms, size in ((0, 0), (3.5, 1000))
+    )
+    local, *others = zip(bare, asked, strict=True)
+    assert local[0] == local[1]
+    for one, other in others:
+        wire_ms = 2 * 8 * 1000 / LINK.up_bit_s * 1000
+        assert other.design.payload_bytes == one.design.payload_bytes
+        assert other.ms["p50_ms"] - one.ms["p50_ms"] == pytest.approx(3.5 + wire_ms, rel=0.05)

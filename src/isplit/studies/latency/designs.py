@@ -128,8 +128,10 @@ def _timed(design: Design, head: Work, tail: Work, sent: Sent | None, places: Pl
     device, channel, options = places.device, places.channel, places.options
     work, answer_s = FrameWork(device.seconds(head)), 0.0
     if sent:
-        tail_s, size = places.server.seconds(tail), math.ceil(sent.payload_bytes)
-        work = FrameWork(work.device_s, sent.encode_s, size, sent.decode_s, tail_s)
+        tail_s = places.server.seconds(tail) + options["request_ms"] / 1000
+        there, back = math.ceil(sent.payload_bytes), work.answer_bytes
+        there, back = (size + options["request_bytes"] for size in (there, back))
+        work = FrameWork(work.device_s, sent.encode_s, there, sent.decode_s, tail_s, back)
         way_down = connect(channel, Tcp(), upwards=False)
         answer_s = transfer(way_down, work.answer_bytes).delivered_s
     send_w: float | None = options["send_W"] if sent else 0.0
@@ -154,7 +156,7 @@ def _timed(design: Design, head: Work, tail: Work, sent: Sent | None, places: Pl
         frames_per_s=(SATURATED_FRAMES - 1) / (all_s - one_s),
         device_macs=head.dense_macs + head.depthwise_macs,
         energy_J=None if seen.energy_j is None else seen.energy_j / frames,
-        payload_bytes=work.payload_bytes or 0,
+        payload_bytes=math.ceil(sent.payload_bytes) if sent else 0,
     )
     late = None if seen.missed is None else seen.missed / frames
     return Timed(design, {f"{key}_ms": 1000 * s for key, s in times.items()}, late, None)
