@@ -24,11 +24,11 @@ import torch
 from codec import trained
 from torch import Tensor, nn
 
-from isplit.backbones import build_backbone, friendly_names
+from isplit.backbones import build_backbone
 from isplit.codec import Codec, Profile, bound_codec, calibrate, calibration, from_config
 from isplit.codec.grid import Grid
 from isplit.data import build_data
-from isplit.graph import split_at, split_points, trace
+from isplit.graph import split_at, split_points, trace, with_aliases
 
 CONDITIONS = (
     ("vgg16", "letters"),  # constants are chosen on this one
@@ -60,7 +60,7 @@ def _rows(model: str, data_name: str, options: argparse.Namespace) -> Iterator[d
     calibration = _images(data, "validation", CALIBRATION_IMAGES)
     test = _images(data, "test", TEST_IMAGES)
     traced = trace(net, test[0][:1])
-    for point in friendly_names(model, split_points(traced))[1 :: options.every]:
+    for point in with_aliases(model, split_points(traced))[1 :: options.every]:
         head, tail = (part.eval() for part in split_at(traced, point))
         for idea, setting, bits, right, plain in _scores(head, tail, calibration, test):
             lost = plain.float() - right.float()

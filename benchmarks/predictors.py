@@ -30,7 +30,8 @@ from torch import Tensor
 from isplit import config
 from isplit.files import write_json
 from isplit.importance import PREDICTORS, importance_curves
-from isplit.runs.curves import Reopened, reopened, seen_of
+from isplit.runs.curves import seen_of
+from isplit.runs.reopened import Reopened, reopened
 from isplit.studies.agreement.leaderboard import leaderboard
 from isplit.studies.agreement.study import judged_conditions
 from isplit.studies.collect import Run, by_condition, collect

@@ -1,10 +1,12 @@
 """Imports point downwards: a module knows the levels below it, never a sibling."""
 
 import ast
+import importlib
 import sys
 from pathlib import Path
 
-SOURCE = Path(__file__).parents[1] / "src" / "isplit"
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "isplit"
 
 LEVELS = [
     {
@@ -119,6 +121,20 @@ def test_a_study_knows_no_other_study_and_what_they_share_knows_none():
             module = getattr(node, "module", None) or ""
             if module.startswith("isplit.studies."):
                 assert module.split(".")[2] in SHARED | ({own} - SHARED), path
+
+
+def test_what_benchmarks_and_sweeps_take_from_isplit_is_there():
+    """They are too long to run here."""
+    scripts = [path for folder in ("benchmarks", "sweeps") for path in (ROOT / folder).glob("*.py")]
+    taken = {
+        (path.name, node.module, alias.name)
+        for path in scripts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("isplit")
+        for alias in node.names
+    }
+    gone = [one for one in taken if not hasattr(importlib.import_module(one[1]), one[2])]
+    assert taken and not gone
 
 
 def test_no_drawers():
