@@ -8,9 +8,10 @@ Nothing is trained. A folder that is added to docs/results is a row more.
 import csv
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 Row = dict[str, str]
 
@@ -76,7 +77,7 @@ def _peaks(values: Sequence[float]) -> str:
     return " ".join(str(p) for p in inside if values[p - 1] < values[p] > values[p + 1])
 
 
-def _rho(score: dict[str, list[float]]) -> str:
+def _rho(score: Mapping[str, Any]) -> str:
     low, high = score["spearman_ci95"]
     return f"{score['spearman']:+.2f} ({low:+.2f} to {high:+.2f})"
 
