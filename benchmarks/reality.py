@@ -72,9 +72,10 @@ def measure(asked: argparse.Namespace) -> None:
     images = asked.json.with_suffix(".npy")
     if not images.exists():
         np.save(images, test_images(asked.runs))
-    every = [LOOPBACK, *CHANNELS]
+    every = [*CHANNELS, LOOPBACK]
     cells = [(c, d) for c in every for d in exports if (c, d) not in rows_of(asked.json)]
     with _namespaces() as (device, server), servers(server, exports) as ports:
+        subprocess.run(["ip", "-n", server, "link", "set", "lo", "up"], check=True)
         for channel, design in cells[: asked.cells]:
             row: Row = {"channel": channel, "design": design}
             if channel == LOOPBACK:
