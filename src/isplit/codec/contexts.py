@@ -24,9 +24,7 @@ _14, _16 = U64(14), U64(16)
 
 
 @compiled
-def _context_of(
-    line: NDArray[np.uint8], first: int, column: int, lie: Lie, context: NDArray[Any]
-) -> Any:
+def _context_of(line: Any, first: int, column: int, lie: Lie, context: Any) -> Any:
     """Context of the group at ``first``: of the level before it and of those above it.
 
     What lies outside the channel, or in the group itself, is taken to be the level before; that
@@ -53,9 +51,7 @@ def _symbol_at(line: NDArray[np.uint8], first: int, lie: Lie, context: NDArray[A
     return symbol
 
 
-def symbols_of(
-    levels: NDArray[np.uint8], lie: Lie, context: NDArray[Any], found: NDArray[Any]
-) -> None:
+def symbols_of(levels: Any, lie: Lie, context: Any, found: Any) -> None:
     """Write context * S + symbol of every group of levels (C, M) into ``found`` (C, M / G).
 
     All channels are one line, and what a group would need is computed at every element, without a
@@ -143,14 +139,7 @@ def _pull(x: Any, bounds: NDArray[np.uint16], row: int, span: int) -> tuple[int,
 
 
 @compiled
-def read(
-    words: NDArray[np.uint16],
-    bounds: NDArray[np.uint16],
-    states: int,
-    lie: Lie,
-    context: NDArray[np.uint8],
-    levels: NDArray[np.uint8],
-) -> bool:
+def read(words: Any, bounds: Any, states: int, lie: Lie, context: Any, levels: Any) -> bool:
     """Fill ``levels`` (C, M); whether words and states end as the encoder began."""
     (channels, size), (columns, bits, group) = levels.shape, lie
     x = np.full(STATES, LOWEST, np.uint64)

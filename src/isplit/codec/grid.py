@@ -47,9 +47,9 @@ class Grid:
         levels = np.empty(features.shape, np.uint8)
         top = np.float32(steps - 1)
         if COMPILED:
-            long = (len(features), 1, -1) if len(self.low) == 1 else features.shape
-            planes = features.reshape(long)
-            finite = _round(planes, self.low, self.scale, top, levels.reshape(long))
+            shape = (len(features), 1, -1) if len(self.low) == 1 else features.shape  # long loops
+            planes = features.reshape(shape)
+            finite = _round(planes, self.low, self.scale, top, levels.reshape(shape))
         else:
             finite = bool(np.isfinite(features).all())
             places = (features - self.low[:, None]) * self.scale[:, None] + np.float32(0.5)
