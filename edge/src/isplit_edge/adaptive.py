@@ -11,8 +11,8 @@ from isplit.deploy.expected import FIRST, Way
 from isplit.deploy.manifest import Export, exports_in, read_export
 from isplit.requirements import Requirement
 from isplit_edge.choice import Choice
-from isplit_edge.device import Answer, Device, Half
-from isplit_edge.server import RefusedError
+from isplit_edge.device import Answer, Device
+from isplit_edge.server import Half, RefusedError
 
 LOCAL = "device"  # the whole net here, as one of the designs
 LOG = logging.getLogger("isplit_edge")

@@ -51,16 +51,10 @@ class Choice:
     def document(self) -> dict[str, Any]:
         """The choice, and how things are seen."""
         seen, known = self.expected, [way for way in self.ways.values() if way.newest]
-        link = {"rate_bit_s": 8 / seen.s_per_byte if seen.s_per_byte else None}
-        link |= {"round_trip_s": seen.round_trip_s, "load": seen.load}
-        times = {way.name: 1000 * seen.p95_s(way) for way in known}
-        return {
-            "frame": seen.number,
-            "design": self.taken,
-            "why": self.why,
-            **link,
-            "p95_ms": times,
-        }
+        about = {"frame": seen.number, "design": self.taken, "why": self.why, "load": seen.load}
+        about["rate_bit_s"] = 8 / seen.s_per_byte if seen.s_per_byte else None
+        about["round_trip_s"] = seen.round_trip_s
+        return about | {"p95_ms": {way.name: 1000 * seen.p95_s(way) for way in known}}
 
     def _best(self) -> tuple[str, str]:
         """The design in use, or another that has been better for long enough."""

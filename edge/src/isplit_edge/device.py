@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from isplit.deploy.manifest import (
 )
 from isplit_edge.log import LatencyLog
 from isplit_edge.pixels import fitted
-from isplit_edge.server import GoneError, Server
+from isplit_edge.server import GoneError, Half, Server
 
 PAUSE_S = 1.0  # without asking a server that was gone
 
@@ -48,18 +48,6 @@ class Answer:
     where: str
     latency_s: float
     payload_bytes: int
-
-
-class Half(NamedTuple):
-    """What is computed here of a design, and the connection to the server that has the rest."""
-
-    server: Server
-    head: Any
-    codec: Any
-
-    def encoded(self, pixels: Any) -> bytes:
-        """The payload of uint8 (1, H, W, 3)."""
-        return self.codec.encode(run(self.head, pixels))[0]
 
 
 class Device(AbstractContextManager["Device"]):
@@ -97,15 +85,12 @@ class Device(AbstractContextManager["Device"]):
         whole = max(designs, key=lambda place: designs[place].checked.get("accuracy_whole", 0.0))
         self.export = designs[whole]
         self._net = session(whole / NET, threads) if NET in needed else None
-        addresses, self._halves = (
-            [server] if isinstance(server, str) else server or [],
-            list[Half](),
-        )
+        addresses, self._halves = [server] if isinstance(server, str) else server or [], []
         for place, one in designs.items() if server else ():
             there, head = Server(addresses, one, tls or {}), session(place / HEAD, threads)
             self._halves.append(Half(there, head, codec_of(one, place)))
         self._log, self._deadline_s = LatencyLog(log), deadline_s
-        self._asked_again_s, self._local_s = 0.0, 0.0
+        self._asked_again_s = self._local_s = 0.0
         self._warm_up()
 
     def answer(self, pixels: NDArray[np.uint8]) -> Answer:
@@ -132,9 +117,7 @@ class Device(AbstractContextManager["Device"]):
     def _designs(self, folder: Path, needed: Sequence[str]) -> dict[Path, Export]:
         """The exports to answer by."""
         if len(several := exports_in(folder)) > 1:
-            raise ValueError(
-                f"{folder} holds {len(several)} designs: AdaptiveDevice (--adapt) chooses"
-            )
+            raise ValueError(f"{folder} holds {len(several)} designs, for --adapt to choose")
         return {folder: read_export(folder, needed)}
 
     def _half(self, now_s: float) -> Half | None:

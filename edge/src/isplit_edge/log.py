@@ -1,19 +1,13 @@
 """A line for each frame, in the columns of isplit's simulator."""
 
 import time
-from enum import StrEnum
 from pathlib import Path
 
 COLUMNS = "device,number,arrival_s,ready_s,delivered_s,answered_s,fate"
 COLUMNS += ",missing_packets,wire_bytes,energy_j"
 
 
-class Fate(StrEnum):
-    """How a frame ends, as far as a device can tell."""
-
-    ANSWERED = "answered"
-    WAY_UP = "lost_on_the_way_up"
-    AT_SERVER = "lost_at_server"
+ANSWERED, WAY_UP, AT_SERVER = "answered", "lost_on_the_way_up", "lost_at_server"
 
 
 class LatencyLog:
@@ -25,7 +19,7 @@ class LatencyLog:
             self._path.write_text(f"{COLUMNS}\n", encoding="utf-8")
 
     def add(
-        self, arrival_s: float, *later_s: float, fate: Fate = Fate.ANSWERED, wire_bytes: int = 0
+        self, arrival_s: float, *later_s: float, fate: str = ANSWERED, wire_bytes: int = 0
     ) -> None:
         """Write one frame: when it came, was encoded and answered, by the monotonic clock."""
         if self._path:

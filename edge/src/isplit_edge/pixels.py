@@ -75,11 +75,9 @@ def fitted(pixels: NDArray[Any], export: Export) -> NDArray[np.uint8]:
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
         raise ValueError(f"pixels are uint8 (H, W, 3), not {pixels.dtype} {pixels.shape}")
     square = pixels.shape[0] == pixels.shape[1]
-    return (
-        pixels
-        if square or export.preprocessing["fit"] == "stretch"
-        else _resized(Image.fromarray(pixels), export)
-    )
+    if square or export.preprocessing["fit"] == "stretch":
+        return pixels
+    return _resized(Image.fromarray(pixels), export)
 
 
 def _resized(image: Image.Image, export: Export) -> NDArray[np.uint8]:

@@ -5,13 +5,13 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 import numpy as np
 
-from isplit.deploy.manifest import TIMING, Export
-from isplit_edge.log import Fate
+from isplit.deploy.manifest import TIMING, Export, run
+from isplit_edge.log import AT_SERVER, WAY_UP
 from isplit_edge.message import infer_request, raw_output
 
 RETRY_S = 0.02  # before the second try, and twice as long before each further one
@@ -89,14 +89,25 @@ class Server:
             if code not in (*AGAIN, LATE):
                 raise RefusedError(f"the server refuses: {why}")
             if code is LATE or time.monotonic() + pause_s >= until_s:
-                busy = code is grpc.StatusCode.RESOURCE_EXHAUSTED
-                raise GoneError(why, Fate.AT_SERVER if busy else Fate.WAY_UP)
+                raise GoneError(why, AT_SERVER if code is AGAIN[1] else WAY_UP)
             time.sleep(pause_s)
             pause_s *= 2
 
     def close(self) -> None:
         """End the connection."""
         self._channel.close()
+
+
+class Half(NamedTuple):
+    """What a device computes of a design, and the connection to the server that has the rest."""
+
+    server: Server
+    head: Any
+    codec: Any
+
+    def encoded(self, pixels: Any) -> Any:
+        """The payload of uint8 (1, H, W, 3)."""
+        return self.codec.encode(run(self.head, pixels))[0]
 
 
 def _numbers(address: str) -> str:

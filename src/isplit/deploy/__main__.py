@@ -52,14 +52,17 @@ def _export(given: argparse.Namespace) -> None:
     from isplit.deploy.export import USUAL_CODEC, export, name_of
 
     chosen = {k: v for k, v in {"name": given.codec, "bits": given.bits}.items() if v is not None}
-    codec, names = USUAL_CODEC | chosen if chosen else None, [*map(name_of, given.run)]
-    several = len(names) > 1
+    codec, several = USUAL_CODEC | chosen if chosen else None, len(given.run) > 1
     if several and (not given.out or given.kserve or given.triton):
         raise ValueError("several runs need --out, and take neither --kserve nor --triton")
-    for number, (run, name) in enumerate(zip(given.run, names, strict=True)):
-        earlier = names[:number].count(name)
-        name += f"+{earlier + 1}" * bool(earlier)  # "+" is in no name
-        out = given.out / name if several else given.out or run / "export"
+    names: list[str] = []
+    for run in given.run:
+        out, name = given.out or run / "export", None
+        if several:  # "+" is in no name that a run gives
+            names.append(name_of(run))
+            again = names.count(names[-1])
+            name = names[-1] + f"+{again}" * (again > 1)
+            out = given.out / name
         made = export(run, out, codec, given.images, int8=given.int8, name=name)
         for write, place in ((write_kserve, given.kserve), (write_triton, given.triton)):
             if place:

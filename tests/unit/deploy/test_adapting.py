@@ -4,7 +4,9 @@ import json
 import logging
 import os
 import random
+import re
 import time
+import tomllib
 from itertools import pairwise
 
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 pytest.importorskip("grpc", reason="the extra serve is not installed")
 pytest.importorskip("tritonclient", reason="the extra serve is not installed")
 from conftest import renamed
+from serving import ROOT
 from shaped import Shaped
 
 from isplit.deploy.expected import FIRST, Expected, Way
@@ -200,3 +203,14 @@ def test_the_command_writes_a_set(run_folder, written_nets, tmp_path, capsys):
     assert names == ["tiny-net-mid", "tiny-net-mid+2"]
     about = json.loads((tmp_path / names[0] / MANIFEST).read_text())
     assert 0 <= about["checked"]["accuracy_whole"] <= 1
+
+
+def test_the_wheel_of_the_device_has_what_it_imports():
+    """The modules of isplit that the device needs, and those that they need, are in its wheel."""
+    text = (ROOT / "edge" / "pyproject.toml").read_text()
+    include = tomllib.loads(text)["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    places = {to.removesuffix(".py").removesuffix("/__init__") for to in include.values()}
+    files = [ROOT / "edge" / source for source in include if source.endswith(".py")]
+    for path in [*files, *(ROOT / "edge" / "src" / "isplit_edge").glob("*.py")]:
+        for name in re.findall(r"^from (isplit\.[\w.]+) import", path.read_text(), re.M):
+            assert name.replace(".", "/") in places, f"{path.name} imports {name}"
