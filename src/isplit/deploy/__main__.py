@@ -3,11 +3,17 @@
 import argparse
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-NUMBERS = {"port": 8001, "rest-port": 8000, "max-batch": 16, "queue": 64, "threads": 1}
+NUMBERS = {  # as is usual, the least, the most; port 0: any that is free
+    "port": (8001, 0, 65535),
+    "rest-port": (8000, 0, 65535),
+    "max-batch": (16, 1, 10_000),
+    "queue": (64, 1, 1_000_000),
+    "threads": (1, 1, 1024),
+}
 TLS = {
     "cert": "the server's certificate; without: nothing is encrypted",
     "key": "its private key",
@@ -24,16 +30,18 @@ def main(arguments: Sequence[str]) -> int:
     export.add_argument("run", type=Path, nargs="+", help=f"folder of split_model.json; {several}")
     export.add_argument("--out", type=Path, help="folder; without: export/ inside the run's")
     export.add_argument("--codec", help="its name; without: the run's own, or ans of 4 bits")
-    export.add_argument("--bits", type=int, help="of a level of the codec")
-    export.add_argument("--images", type=int, default=500, help="of the test set, to compare on")
+    export.add_argument("--bits", type=_whole(1, 8), help="of a level of the codec")
+    export.add_argument(
+        "--images", type=_whole(1, 10**6), default=500, help="of the test set, to compare on"
+    )
     export.add_argument("--int8", action="store_true", help="nets in whole numbers of 8 bits")
     export.add_argument("--kserve", type=Path, help="folder: container and InferenceService")
     export.add_argument("--triton", type=Path, help="folder: model repository")
     serve = commands.add_parser("serve", help="the server's half, over gRPC and HTTP (rest-port)")
     serve.add_argument("exports", nargs="+", help="folders of exports, or of sets of them")
     serve.add_argument("--host", default="127.0.0.1", help="0.0.0.0: reachable from elsewhere")
-    for name, usual in NUMBERS.items():
-        serve.add_argument(f"--{name}", type=int, default=usual, help=f"{usual}")
+    for name, (usual, *ends) in NUMBERS.items():
+        serve.add_argument(f"--{name}", type=_whole(*ends), default=usual, help=f"{usual}")
     for name, what in TLS.items():
         serve.add_argument(f"--tls-{name}", type=Path, help=f"PEM file: {what}")
     given = parser.parse_args(arguments)
@@ -45,6 +53,17 @@ def main(arguments: Sequence[str]) -> int:
         print(f"error: {error}{hint}", file=sys.stderr)
         return 1
     return 0
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    """Reads a whole number between two."""
+
+    def whole(text: str) -> int:
+        if not (text.isdecimal() and low <= int(text) <= high):
+            raise argparse.ArgumentTypeError(f"{text} is no whole number from {low} to {high}")
+        return int(text)
+
+    return whole
 
 
 def _export(given: argparse.Namespace) -> None:

@@ -24,6 +24,8 @@ def main(words: list[str] | None = None) -> int:
     for command in (to, by):
         command.add_argument("--port", type=int, default=PORT)
     asked = parser.parse_args(words)
+    if not 0 <= asked.port <= 65535:  # a socket would take the rest of it by 65536
+        parser.error(f"--port={asked.port} is no port: 0 to 65535")
     try:
         if asked.command == "serve":
             _serve(asked.host, asked.port)

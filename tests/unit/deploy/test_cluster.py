@@ -311,3 +311,22 @@ def test_a_camera(export_folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     assert main(["run", str(export_folder), "--camera", "0"]) == 1
     assert "--camera needs OpenCV" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("serve x --port 99999", "--port: 99999 is no whole number from 0 to 65535"),
+        ("serve x --rest-port -1", "--rest-port: -1 is no whole number from 0 to 65535"),
+        ("serve x --threads 0", "--threads: 0 is no whole number from 1 to 1024"),
+        ("serve x --queue 1.5", "--queue: 1.5 is no whole number from 1 to 1000000"),
+        ("export x --bits 9", "--bits: 9 is no whole number from 1 to 8"),
+        ("export x --images 0", "--images: 0 is no whole number from 1 to 1000000"),
+    ],
+)
+def test_numbers_out_of_their_range_are_refused(words, said, capsys):
+    from isplit.deploy.__main__ import main
+
+    with pytest.raises(SystemExit, match="2"):
+        main(words.split())
+    assert said in capsys.readouterr().err

@@ -150,3 +150,11 @@ others = {name.split(".")[1] for name in sys.modules if name.startswith("isplit.
 assert others == {"network", "presets", "files"}, others
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("words", [["measure", "127.0.0.1"], ["serve"]])
+@pytest.mark.parametrize("port", ["99999", "-1"])
+def test_a_port_that_is_none_is_refused(words, port, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main([*words, f"--port={port}"])
+    assert f"--port={port} is no port: 0 to 65535" in capsys.readouterr().err
