@@ -56,6 +56,7 @@ class Run:
         config: of its job, as plain values.
         curve: what its job ranked the split points by; its points are all of the model's.
         correct: whether each test image was answered rightly at the end; ``None``: not known.
+        unsplit_correct: the same, by the unsplit model.
     """
 
     folder: Path
@@ -63,6 +64,7 @@ class Run:
     config: Mapping[str, Any]
     curve: Curve
     correct: tuple[bool, ...] | None = None
+    unsplit_correct: tuple[bool, ...] | None = None
 
 
 def read_run(folder: Path) -> Run:
@@ -84,7 +86,7 @@ def read_run(folder: Path) -> Run:
         first = error.errors(include_url=False, include_input=False)[0]
         raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     _refuse_contradictions(result, curve)
-    return Run(folder, result, config, curve, _correct(folder / "predictions.csv", result))
+    return Run(folder, result, config, curve, *_correct(folder / "predictions.csv", result))
 
 
 def read_config(job: Path) -> dict[str, Any]:
@@ -174,17 +176,21 @@ def _is_whole(point: SplitPoint) -> bool:
     return has_size and min(*macs, point.head_params) >= 0 < max(macs)
 
 
-def _correct(path: Path, result: SplitResult) -> tuple[bool, ...] | None:
-    """By the predictions, which are those that the accuracy was counted from."""
+def _correct(path: Path, result: SplitResult) -> list[tuple[bool, ...]]:
+    """At the end and, if that is there, unsplit: the answers that the accuracies count."""
     if not os.path.lexists(path):
-        return None
+        return []
     rows = csv.DictReader(io.StringIO(read_text(path, ANSWERS_BYTES), newline=""))
-    last = [*result.accuracy.reached][-1]
+    reached, count = result.accuracy.reached, result.accuracy.test_images
     try:
-        correct = tuple(row["label"] == row[last] for row in rows)
+        there = {"baseline"} & {*(rows.fieldnames or ())}
+        names, answers = dict.fromkeys([[*reached][-1], *there]), [*rows]
+        found = {name: tuple(row["label"] == row[name] for row in answers) for name in names}
     except (csv.Error, KeyError) as error:
         raise ValueError(f"predictions.csv is not the table of a job: {error}") from error
-    right = round(result.accuracy.final * result.accuracy.test_images)
-    if (len(correct), sum(correct)) != (result.accuracy.test_images, right):
-        raise ValueError("predictions.csv is not of this result: other images or other accuracy")
-    return correct
+    for name, correct in found.items():
+        if (len(correct), sum(correct)) != (count, round(reached[name] * count)):
+            raise ValueError(
+                "predictions.csv is not of this result: other images or other accuracy"
+            )
+    return [*found.values()]

@@ -1,5 +1,6 @@
 """The study of payloads on made-up numbers: closed forms, choices, words."""
 
+import math
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -191,7 +192,7 @@ def test_a_bottleneck_meets_the_best_codec_that_sends_no_more():
     point = points_of([4])[0]
     result = trained(point, 0.85)  # 16 bytes, unsplit 0.9
     config = {"bottleneck": {"code_elements": None, "compression_rate": 0.9}}
-    run = SimpleNamespace(result=result, config=config)
+    run = SimpleNamespace(result=result, config=config, correct=None, unsplit_correct=None)
     found = [cell(15, -0.2, -0.1), cell(16, -0.02, -0.03), cell(17, 0.0)]
     (row,) = rivals([run], found)
     assert (row["payload_bytes"], row["bottleneck_bytes"], row["bottleneck"]) == (
@@ -201,7 +202,12 @@ def test_a_bottleneck_meets_the_best_codec_that_sends_no_more():
     )
     assert row["bottleneck_change"] == pytest.approx(-0.05)
     assert row["ahead"] == pytest.approx(0.02)
+    apart = (0.85 * 0.15 + 0.9 * 0.1) / result.accuracy.test_images
+    assert row["ahead_error"] == pytest.approx(math.hypot(row["told_error"], math.sqrt(apart)))
     assert not list(rivals([run], [cell(17, 0.0)]))
+    run.correct, run.unsplit_correct = (True, False, True, True), (True, True, True, False)
+    (row,) = rivals([run], found)  # one gained, one lost of four: paired
+    assert row["ahead_error"] == pytest.approx(math.hypot(row["told_error"], math.sqrt(0.5 / 4)))
     untrained = SimpleNamespace(result=replace(result, bottleneck=None), config=config)
     assert not list(rivals([untrained], found))
 

@@ -3,8 +3,11 @@
 Settings are chosen on the first half of the images and told by the second, else the luckiest wins.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from isplit.studies.collect import Run, facts
 from isplit.studies.conditions import STANDARD_ERRORS
@@ -44,8 +47,18 @@ def rivals(runs: Sequence[Run], cells: Sequence[Row]) -> Iterator[Row]:
             size = [f"{k} {v}" for k, v in facts(run).items() if k in ("rate", "code_elements")]
             change = got.final - got.baseline
             trained = {"bottleneck": size[0], "bottleneck_bytes": sent, "bottleneck_change": change}
-            ahead = {"ahead": cell["told"] - change, "ahead_error": cell["told_error"]}
-            yield cell | trained | ahead
+            error = math.hypot(cell["told_error"], _change_error(run))
+            yield cell | trained | {"ahead": cell["told"] - change, "ahead_error": error}
+
+
+def _change_error(run: Run) -> float:
+    """Standard error of what the bottleneck changes: paired; at most that of two sets of images."""
+    if run.correct is None or run.unsplit_correct is None:
+        got = run.result.accuracy
+        spread = sum(accuracy * (1 - accuracy) for accuracy in (got.final, got.baseline))
+        return math.sqrt(spread / got.test_images)
+    gained = np.subtract(run.correct, run.unsplit_correct, dtype=np.float64)
+    return float(gained.std() / math.sqrt(len(gained)))
 
 
 def answer(bests: Sequence[Row]) -> str:
