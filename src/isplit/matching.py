@@ -7,7 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from isplit.requirements import AT_LEAST, SCENARIOS, Design, Miss, Requirement, as_text, misses
+from isplit.requirements import (
+    AT_LEAST,
+    SCENARIOS,
+    Design,
+    Miss,
+    Requirement,
+    as_text,
+    counted,
+    misses,
+)
 
 FRONT = ("accuracy", "p95_ms", "energy_J", "payload_bytes")
 """Figures in which a design of the Pareto front is not beaten in all at once."""
@@ -48,8 +57,8 @@ class Match:
 def match(designs: Sequence[Design], requirement: Requirement) -> Match:
     """Which designs meet a requirement, which does so best, and what the others miss.
 
-    A predicted accuracy meets it when the low end of its interval does. What is required but not
-    known is missed.
+    Of a predicted accuracy the low end of its interval counts, for the order too. What is required
+    but not known is missed.
 
     Raises:
         ValueError: there are no designs, or two of the same name.
@@ -76,7 +85,7 @@ def pareto(designs: Sequence[Design]) -> tuple[str, ...]:
 
 def _cost(design: Design, key: str) -> float:
     """A figure, the lower the better; infinite where it is not known."""
-    value = getattr(design, key)
+    value = counted(design, key)
     return math.inf if value is None else (-value if key in AT_LEAST else value)
 
 
@@ -117,7 +126,8 @@ def _beside(
 def _figure(design: Design, key: str) -> str:
     value = getattr(design, key)
     said = "not known" if value is None else as_text(value)
-    guess = " (accuracy predicted)" if design.predicted else ""
+    low, high = design.accuracy_low, design.accuracy_high
+    guess = f" (accuracy not measured: {low:.3f} to {high:.3f})" if design.predicted else ""
     return f"{design.name} with {key} {said}{guess}"
 
 

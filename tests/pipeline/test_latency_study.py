@@ -46,7 +46,10 @@ def test_files_agree(analysed):
     ranked, rejected = document["ranked"], document["rejected"]
     every = {d["name"]: d for d in [*ranked, *(r["design"] for r in rejected)]}
     assert list(rows) == list(every) == list(dict.fromkeys(rows))
-    assert [d["scenario"] for d in every.values()].count("SC") == 2
+    splits = [d for d in every.values() if d["scenario"] == "SC"]
+    measured = [d["layer"] for d in splits if d["accuracy_low"] is None]
+    assert sorted(measured) == ["block2_pool", "block3_pool"]
+    assert len({d["layer"] for d in splits}) == len(splits) == 18
     for number, design in enumerate(ranked, 1):
         assert rows[design["name"]]["rank"] == str(number)
         assert design["p95_ms"] <= 90

@@ -74,7 +74,7 @@ def test_a_prediction_fits_when_its_low_end_does():
     assert match([guess], Requirement(accuracy=0.89)).ranked == (guess,)
     found = match([guess], Requirement(accuracy=0.9))
     assert found.rejected[0].misses[0].got == 0.89
-    assert "(accuracy predicted)" in match([guess], Requirement()).sentence
+    assert "(accuracy not measured: 0.890 to 0.930)" in match([guess], Requirement()).sentence
 
 
 def test_ranking():

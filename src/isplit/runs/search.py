@@ -11,7 +11,7 @@ from isplit.point import SplitPoint
 from isplit.report.findings import Findings
 from isplit.report.table import Column, Table
 from isplit.result import SplitResult
-from isplit.search import Expectation, expectations, next_point
+from isplit.search import Expectation, doubt, expectations, next_point
 from isplit.stages import Stored, tested
 
 log = logging.getLogger(__name__)
@@ -29,10 +29,6 @@ NOTE = (
     "On the test images. Expected: of one training of the point; nine of ten are meant to lie "
     "between from and to (docs/search.md has how many did). The highest of several measured "
     "accuracies is too high on average: trust the expected one."
-)
-DOUBT = (
-    " DO NOT TRUST these intervals: {} of {} measured accuracies lie outside their own, so this "
-    "net, or its training, is unlike those that the constants were fitted on."
 )
 
 
@@ -72,10 +68,8 @@ class Search:
             | {"known": "predicted" if of.measured is None else "measured"}
             for point, of in zip(self.curve.points, expected, strict=True)
         ]
-        known = [of for of in expected if of.measured is not None]
-        odd = [of for of in known if not of.low <= (of.measured or 0.0) <= of.high]
-        doubt = DOUBT.format(len(odd), len(known)) if odd else ""
-        table = Table("every split point", COLUMNS, rows, NOTE + doubt, on_screen=True)
+        note = NOTE + doubt(expected)
+        table = Table("every split point", COLUMNS, rows, note, on_screen=True)
         content = {"kind": self.curve.kind, "budget": self.budget, "points": rows}
         files = {**found.files, "search.json": content, "search.csv": Table.of_rows("search", rows)}
         return replace(found, tables=[*found.tables, table], files=files)

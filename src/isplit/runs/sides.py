@@ -8,15 +8,15 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
-from isplit.bottleneck import make_bottleneck
+from isplit.bottleneck import bottleneck_at, same_code
 from isplit.codec import from_config
-from isplit.evaluate import evaluate
+from isplit.evaluate import cost, evaluate
 from isplit.graph.measure import split_work, total_work
 from isplit.runs.erasures import under_loss
 from isplit.runs.reopened import Reopened
 from isplit.stages import tested
 from isplit.studies.run_folder import Run
-from isplit.studies.seen import Sent, Sides
+from isplit.studies.seen import Coded, Sent, Sides
 
 BATCH = 100
 
@@ -30,18 +30,20 @@ def sides_of(cfg: DictConfig, ready: Reopened) -> Sides:
         whole=total_work(traced),
         parts=split_work(traced, points),
         image=_jpeg(ready, cfg.study.quality) if cfg.study.image == "jpeg" else image,
-        encoder_params=partial(_encoder_params, ready),
+        coded=partial(_coded, ready),
         under_loss=partial(under_loss, cfg, ready),
     )
 
 
-def _encoder_params(ready: Reopened, run: Run) -> int:
-    point, trained = ready.base.points[run.result.split.index], run.result.bottleneck
-    if trained is None:
-        return 0
+def _coded(ready: Reopened, run: Run, position: int) -> Coded:
+    point, trained, rate = ready.base.points[position], run.result.bottleneck, 0.0
+    if trained:
+        elements = run.config["bottleneck"]["code_elements"]
+        rate = same_code(elements)(point) if elements else trained.compression_rate
     with torch.device("meta"):
-        encoder = make_bottleneck(point, trained.compression_rate).encoder
-    return sum(p.numel() for p in encoder.parameters())
+        bottleneck = bottleneck_at(point, rate)
+    params = sum(p.numel() for p in bottleneck.encoder.parameters())
+    return Coded(rate, cost(point, bottleneck), params)
 
 
 def _jpeg(ready: Reopened, quality: int) -> Sent:

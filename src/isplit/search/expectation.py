@@ -22,6 +22,10 @@ FILE = Path(__file__).with_name("constants.json")
 Floats = NDArray[np.float64]
 DIVERGENCES = ("probe", "probe_overlap", "pca_kl", "pca_nmse")  # minus what they are
 Z90 = 1.6448536269514722  # a normal variable is within as many deviations nine times of ten
+DOUBT = (
+    " DO NOT TRUST the expected intervals: {} of {} measured accuracies lie outside their own, so this "
+    "net, or its training, is unlike those that the constants were fitted on."
+)
 WORTH = 0.0005  # accuracy: less than what two trainings of one point differ by
 NORMAL = NormalDist()
 
@@ -61,6 +65,11 @@ def constants_of(kind: str) -> Constants:
     if kind not in known:
         raise ValueError(f"split.kind={kind!r}: a search knows {', '.join(known)}")
     return Constants(**known[kind])
+
+
+def kinds() -> tuple[str, ...]:
+    """The predictors that constants ship for, the best first."""
+    return tuple(_file()["predictors"])
 
 
 @dataclass(frozen=True)
@@ -128,6 +137,13 @@ def expectations(
     return [
         Expectation(a, low, high, d, measured.get(p)) for p, (a, low, high, d) in enumerate(rows)
     ]
+
+
+def doubt(found: Sequence[Expectation]) -> str:
+    """A sentence where measured accuracies lie outside their own intervals; else nothing."""
+    known = [(of.low, of.measured, of.high) for of in found if of.measured is not None]
+    odd = [1 for low, measured, high in known if not low <= measured <= high]
+    return DOUBT.format(len(odd), len(known)) if odd else ""
 
 
 def next_point(found: Sequence[Expectation], candidates: Sequence[int]) -> int | None:

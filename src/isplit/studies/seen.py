@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from isplit.importance.curve import Curve, PredictorCost
 from isplit.point import SplitPoint, Work
+from isplit.result import Cost
 from isplit.stages.cut_net import CutNet
 from isplit.studies.collect import Run
 
@@ -45,6 +46,15 @@ class Sent:
     decode_s: float = 0.0
 
 
+@dataclass(frozen=True)
+class Coded:
+    """A bottleneck at some point: the part it removes, what it costs, its encoder's parameters."""
+
+    rate: float
+    cost: Cost
+    encoder_params: int
+
+
 Lost = Mapping[str, Any]
 """A row of accuracy where packets are lost."""
 
@@ -55,14 +65,15 @@ class Sides:
 
     Attributes:
         parts: work of head and tail, by position of the split point.
-        encoder_params: of a run's bottleneck.
+        coded: the bottleneck of a run's condition at a point, by position; ValueError: there is
+            none.
         under_loss: measures a run's split over UDP.
     """
 
     whole: Work
     parts: Sequence[tuple[Work, Work]]
     image: Sent
-    encoder_params: Callable[[Run], int]
+    coded: Callable[[Run, int], Coded]
     under_loss: Callable[[Run], list[Lost]]
 
 

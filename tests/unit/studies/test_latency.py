@@ -18,11 +18,13 @@ from isplit.point import Work
 from isplit.requirements import Requirement
 from isplit.result import CodecResult
 from isplit.runs.erasures import _received, _sent
+from isplit.search import expectations
 from isplit.studies.collect import Collection
-from isplit.studies.latency.designs import anchored, designs, places_of, sent_of
+from isplit.studies.latency.designs import anchored, designs, places_of
+from isplit.studies.latency.splits import expected, sent_of, untrained
 from isplit.studies.latency.study import latency_study
 from isplit.studies.run_folder import Run
-from isplit.studies.seen import Seen, Sent, Sides
+from isplit.studies.seen import Coded, Seen, Sent, Sides
 
 SLOW = Device("slow", 1e-9, 1e-9, 1e-3, power_W=5.0, power_kind="wall")
 FAST = Device("fast", 1e-11, 1e-11, 1e-5)
@@ -36,6 +38,7 @@ OPTIONS = {
     "request_ms": 0,
     "request_bytes": 0,
     "loss": [],
+    "predicted": False,
     "device": asdict(SLOW),
     "server": "t4",
     "channel": asdict(LINK),
@@ -43,7 +46,14 @@ OPTIONS = {
 }
 HEAD, TAIL = Work(20_000_000, 0, 2, parameters=100), Work(80_000_000, 0, 5, parameters=900)
 IMAGE = Sent("raw pixels", 1.0, 3072)
-SIDES = Sides(HEAD + TAIL, [(HEAD, TAIL)] * 3, IMAGE, lambda run: 50, lambda run: [])
+
+
+def coded(run, position):
+    bottleneck = run.result.bottleneck
+    return Coded(bottleneck.compression_rate if bottleneck else 0.0, run.result.cost, 50)
+
+
+SIDES = Sides(HEAD + TAIL, [(HEAD, TAIL)] * 3, IMAGE, coded, lambda run: [])
 CURVE = Curve("cui", points_of([4, 4, 4]), (0.0, 1.0, 2.0))
 
 
@@ -96,6 +106,59 @@ def test_designs_have_names_of_their_own_and_repeats_are_one():
     assert first.design.name == "features.1, rate 0.9, float32"
     assert other.design.name == f"{first.design.name} #2"
     assert (first.design.accuracy, other.design.accuracy) == (0.5, 0.75)
+
+
+def test_splits_that_nobody_trained_are_predicted():
+    found = list(designs([[run()]], SIDES, places(predicted=True)))
+    guessed = {one.design.layer: one.design for one in found if one.design.predicted}
+    assert list(guessed) == ["features.0", "features.2"]
+    expected = expectations("cui", CURVE.values, 1.0, 4, {1: 0.75})
+    for layer, position in (("features.0", 0), ("features.2", 2)):
+        design, of = guessed[layer], expected[position]
+        assert design.name == f"{layer}, rate 0.9, float32, predicted"
+        assert (design.accuracy_low, design.accuracy, design.accuracy_high) == (
+            (of.low, of.accuracy, of.high)
+        )
+        assert design.payload_bytes == RESULT.cost.payload_bytes
+    measured = next(one for one in found if one.run)
+    assert (measured.design.accuracy, measured.design.predicted) == (0.75, False)
+
+
+def test_the_better_known_predictor_of_a_condition_predicts():
+    by_probe = replace(run(), curve=Curve("probe", CURVE.points, (-0.5, -0.2, -0.1)))
+    of = expected([run(), by_probe])
+    assert of == expectations("probe", (-0.5, -0.2, -0.1), 1.0, 4, {1: 0.75})
+
+
+@pytest.mark.parametrize(
+    "change", [{"bottleneck": None}, {"codec": CodecResult("ans", {}, 8, 1, 1, 1, 1, 1, 1)}]
+)
+def test_what_travels_or_its_accuracy_is_not_guessed(change):
+    result = replace(RESULT, **change)
+    assert not list(untrained([run(result)], SIDES))
+
+
+def test_predictors_without_constants_and_points_without_a_bottleneck_predict_nothing():
+    by_size = replace(run(), curve=replace(CURVE, kind="size"))
+    assert not list(untrained([by_size], SIDES))
+
+    def narrow(run, position):
+        if position == 2:
+            raise ValueError("no more features than the code")
+        return coded(run, position)
+
+    assert [s.index for s in untrained([run()], replace(SIDES, coded=narrow))] == [0]
+
+
+def test_the_table_says_what_is_predicted_and_whether_to_trust_it():
+    seen = Seen({}, sides=SIDES)
+    found = latency_study(Collection((run(),), ()), lambda _: seen, OPTIONS | {"predicted": True})
+    table = found.tables[0]
+    assert {"accuracy_low", "accuracy_high"} <= {column.key for column in table.columns}
+    assert "nobody trained" in table.note
+    assert sum("predicted" in row["name"] for row in table.rows) == 2
+    plain = latency_study(Collection((run(),), ()), lambda _: seen, OPTIONS)
+    assert "nobody trained" not in plain.tables[0].note
 
 
 def test_a_run_with_a_codec_sends_its_payload():

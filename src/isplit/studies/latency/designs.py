@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 from typing import Any
 
 from isplit.devices import Device, load_device
@@ -15,6 +14,7 @@ from isplit.point import FLOAT32_BYTES, Work
 from isplit.presets import preset_names, preset_of
 from isplit.requirements import Design, Requirement
 from isplit.studies.collect import Run
+from isplit.studies.latency.splits import trained, untrained
 from isplit.studies.seen import Sent, Sides
 
 BOTTLENECK_LAYERS = 2  # on each side
@@ -81,6 +81,7 @@ def anchored(places: Places, net: str, whole: Work) -> Places:
 def designs(runs: Sequence[Sequence[Run]], sides: Sides, places: Places) -> Iterator[Timed]:
     """All on the device, all on the server, and every split; runs of one condition are together."""
     whole, image, none, first = sides.whole, sides.image, Work(0), runs[0][0]
+    options = places.options
     features = [point.feature_bytes for point in first.curve.points]
     memory = FLOAT32_BYTES * whole.parameters + max(features)
     local = Design("all on the device", "LC", accuracy=first.result.accuracy.baseline)
@@ -89,38 +90,30 @@ def designs(runs: Sequence[Sequence[Run]], sides: Sides, places: Places) -> Iter
     yield _timed(replace(remote, device_memory_bytes=0), none, whole, image, places)
     taken: list[str] = []
     for same in runs:
-        for index in sorted({run.result.split.index for run in same}):
-            trained = [run for run in same if run.result.split.index == index]
-            result, sent = trained[0].result, [sent_of(run) for run in trained]
-            label, trained_code = result.split.label, result.bottleneck
-            rate = trained_code.compression_rate if trained_code else None
-            name = ", ".join([label, *([f"rate {rate:.4g}"] if rate else []), sent[0].name])
+        splits = [*trained(same, sides), *(untrained(same, sides) if options["predicted"] else [])]
+        for split in splits:
+            coded, sent, point = split.coded, split.sent, first.curve.points[split.index]
+            rate = f"rate {coded.rate:.4g}" if coded.rate else ""
+            predicted = "predicted" if split.low is not None else ""
+            name = ", ".join(filter(None, [point.label, rate, sent.name, predicted]))
             taken.append(name)
             twin = f" #{taken.count(name)}" if taken.count(name) > 1 else ""
-            head, tail = sides.parts[index]
-            params = head.parameters + sides.encoder_params(trained[0])
+            head, tail = sides.parts[split.index]
+            params = head.parameters + coded.encoder_params
             design = Design(
                 name + twin,
                 "SC",
-                accuracy=fmean(one.accuracy for one in sent),
-                device_memory_bytes=FLOAT32_BYTES * params + max(features[: index + 1]),
-                layer=label,
-                rate=rate,
+                accuracy=sent.accuracy,
+                accuracy_low=split.low,
+                accuracy_high=split.high,
+                device_memory_bytes=FLOAT32_BYTES * params + max(features[: split.index + 1]),
+                layer=point.label,
+                rate=coded.rate or None,
             )
-            if trained_code:
-                head += Work(result.cost.encoder_macs, layers=BOTTLENECK_LAYERS)
-                tail += Work(result.cost.decoder_macs, layers=BOTTLENECK_LAYERS)
-            yield replace(_timed(design, head, tail, sent[0], places), run=trained[0])
-
-
-def sent_of(run: Run) -> Sent:
-    """What travels of a finished split: by its codec where it has one, else the code as float32."""
-    coded, accuracy = run.result.codec, run.result.accuracy.final
-    if coded is None:
-        return Sent("float32", accuracy, run.result.cost.payload_bytes)
-    times_s = coded.encode_ms / 1000, coded.decode_ms / 1000
-    bits = f", {coded.settings['bits']} bits" if "bits" in coded.settings else ""
-    return Sent(f"{coded.name}{bits}", accuracy, coded.payload_mean_bytes, *times_s)
+            if coded.rate:
+                head += Work(coded.cost.encoder_macs, layers=BOTTLENECK_LAYERS)
+                tail += Work(coded.cost.decoder_macs, layers=BOTTLENECK_LAYERS)
+            yield replace(_timed(design, head, tail, sent, places), run=split.run)
 
 
 def _timed(design: Design, head: Work, tail: Work, sent: Sent | None, places: Places) -> Timed:

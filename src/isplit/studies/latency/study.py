@@ -7,9 +7,11 @@ from typing import Any
 from isplit.matching import match
 from isplit.report.findings import Findings, slug
 from isplit.report.table import Table
+from isplit.search import doubt
 from isplit.studies.collect import Collection, Run, by_condition
 from isplit.studies.latency.designs import Places, anchored, designs, places_of
 from isplit.studies.latency.shown import drawings, rows_of, tables
+from isplit.studies.latency.splits import expected
 from isplit.studies.seen import Look
 
 
@@ -63,7 +65,8 @@ def _of(name: str, runs: Sequence[Sequence[Run]], look: Look, places: Places) ->
     return Findings(
         name,
         answer.sentence,
-        _trust(places),
+        _trust(places)
+        + "".join(doubt(expected(same)) for same in runs if places.options["predicted"]),
         facts={**ends, **channel, "asked": wanted or "nothing"},
         tables=tables(table.rows, lost),
         figures=drawings(made, asked, lost),

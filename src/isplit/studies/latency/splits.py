@@ -1,0 +1,79 @@
+"""Splits of one condition: those that were trained, and what the others are expected to reach."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from isplit.search import Expectation, expectations, kinds
+from isplit.studies.collect import Run
+from isplit.studies.seen import Coded, Sent, Sides
+
+
+@dataclass(frozen=True)
+class Split:
+    """A split of the net, what travels, and what it comes to.
+
+    Attributes:
+        index: position of the split point.
+        low, high: 90 % interval of an accuracy that nobody measured; ``None``: it was measured.
+        run: that trained it.
+    """
+
+    index: int
+    sent: Sent
+    coded: Coded
+    low: float | None = None
+    high: float | None = None
+    run: Run | None = None
+
+
+def trained(runs: Sequence[Run], sides: Sides) -> Iterator[Split]:
+    """The splits that the runs of a condition trained, each with the mean of its repeats."""
+    for index in sorted({run.result.split.index for run in runs}):
+        repeats = [run for run in runs if run.result.split.index == index]
+        sent = replace(sent_of(repeats[0]), accuracy=_accuracy(repeats))
+        yield Split(index, sent, sides.coded(repeats[0], index), run=repeats[0])
+
+
+def untrained(runs: Sequence[Run], sides: Sides) -> Iterator[Split]:
+    """The same condition at every other point: bytes as they would be, accuracy as expected.
+
+    None where nobody knows: without a bottleneck or with a codec, and where the runs ranked by a
+    predictor for which no constants ship.
+    """
+    first = runs[0]
+    if first.result.bottleneck is None or first.result.codec is not None:
+        return
+    for index, of in enumerate(expected(runs)):
+        if of.measured is None:
+            with suppress(ValueError):  # no bottleneck fits there
+                coded = sides.coded(first, index)
+                sent = Sent("float32", of.accuracy, coded.cost.payload_bytes)
+                yield Split(index, sent, coded, of.low, of.high)
+
+
+def expected(runs: Sequence[Run]) -> list[Expectation]:
+    """What a training of each point is expected to reach; none without a curve that tells."""
+    curves = {run.curve.kind: run.curve for run in runs}
+    curve = next((curves[kind] for kind in kinds() if kind in curves), None)
+    if curve is None:
+        return []
+    indices = {run.result.split.index for run in runs}
+    measured = {i: _accuracy([r for r in runs if r.result.split.index == i]) for i in indices}
+    known = runs[0].result.accuracy
+    return expectations(curve.kind, curve.values, known.baseline, known.test_images, measured)
+
+
+def sent_of(run: Run) -> Sent:
+    """What travels of a finished split: by its codec where it has one, else the code as float32."""
+    coded, accuracy = run.result.codec, run.result.accuracy.final
+    if coded is None:
+        return Sent("float32", accuracy, run.result.cost.payload_bytes)
+    times_s = coded.encode_ms / 1000, coded.decode_ms / 1000
+    bits = f", {coded.settings['bits']} bits" if "bits" in coded.settings else ""
+    return Sent(f"{coded.name}{bits}", accuracy, coded.payload_mean_bytes, *times_s)
+
+
+def _accuracy(repeats: Sequence[Run]) -> float:
+    return fmean(run.result.accuracy.final for run in repeats)
