@@ -23,8 +23,8 @@ Floats = NDArray[np.float64]
 DIVERGENCES = ("probe", "probe_overlap", "pca_kl", "pca_nmse")  # minus what they are
 Z90 = 1.6448536269514722  # a normal variable is within as many deviations nine times of ten
 DOUBT = (
-    " DO NOT TRUST the expected intervals: {} of {} measured accuracies lie outside their own, so this "
-    "net, or its training, is unlike those that the constants were fitted on."
+    " DO NOT TRUST the expected intervals: {} of {} measured accuracies lie outside their own, so "
+    "this net, or its training, is unlike those that the constants were fitted on."
 )
 WORTH = 0.0005  # accuracy: less than what two trainings of one point differ by
 NORMAL = NormalDist()
