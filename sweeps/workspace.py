@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         saved = workspace(given.entity, given.project, given.kind).save()
     except (ValueError, OSError, wandb.Error) as error:
         parser.error(f"the view was not saved: {error}")
-    print(saved.url)  # noqa: T201
+    print(saved.url)
     return 0
 
 
