@@ -15,7 +15,6 @@ LEVELS = [
         "files",
         "documents",
         "threads",
-        "overrides",
         "keys",
         "codec",
         "search",
@@ -52,11 +51,10 @@ MAY_IMPORT = {  # packages of others, by room; a room that is not here may impor
     "files": set(),
     "presets": {"yaml"},
     "requirements": set(),
-    "overrides": set(),
 }
 SHARED = {
-    *("conditions", "seen", "scores", "answer", "figures", "job"),
-    *("collect", "run_folder"),
+    *("conditions", "seen", "scores", "answer", "job"),
+    *("collect", "run_folder", "curve_figure", "class_figures"),
 }
 
 

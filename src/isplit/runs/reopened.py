@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from isplit import config
 from isplit.importance import CuiSettings
-from isplit.overrides import targets
+from isplit.keys.words import targets
 from isplit.runs.base import Base, reopen_baseline, workbench
 from isplit.stages import Store, Stored, Workbench
 from isplit.studies.collect import Run

@@ -10,7 +10,7 @@ from isplit.report.findings import Drawing, Findings, Value
 from isplit.report.table import Column, Table
 from isplit.result import SplitResult, single_values
 from isplit.studies.answer import answer, auto_and_highest, device_macs, server_macs
-from isplit.studies.figures.curve import curve_figure
+from isplit.studies.curve_figure import curve_figure
 
 CAPTION = "The curve that ranks the split points, and what was measured after the split."
 SPLITS = (

@@ -25,7 +25,7 @@ from isplit.graph import split_points, trace, with_aliases
 from isplit.importance import is_rule, select
 from isplit.importance.curve import Curve
 from isplit.keys import checked, composed, conf_folder, own_choices
-from isplit.overrides import is_plain
+from isplit.keys.words import is_plain
 from isplit.point import SplitPoint
 from isplit.report.findings import Findings
 from isplit.report.screen import say
