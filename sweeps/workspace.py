@@ -14,7 +14,7 @@ import wandb
 import wandb_workspaces.reports.v2 as wr
 import wandb_workspaces.workspaces as ws
 
-from isplit.tracking import has_key
+from isplit.tracking.run import has_key
 
 ACCURACY = wr.SummaryMetric("accuracy/final")
 INDEX = wr.SummaryMetric("split/index")

@@ -44,7 +44,7 @@ MAY_IMPORT = {  # packages of others, by room; a room that is not here may impor
     "importance": {"numpy", "scipy", "torch", "pytorch_grad_cam", "PIL", "cv2"},
     "graph": {"numpy", "rich", "timm", "torch", "torchvision"},
     "bottleneck": {"torch", "torchvision"},
-    "model": {"torch"},
+    "model": {"safetensors", "torch"},
     "deploy": {"torch", "numpy", "omegaconf", "onnx", "onnxruntime"}
     | {"aiohttp", "grpc", "prometheus_client", "tritonclient", "triton_python_backend_utils"},
     "evaluate": {"torch", "torchmetrics"},

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig
+from pydantic import TypeAdapter
 from torch import fx, nn
 
 from isplit import config, stages
@@ -184,7 +185,7 @@ def curves_of(
         curves = importance_curves(
             traced, base.points, batches, names, kinds, settings, rate_of=rate_of
         )
-        return Made({}, {kind: _without_points(curve) for kind, curve in curves.items()})
+        return Made({}, {kind: asdict(curve) | {"points": []} for kind, curve in curves.items()})
 
     recipe = {
         "stage": "curve",
@@ -204,22 +205,8 @@ def curves_of(
     if any(depends_on_rate(kind) for kind in kinds):
         recipe["rates"] = [rate_of(point) for point in base.points]
     facts = bench.store.get_or_make("curve", recipe, make).made.facts
-    return {kind: _with_points(facts[kind], base.points) for kind in kinds}
-
-
-def _without_points(curve: Curve) -> dict[str, Any]:
-    return {name: value for name, value in asdict(curve).items() if name != "points"}
-
-
-def _with_points(facts: Mapping[str, Any], points: Sequence[SplitPoint]) -> Curve:
-    return Curve(
-        kind=facts["kind"],
-        points=tuple(points),
-        values=tuple(facts["values"]),
-        per_class={name: tuple(values) for name, values in facts["per_class"].items()},
-        num_images=facts["num_images"],
-        marked=None if facts["marked"] is None else tuple(facts["marked"]),
-    )
+    points = {"points": tuple(base.points)}
+    return {kind: TypeAdapter(Curve).validate_python(facts[kind] | points) for kind in kinds}
 
 
 def selected(cfg: DictConfig, curve: Curve, layer: str | int | list[str | int]) -> list[SplitPoint]:
