@@ -12,7 +12,7 @@ from isplit.importance import CuiSettings
 from isplit.keys.words import targets
 from isplit.runs.base import Base, reopen_baseline, workbench
 from isplit.stages import Store, Stored, Workbench
-from isplit.studies.collect import Run
+from isplit.studies.collect import Run, why
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,6 @@ def merged(cfg: DictConfig, changes: Mapping[str, Any]) -> DictConfig:
     changed = OmegaConf.merge(cfg, dict(changes))
     assert isinstance(changed, DictConfig)
     return changed
-
-
-def why(error: Exception) -> str:
-    """The reason in words, with its kind where it is not one that is expected."""
-    expected = isinstance(error, ValueError | OSError)
-    return str(error) if expected else f"{type(error).__name__}: {error}"
 
 
 def _stored(cfg: DictConfig, run: Run) -> Stored:
