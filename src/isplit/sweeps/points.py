@@ -23,7 +23,7 @@ from isplit.backbones.architecture import IMAGENET_PX
 from isplit.files import write_json
 from isplit.graph import split_points, trace, with_aliases
 from isplit.importance import is_rule, select
-from isplit.importance.curve import Curve
+from isplit.importance.curves import depth
 from isplit.keys import checked, composed, conf_folder, own_choices
 from isplit.keys.words import is_plain
 from isplit.point import SplitPoint
@@ -91,8 +91,9 @@ def points_asked(cfg: DictConfig, points: list[SplitPoint]) -> list[SplitPoint]:
     """
     layer = config.plain(cfg.split.layer)
     by_curve = [one for one in (layer if isinstance(layer, list) else [layer]) if is_rule(one)]
-    depth = Curve("depth", tuple(points), tuple(float(point.index) for point in points))
-    return select(depth, "all" if by_curve else layer, config.limits(cfg), config.rate_of(cfg))
+    return select(
+        depth(points), "all" if by_curve else layer, config.limits(cfg), config.rate_of(cfg)
+    )
 
 
 def layer_key(point: SplitPoint) -> str | int:
