@@ -32,10 +32,10 @@ demo: setup  ## the main job on the embedded letters: every split point ranked, 
 	$(BIN)/python analyze.py runs=outputs/demo hydra.run.dir=outputs/demo-report
 
 test: setup  ## the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
 quick: lint  ## lint and the fast tests: while working
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(QUICK)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(QUICK)
 
 lint: setup  ## format, lint, types
 	$(BIN)/ruff format --check .

@@ -29,7 +29,8 @@ from isplit.graph import split_at
 from isplit.model import SplitModel
 from isplit.point import SplitPoint
 from isplit.runs.base import Base, open_baseline, workbench
-from isplit.stages import TAUGHT, Recipe, Stored, Workbench, seeded
+from isplit.stages import Recipe, Stored, Workbench, seeded
+from isplit.stages.recipe import TAUGHT
 
 CONF = Path(__file__).parents[1] / "conf"
 NOTMNIST = ("data=notmnist", "data.root=../shared/data/notmnist")

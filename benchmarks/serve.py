@@ -75,7 +75,8 @@ def answers(given: Namespace) -> None:
     from isplit import config
     from isplit.artifact import load_split_model
     from isplit.deploy.export import _sender
-    from isplit.deploy.manifest import MANIFEST, PROFILE, sha256
+    from isplit.deploy.manifest import MANIFEST, PROFILE
+    from isplit.files import sha256
     from isplit.studies.run_folder import job_folder, read_config
 
     torch.set_num_threads(1)

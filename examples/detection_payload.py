@@ -24,13 +24,13 @@ from typing import Any
 import numpy as np
 import torch
 from boxed_shapes import draw_set
+from coco import Boxed, read_coco
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torchmetrics.detection import MeanAveragePrecision
 from torchvision.models import detection
 
 from isplit.codec import from_config
-from isplit.data.coco import Boxed, read_coco
 from isplit.files import replacing
 from isplit.graph import split_at, split_points, trace
 from isplit.point import SplitPoint

@@ -14,7 +14,7 @@ import wandb
 import wandb_workspaces.reports.v2 as wr
 import wandb_workspaces.workspaces as ws
 
-from isplit.tracking import has_key
+from isplit.tracking.run import has_key
 
 ACCURACY = wr.SummaryMetric("accuracy/final")
 INDEX = wr.SummaryMetric("split/index")
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         saved = workspace(given.entity, given.project, given.kind).save()
     except (ValueError, OSError, wandb.Error) as error:
         parser.error(f"the view was not saved: {error}")
-    print(saved.url)  # noqa: T201
+    print(saved.url)
     return 0
 
 

@@ -10,7 +10,8 @@ from omegaconf import OmegaConf
 from pipeline.jobs import ROOT, compose_job
 
 from isplit import __main__ as command
-from isplit.backbones.build import BACKBONES, STEMS
+from isplit.backbones.architecture import SMALL_STEMS
+from isplit.backbones.build import BACKBONES
 from isplit.codec import CODECS
 from isplit.codec.form import DELTAS
 from isplit.codec.grid import RANGES
@@ -28,7 +29,7 @@ from isplit.keys.conf import every_key, groups, options
 from isplit.keys.takes import taken, terms
 from isplit.point import SplitPoint
 from isplit.runs.analyze import STUDIES
-from isplit.stages import LOSSES, OPTIMIZERS, RECONSTRUCTIONS, SCHEDULES, TAUGHT
+from isplit.stages.recipe import LOSSES, OPTIMIZERS, RECONSTRUCTIONS, SCHEDULES, TAUGHT
 from isplit.studies.classes.proposal import FEWEST_CLASSES
 from isplit.tracking.run import MODES
 
@@ -80,7 +81,7 @@ TABLES = {
     "split.kind": PREDICTORS,
     "split.granularity": GRANULARITIES,
     "model.name": BACKBONES,
-    "model.stem": STEMS,
+    "model.stem": ("auto", "imagenet", *SMALL_STEMS),
     "data.fit": FITS,
     "data.augment": AUGMENTATIONS,
     "logger.mode": MODES,

@@ -15,7 +15,6 @@ LEVELS = [
         "files",
         "documents",
         "threads",
-        "overrides",
         "keys",
         "codec",
         "search",
@@ -35,7 +34,7 @@ LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 
 PLOTS = {"matplotlib", "numpy"}
 MAY_IMPORT = {  # packages of others, by room; a room that is not here may import any of ours
-    "report": PLOTS | {"jinja2", "markupsafe", "PIL", "rich"},
+    "report": PLOTS | {"jinja2", "markupsafe", "PIL", "rich", "yaml"},
     "studies": PLOTS | {"pydantic", "scipy", "yaml"},
     "codec": {"numba", "numpy", "PIL", "zstandard", "lz4", "blosc2", "pcodec"},
     "network": {"numpy", "scipy", "simpy", "yaml"},
@@ -45,18 +44,17 @@ MAY_IMPORT = {  # packages of others, by room; a room that is not here may impor
     "importance": {"numpy", "scipy", "torch", "pytorch_grad_cam", "PIL", "cv2"},
     "graph": {"numpy", "rich", "timm", "torch", "torchvision"},
     "bottleneck": {"torch", "torchvision"},
-    "model": {"torch"},
+    "model": {"safetensors", "torch"},
     "deploy": {"torch", "numpy", "omegaconf", "onnx", "onnxruntime"}
     | {"aiohttp", "grpc", "prometheus_client", "tritonclient", "triton_python_backend_utils"},
     "evaluate": {"torch", "torchmetrics"},
     "files": set(),
     "presets": {"yaml"},
     "requirements": set(),
-    "overrides": set(),
 }
 SHARED = {
-    *("conditions", "seen", "scores", "answer", "figures", "job"),
-    *("collect", "run_folder"),
+    *("conditions", "seen", "scores", "answer", "job"),
+    *("collect", "run_folder", "curve_figure", "class_figures"),
 }
 
 

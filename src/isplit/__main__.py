@@ -18,7 +18,7 @@ from hydra import version
 from hydra._internal.utils import _run_hydra, get_args_parser
 from omegaconf import DictConfig
 
-from isplit.keys import checked, composed, conf_folder, help_of, own_choices, single
+from isplit.keys import architecture, checked, composed, conf_folder, help_of, own_choices, single
 from isplit.report.text import printable
 
 
@@ -88,10 +88,8 @@ def _begin(job: str, cfg: DictConfig) -> None:
     """Say what the command is about while torch, which takes seconds, is still to be imported."""
     if any(os.environ.get(rank, "0") != "0" for rank in ("RANK", "LOCAL_RANK", "SLURM_PROCID")):
         return  # one of the processes of a job says it for all
-    if job == "train":
-        about = f"{cfg.model.get('arch') or cfg.model.name} on {cfg.data.name}"
-    else:
-        about = f"study of {cfg.study.name}"
+    is_train = job == "train"
+    about = f"{architecture(cfg)} on {cfg.data.name}" if is_train else f"study of {cfg.study.name}"
     print(printable(about), file=sys.stderr, flush=True)
 
 

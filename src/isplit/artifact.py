@@ -16,7 +16,7 @@ from isplit.bottleneck import bottleneck_at
 from isplit.codec import Codec, from_config, load_profile
 from isplit.files import replacing, sha256, write_json, write_text
 from isplit.graph import classifier_of, split_at, split_points, trace
-from isplit.model import SplitModel
+from isplit.model import SplitModel, as_safetensors
 
 PROFILE = "codec_profile.json"
 LARGEST_MANIFEST = 2**24  # bytes; class names take most of it
@@ -79,13 +79,9 @@ def save_split_model(
     Args:
         profile: text of the codec's profile, which becomes ``codec_profile.json``.
     """
-    weights = {  # copies: tied tensors are written under each of their names
-        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, tensor in split.state_dict().items()
-    }
     path = folder / "split_model.safetensors"
     with replacing(path) as temporary:
-        temporary.write_bytes(safetensors.torch.save(weights))  # save_file lets nobody else read
+        temporary.write_bytes(as_safetensors(split.state_dict()))
     content = asdict(manifest) | {"weights_sha256": sha256(path)}
     if profile is not None:
         write_text(folder / PROFILE, profile)

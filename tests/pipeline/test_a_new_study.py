@@ -5,7 +5,6 @@ from statistics import fmean
 
 import pytest
 from omegaconf import OmegaConf
-from pipeline.jobs import compose_job
 from pipeline.test_analyze import compose_analysis
 from wandb_files import read_run
 
@@ -18,6 +17,7 @@ from isplit.studies.collect import by_condition
 from isplit.studies.conditions import condition_of
 from isplit.studies.seen import Seen
 
+POINTS = ["block1_pool", "block2_pool", "block3_pool", "block5_conv3"]
 COLUMNS = (
     Column("point", "split point", screen=1),
     Column("depth", screen=2),
@@ -72,13 +72,10 @@ def _of(condition):
 
 
 @pytest.fixture
-def analysed(tmp_path, monkeypatch, capsys):
+def analysed(trained, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(STUDIES, "spread", spread_study)
-    for name in ("one", "again"):
-        layers = "split.layer=[block3_pool,block5_pool]"
-        runs.train(compose_job(tmp_path, layers, f"repeat={int(name == 'again')}", output=name))
-    capsys.readouterr()
-    cfg = compose_analysis(tmp_path, "logger=wandb", "logger.mode=offline")
+    jobs = f"runs=[{trained / 'one'},{trained / 'again'}]"
+    cfg = compose_analysis(tmp_path, "logger=wandb", "logger.mode=offline", jobs)
     cfg.study = OmegaConf.create({"name": "spread"})
     runs.analyze(cfg)
     return tmp_path / "analysis", capsys.readouterr().out
@@ -88,9 +85,9 @@ def test_a_study_is_a_function_and_a_line_in_the_table_of_studies(analysed):
     folder, screen = analysed
     with (folder / "spread.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert [row["point"] for row in rows] == ["block3_pool", "block5_pool"]
-    assert [row["trainings"] for row in rows] == ["2", "2"]
-    spread = float(rows[0]["spread"])
+    assert [row["point"] for row in rows] == POINTS
+    assert [row["trainings"] for row in rows] == ["2"] * len(POINTS)
+    spread = float(rows[2]["spread"])
     highest = max(float(row["spread"]) for row in rows)
     assert screen.splitlines()[-1] == f"Trainings lie apart by up to {100 * highest:.1f} points."
     page = (folder / "report.html").read_text("utf-8")
@@ -103,7 +100,7 @@ def test_a_study_is_a_function_and_a_line_in_the_table_of_studies(analysed):
     }
     run = read_run(folder)
     assert run.summary["spread/highest"] == pytest.approx(highest)
-    assert [row[0] for row in run.tables["spread"][1]] == ["block3_pool", "block5_pool"]
+    assert [row[0] for row in run.tables["spread"][1]] == POINTS
     assert "_wandb.visualize.spread_by_depth" in run.config
 
 

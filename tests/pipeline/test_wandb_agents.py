@@ -11,9 +11,8 @@ import pytest
 import yaml
 from pipeline.jobs import ROOT, SMALLEST, compose_job
 from pipeline.wandb_server import ENTITY, wandb_server
+from sweep_file import FOLDER, sweep_file
 from wandb_files import WANDB
-
-from isplit.sweeps.sweep_file import FOLDER, sweep_file
 
 POINTS = ("block1_pool", "block3_pool", "block5_pool")
 SAID = ("logger=wandb", "logger.mode=online", "trainer.threads=1")

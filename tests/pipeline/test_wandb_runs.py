@@ -13,7 +13,8 @@ from pipeline.wandb_server import wandb_server
 from wandb_files import WANDB, read_run
 
 from isplit import config, runs
-from isplit.tracking import log_summary, wandb_run
+from isplit.tracking import wandb_run
+from isplit.tracking.results import log_summary
 
 PATIENCE = 300  # seconds; a busy machine needs a minute to import torch
 

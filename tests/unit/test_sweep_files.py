@@ -4,19 +4,19 @@ import json
 import shlex
 
 import pytest
+import sweep_file as module
 import sweeps
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
+from make import main, text_of
 from pipeline.jobs import ROOT
+from sweep_file import FOLDER, PROGRESS, runs_of, sweep_file
 from sweeping import jobs
 from sweeps.config import schema_violations_from_proposed_config
 from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
 
-from isplit.sweeps import sweep_file as module
-from isplit.sweeps.__main__ import main, text_of
 from isplit.sweeps.points import main as points_command
-from isplit.sweeps.sweep_file import FOLDER, PROGRESS, runs_of, sweep_file
 
 FILES = sorted((ROOT / "sweeps").glob("*.yaml"))
 GRIDS = [path for path in FILES if "every_point" in path.stem]
@@ -30,8 +30,8 @@ def read(path):
 
 def made_by(path):
     """The words of the command in a file's header."""
-    (line,) = [line for line in path.read_text().splitlines() if "isplit.sweeps make" in line]
-    return shlex.split(line.split("isplit.sweeps ")[1])
+    (line,) = [line for line in path.read_text().splitlines() if "sweeps/make.py" in line]
+    return shlex.split(line.split("sweeps/make.py ")[1])
 
 
 def overrides_of(document, run):
@@ -62,7 +62,7 @@ def test_a_file_keeps_to_the_schema_of_wandb(path):
 @pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)
 def test_a_file_stands_for_the_jobs_of_its_multirun(path, tmp_path):
     """Of one rate and seed, since composing them all takes long; `slow` has the whole."""
-    words = [FIRST.get(word.split("=")[0], word) for word in made_by(path)[1:]]
+    words = [FIRST.get(word.split("=")[0], word) for word in made_by(path)]
     multirun = {frozenset(job.overrides) for job in jobs(tmp_path, *words, "split.layer=all")}
     assert len(multirun) == 18 * 4
     found = enumerated(read(path))
@@ -74,10 +74,10 @@ def test_a_file_stands_for_the_jobs_of_its_multirun(path, tmp_path):
 @pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)
 def test_a_file_is_what_its_command_makes(path, tmp_path, monkeypatch):
     words = made_by(path)
-    multirun = jobs(tmp_path, *words[1:], "split.layer=all")
+    multirun = jobs(tmp_path, *words, "split.layer=all")
     assert set(enumerated(read(path))) == {frozenset(job.overrides) for job in multirun}
     monkeypatch.setattr(module, "jobs_of", lambda commands, compose: multirun)
-    made = text_of(make(*words[1:]), words, path.relative_to(ROOT))
+    made = text_of(make(*words), words, path.relative_to(ROOT))
     assert made == path.read_text(encoding="utf-8")
 
 
@@ -85,7 +85,7 @@ def test_a_model_of_ones_own_choice_has_its_own_points(tmp_path, monkeypatch, ca
     monkeypatch.chdir(ROOT)
     path = tmp_path / "mine.yaml"
     words = ["model=mobilenet_v3_small", "data=letters_easy", "seed=0,1"]
-    assert main(["make", *words, "--output", str(path)]) == 0
+    assert main([*words, "--output", str(path)]) == 0
     assert "26 runs; now: wandb sweep" in capsys.readouterr().out
     expected = {frozenset(job.overrides) for job in jobs(tmp_path, *words, "split.layer=all")}
     assert set(enumerated(read(path))) == expected
@@ -147,13 +147,13 @@ def test_what_no_sweep_can_do_is_refused(words, keys, message):
 
 def test_the_command_says_what_is_wrong_in_one_line(capsys):
     with pytest.raises(SystemExit):
-        main(["make", *TINY, "split.layer=auto"])
+        main([*TINY, "split.layer=auto"])
     assert "nothing varies" in capsys.readouterr().err
 
 
 def test_a_file_is_made_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main(["make", *TINY]) == 0
+    assert main([*TINY]) == 0
     assert read(tmp_path / "sweeps" / "vgg16_every_point.yaml")["program"] == "train.py"
 
 

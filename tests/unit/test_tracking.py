@@ -27,18 +27,10 @@ from isplit.result import (
 from isplit.studies.agreement.agreement import agreement
 from isplit.studies.agreement.study import condition_findings, together
 from isplit.studies.job import flat_numbers
-from isplit.tracking import (
-    EpochLines,
-    forgiving,
-    log_artifact,
-    log_findings,
-    log_summary,
-    progress_callbacks,
-    wandb_mode,
-    wandb_run,
-)
 from isplit.tracking import progress as tracking_progress
-from isplit.tracking.progress import Estimate
+from isplit.tracking.progress import EpochLines, Estimate, progress_callbacks
+from isplit.tracking.results import log_artifact, log_findings, log_summary
+from isplit.tracking.run import forgiving, wandb_mode, wandb_run
 
 OF_AGENTS = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_RESUME")
 ROWS = [{"layer": "block1", "rank": 1, "accuracy": 0.9}, {"layer": "block2", "rank": 2}]

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 
-from isplit.backbones import adopt, build_backbone, comes_trained
+from isplit.backbones import adopt, build_backbone
 
 
 def net(classes=4, seed=0):
@@ -37,11 +37,7 @@ STATE = net().state_dict()
 def test_what_was_loaded_decides_not_the_name(tmp_path, name, safe):
     path = tmp_path / name
     save_file(STATE, path) if safe else torch.save({"state_dict": STATE}, path)
-    mine = taken(path)
-    assert same(mine.state_dict(), STATE)
-    assert comes_trained(mine, path)
-    assert not comes_trained(taken(path, classes=6), path), "its last layer is new"
-    assert not comes_trained(net(seed=9), path)
+    assert same(taken(path).state_dict(), STATE)
 
 
 @pytest.mark.parametrize(

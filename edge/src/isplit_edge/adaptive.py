@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from isplit.deploy.expected import FIRST, Way
 from isplit.deploy.manifest import Export, exports_in, read_export
 from isplit.requirements import Requirement
 from isplit_edge.choice import Choice
 from isplit_edge.device import Answer, Device
+from isplit_edge.expected import FIRST, Way
 from isplit_edge.server import Half, RefusedError
 
 LOCAL = "device"  # the whole net here, as one of the designs

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from isplit.deploy.expected import FIRST, WAIT, Expected, Way
 from isplit.matching import match
 from isplit.requirements import Design, Requirement
+from isplit_edge.expected import FIRST, WAIT, Expected, Way
 
 MARGIN = 0.1  # by which another must be faster than the design in use
 LONGEST_WAIT = 16 * WAIT  # frames, for one that was taken up and left again and again

@@ -5,5 +5,4 @@ from isplit.backbones.build import BACKBONES as BACKBONES
 from isplit.backbones.build import build_backbone as build_backbone
 from isplit.backbones.build import rebuilt as rebuilt
 from isplit.backbones.build import stored_layout as stored_layout
-from isplit.backbones.checkpoint import comes_trained as comes_trained
 from isplit.backbones.custom import adopt as adopt

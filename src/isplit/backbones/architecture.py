@@ -18,7 +18,6 @@ from isplit.graph.layers import PLANS
 from isplit.graph.tracing import eval_mode
 
 RESNETS = ("resnet", "resnext", "wide_resnet")
-NARROWED = ("vgg", "resnet", "wide_resnet")
 SMALL_STEMS = ("small", "cifar")
 IMAGENET_PX = 224
 IMAGENET_POOL = 7

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torchvision import models
 
 from isplit.backbones.architecture import (
-    NARROWED,
     RESNETS,
     SMALL_STEMS,
     Layout,
@@ -28,7 +27,6 @@ from isplit.graph import classifier_of
 from isplit.graph.layers import PLANS
 
 BACKBONES = ("vgg16", "resnet18", "resnet50", "resnet152", "mobilenet_v3_small", "torchvision")
-STEMS = ("auto", "imagenet", *SMALL_STEMS)
 
 log = logging.getLogger(__name__)
 
@@ -125,14 +123,6 @@ def _layout(
     **_: Any,
 ) -> Layout:
     architecture = _architecture(name, arch, batch_norm)
-    if width <= 0:
-        raise ValueError(f"model.width={width} is not above 0")
-    if width != 1.0 and not architecture.startswith(NARROWED):
-        raise ValueError(
-            f"model.width={width} is for VGG and ResNet; {architecture} has only width 1"
-        )
-    if stem not in STEMS:
-        raise ValueError(f"model.stem={stem!r} is none of: {', '.join(STEMS)}")
     if stem in SMALL_STEMS and not architecture.startswith(RESNETS):
         raise ValueError(f"model.stem={stem} is for ResNets; {architecture} has its own")
     return Layout(architecture, num_classes, image_size, width, stem)
@@ -170,8 +160,6 @@ def _published(architecture: str, weights: str | Path | None) -> Any:
 
 
 def _set_dropout(model: nn.Module, architecture: str, dropout: float) -> None:
-    if not 0 <= dropout < 1:
-        raise ValueError(f"model.dropout={dropout} is not in [0, 1)")
     layers = [m for m in model.modules() if isinstance(m, nn.Dropout) and m.p > 0]
     if not layers:
         raise ValueError(f"model.dropout={dropout}: {architecture} has no dropout; leave it out")

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from isplit.backbones.weights_file import OPTIONAL, State, equal, fits, read_state, some
+from isplit.backbones.weights_file import OPTIONAL, State, fits, some
 
 TRAINING_ONLY = ("aux1.", "aux2.", "AuxLogits.")
 """Auxiliary classifiers of GoogLeNet and Inception: published with the weights, of no use here."""
@@ -49,18 +49,6 @@ def load_state(
             f"model.weights={str(path)!r} is not of this {kind}: {'; '.join(problems)}"
         )
     model.load_state_dict(found, strict=False)
-
-
-def comes_trained(model: nn.Module, weights: str | Path, weights_key: str | None = None) -> bool:
-    """Whether every tensor of the model is that of a file: what was loaded decides, not its name.
-
-    Args:
-        weights_key: which of several nets in the file (``model.weights_key``).
-    """
-    own = model.state_dict()
-    found = read_state(Path(weights), own, weights_key)
-    names = [name for name in own if not name.endswith(OPTIONAL)]
-    return all(name in found for name in names) and equal(own, found, names)
 
 
 def _differ_in_classes(own: Tensor, found: Tensor) -> bool:

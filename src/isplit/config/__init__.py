@@ -8,7 +8,6 @@ from isplit.config.job import launcher as launcher
 from isplit.config.job import loggers as loggers
 from isplit.config.job import model_name as model_name
 from isplit.config.job import team as team
-from isplit.config.job import use_threads as use_threads
 from isplit.config.values import architecture as architecture
 from isplit.config.values import baseline_recipe as baseline_recipe
 from isplit.config.values import brings_weights as brings_weights

@@ -19,6 +19,7 @@ from isplit.data import ImageData
 from isplit.files import sha256
 from isplit.graph import classifier_of
 from isplit.importance import CuiSettings, Limits
+from isplit.keys import architecture as architecture
 from isplit.keys import plain as plain
 from isplit.point import SplitPoint
 from isplit.stages import Recipe, Sending
@@ -31,11 +32,6 @@ def identity(cfg: DictConfig) -> dict[str, Any]:
     """The part of a config that decides what comes out, as JSON values."""
     groups = [str(group) for group in cfg if group not in NOT_THE_RESULT]
     return {group: plain(cfg[group]) for group in groups}
-
-
-def architecture(cfg: DictConfig) -> str:
-    """What the model is called: torchvision's name where it was chosen by ``model.arch``."""
-    return str(cfg.model.get("arch") or cfg.model.name)
 
 
 def run_folders(cfg: DictConfig) -> list[Path]:

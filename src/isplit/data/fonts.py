@@ -1,8 +1,6 @@
-# ruff: noqa: RUF001 - the mathematical alphabets are meant to look like Latin letters
 """The 36 ways in which the embedded data set draws A-J, from fonts inside matplotlib's wheel.
 
-The table is explicit because a font's own character map cannot be trusted: ``LastResortHE`` and
-``cmex10`` claim to have A-J and draw something else. No font file is part of this project.
+No font file is part of this project; ``fonts.yaml`` says which are taken.
 """
 
 from dataclasses import dataclass
@@ -11,25 +9,9 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import torch
+import yaml
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
-
-LETTERS = "ABCDEFGHIJ"
-
-# Mathematical alphabets have holes: C of the double-struck, B of the script lie in other blocks.
-ALPHABETS = {
-    "latin": LETTERS,
-    "sans": "𝖠𝖡𝖢𝖣𝖤𝖥𝖦𝖧𝖨𝖩",
-    "sans bold": "𝗔𝗕𝗖𝗗𝗘𝗙𝗚𝗛𝗜𝗝",
-    "sans italic": "𝘈𝘉𝘊𝘋𝘌𝘍𝘎𝘏𝘐𝘑",
-    "sans bold italic": "𝘼𝘽𝘾𝘿𝙀𝙁𝙂𝙃𝙄𝙅",
-    "mono": "𝙰𝙱𝙲𝙳𝙴𝙵𝙶𝙷𝙸𝙹",
-    "double-struck": "𝔸𝔹ℂ𝔻𝔼𝔽𝔾ℍ𝕀𝕁",
-    "fraktur": "𝔄𝔅ℭ𝔇𝔈𝔉𝔊ℌℑ𝔍",
-    "bold fraktur": "𝕬𝕭𝕮𝕯𝕰𝕱𝕲𝕳𝕴𝕵",
-    "script": "𝒜ℬ𝒞𝒟ℰℱ𝒢ℋℐ𝒥",
-    "bold script": "𝓐𝓑𝓒𝓓𝓔𝓕𝓖𝓗𝓘𝓙",
-}
 
 
 @dataclass(frozen=True)
@@ -38,40 +20,21 @@ class Style:
 
     family: str
     font: str
-    alphabet: str = "latin"
+    alphabet: str
 
 
-_DEJAVU = ("", "-Bold", "-Oblique", "-BoldOblique")
-_FONTS_OF_FAMILY: dict[str, list[tuple[str, str]]] = {
-    "DejaVu Sans": [(f"DejaVuSans{cut}", "latin") for cut in _DEJAVU],
-    "DejaVu Sans Mono": [(f"DejaVuSansMono{cut}", "latin") for cut in _DEJAVU],
-    "DejaVu Serif": [
-        (f"DejaVuSerif{cut}", "latin") for cut in ("", "-Bold", "-Italic", "-BoldItalic")
-    ],
-    "STIX": [(f"STIXGeneral{cut}", "latin") for cut in ("", "Bol", "Italic", "BolIta")],
-    "STIX Sans": [
-        ("STIXGeneral", sans) for sans in ("sans", "sans bold", "sans italic", "sans bold italic")
-    ],
-    "STIX Mono": [("STIXGeneral", "mono")],
-    "double-struck": [
-        (font, "double-struck")
-        for font in ("STIXGeneral", "DejaVuSans", "DejaVuSans-Bold", "DejaVuSerif")
-    ],
-    "fraktur": [("STIXGeneral", "fraktur"), ("STIXGeneral", "bold fraktur")],
-    "script": [("STIXGeneral", "script"), ("STIXGeneral", "bold script")],
-    "calligraphic": [("cmsy10", "latin")],
-    "Computer Modern": [(font, "latin") for font in ("cmr10", "cmb10", "cmti10", "cmmi10")],
-    "Computer Modern Sans": [("cmss10", "latin")],
-    "Computer Modern Typewriter": [("cmtt10", "latin")],
-}
-STYLES = tuple(Style(family, *font) for family, fonts in _FONTS_OF_FAMILY.items() for font in fonts)
-
-# Whole families, so that no test letter is a bolder or slanted copy of a training letter.
-HELD_OUT_FAMILIES = {"DejaVu Serif", "STIX Sans", "calligraphic"} | {
-    f"Computer Modern {cut}" for cut in ("Sans", "Typewriter")
-}
-TRAIN_STYLES = tuple(style for style in STYLES if style.family not in HELD_OUT_FAMILIES)
-TEST_STYLES = tuple(style for style in STYLES if style.family in HELD_OUT_FAMILIES)
+_TABLE = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
+ALPHABETS: dict[str, str] = _TABLE["alphabets"]
+LETTERS = ALPHABETS["latin"]
+TRAIN_STYLES, TEST_STYLES = (
+    tuple(
+        Style(family, font, alphabet)
+        for family, alphabets in _TABLE[split].items()
+        for alphabet, fonts in alphabets.items()
+        for font in fonts
+    )
+    for split in ("train", "test")
+)
 
 GLYPH_SIZE = 64  # pixels of the square that a glyph is kept in
 GLYPH_MARGIN = 6  # pixels left free on each side of its longest side

@@ -11,19 +11,20 @@ def files_below(root: Path) -> tuple[list[str], list[str]]:
     Links to folders are followed after all else, so that what a link leads to keeps its own name.
     A folder that was read, and one that holds the root, is not read through a link.
     """
-    seen = {_identity(parent) for parent in root.resolve().parents}
+    seen = set(root.resolve().parents)
     names: list[str] = []
     left_out: list[str] = []
     waiting = [root]
     for start in waiting:  # grows while it is walked
-        if _identity(start) in seen:
+        if start.resolve() in seen:
             left_out.append(start.relative_to(root).as_posix())
             continue
         for parent, folders, files in os.walk(start, onerror=lambda e: left_out.append(str(e))):
             here = Path(parent)
-            seen.add(_identity(here))
-            waiting += [here / name for name in sorted(folders) if (here / name).is_symlink()]
-            folders[:] = sorted(name for name in folders if _is_new(here / name, seen))
+            seen.add(here.resolve())
+            inside = [here / name for name in sorted(folders)]
+            waiting += [path for path in inside if path.is_symlink()]
+            folders[:] = [p.name for p in inside if not p.is_symlink() and p.resolve() not in seen]
             place = here.relative_to(root)
             for file in files:
                 kept = _is_regular(here / file)
@@ -31,15 +32,6 @@ def files_below(root: Path) -> tuple[list[str], list[str]]:
             if not files and not folders:
                 names.append(f"{place.as_posix()}/")
     return names, left_out
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    state = path.stat()
-    return state.st_dev, state.st_ino
-
-
-def _is_new(folder: Path, seen: set[tuple[int, int]]) -> bool:
-    return not folder.is_symlink() and _identity(folder) not in seen
 
 
 def _is_regular(path: Path) -> bool:

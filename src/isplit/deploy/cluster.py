@@ -77,4 +77,5 @@ def _copy_source(out: Path) -> None:
     for room in ("codec", "deploy"):
         ignored = shutil.ignore_patterns("__pycache__", "templates")
         shutil.copytree(source / room, out / "isplit" / room, dirs_exist_ok=True, ignore=ignored)
-    shutil.copyfile(isplit.__file__, out / "isplit" / "__init__.py")
+    for module in ("__init__.py", "files.py"):
+        shutil.copyfile(source / module, out / "isplit" / module)

@@ -16,19 +16,17 @@ from isplit import config
 from isplit.artifact import load_split_model
 from isplit.codec import Codec, calibrate, from_config
 from isplit.data import ImageData
-from isplit.deploy.check import compared, pixels_of
-from isplit.deploy.manifest import HEAD, MANIFEST, NET, PROFILE, TAIL, Export, run, session, sha256
-from isplit.deploy.nets import join_nets, write_nets
-from isplit.deploy.quantise import quantise
+from isplit.deploy.manifest import HEAD, MANIFEST, NET, PROFILE, TAIL, Export, run, session
+from isplit.deploy.nets import BATCH, compared, join_nets, pixels_of, quantise, write_nets
 from isplit.documents import read_json
-from isplit.files import write_json, write_text
+from isplit.files import sha256, write_json, write_text
 from isplit.model import SplitModel
 from isplit.studies.run_folder import job_folder, read_config
 
 WEIGHTS, CARD = "split_model.safetensors", "README.md"
 OLDER = {"fit": "stretch", "background": "white"}  # what a key that was not written meant
 PREPROCESSING = ("image_size", "fit", "background", "mean", "std")
-BATCH, CALIBRATION_IMAGES = 64, 500
+CALIBRATION_IMAGES = 500
 USUAL_CODEC = {"name": "ans", "bits": 4}
 TOLERANCE = 1e-3  # of the largest value; other orders of adding make 1e-6
 Settings = Mapping[str, Any] | None

@@ -2,10 +2,9 @@
 
 Needs onnxruntime only to run a net.
 
-The distribution of the device carries this module and the codec, and nothing else of isplit.
+The distribution of the device carries this module, and no more of isplit than it imports.
 """
 
-import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isplit.codec import Codec, PayloadError, bound_codec, from_config, load_profile
+from isplit.files import sha256
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -105,12 +105,6 @@ def decoded(codec: Codec, export: Export, payload: bytes) -> Any:
     if code.shape[1:] != export.code_shape:
         raise PayloadError(f"a code of shape {code.shape[1:]}, not {export.code_shape}")
     return code
-
-
-def sha256(path: Path) -> str:
-    """Of a file's content, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def session(path: Path, threads: int = 1) -> "onnxruntime.InferenceSession":

@@ -34,10 +34,6 @@ class Tail:
     def __init__(
         self, folder: Path | str, max_batch: int = 16, queue: int = 64, threads: int = 1
     ) -> None:
-        if min(max_batch, queue, threads) < 1:
-            raise ValueError(
-                f"--max-batch {max_batch} --queue {queue} --threads {threads}: below 1"
-            )
         self.export = read_export(folder, [TAIL])
         self._codec, shape = codec_of(self.export, folder), self.export.code_shape
         self._net, self._worker = session(Path(folder) / TAIL, threads), ThreadPoolExecutor(1)

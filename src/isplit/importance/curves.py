@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from isplit.bottleneck import DEFAULT_RATE, RateOf
 from isplit.importance.curve import CuiSettings, Curve, PredictorCost
 from isplit.importance.probe import Judge, forward_passes, judged, pca_kl, pca_nmse, probe
-from isplit.importance.scores import Batches, FromGradients, Progress, score_classes
+from isplit.importance.scores import Batches, FromGradients, score_classes
 from isplit.point import SplitPoint
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,6 @@ def importance_curves(
     class_names: Sequence[str],
     kinds: Sequence[str] = ("cui", "gradient"),
     settings: CuiSettings | None = None,
-    progress: Progress | None = None,
     rate_of: RateOf = DEFAULT_RATE,
 ) -> dict[str, Curve]:
     """One curve per kind over ``points``; the kinds that need gradients share a single pass.
@@ -56,7 +55,7 @@ def importance_curves(
     if by_gradient:
         settings = settings or CuiSettings()
         sums, counts = score_classes(
-            traced, points, batches, len(class_names), by_gradient, settings, progress
+            traced, points, batches, len(class_names), by_gradient, settings
         )
         curves = _averaged(sums, counts, by_gradient, tuple(points), class_names)
     reconstructing = {k: p for k, p in predictors.items() if isinstance(p, FromReconstruction)}

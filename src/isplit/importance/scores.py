@@ -21,9 +21,6 @@ from isplit.point import SplitPoint
 Batches = Iterable[tuple[Tensor, Tensor]]
 """Images (N, ...) and their class indices (N), batch by batch."""
 
-Progress = Callable[[int], None]
-"""Called after each batch with its number of images."""
-
 
 @dataclass(frozen=True)
 class FromGradients:
@@ -45,7 +42,6 @@ def score_classes(
     num_classes: int,
     kinds: Mapping[str, FromGradients],
     settings: CuiSettings,
-    progress: Progress | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Sums over the images of every class, and how many there are, in one walk over ``batches``.
 
@@ -66,8 +62,6 @@ def score_classes(
             torch.autograd.backward(_explained(logits, labels, settings).sum())
             sums_MPK.index_add_(2, labels.cpu(), batch.take())
             counts_K += labels.cpu().bincount(minlength=num_classes)
-            if progress:
-                progress(len(images))
     if not counts_K.any():
         raise ValueError("no images to rank the split points with: see split.images, split.classes")
     return sums_MPK, counts_K

@@ -1,5 +1,6 @@
 """The keys of ``conf/``: what each takes, composed and checked without importing torch."""
 
+from isplit.keys.check import architecture as architecture
 from isplit.keys.check import checked as checked
 from isplit.keys.check import plain as plain
 from isplit.keys.check import refuse_misfits as refuse_misfits

@@ -68,6 +68,11 @@ def plain(node: Any) -> Any:
     return node
 
 
+def architecture(cfg: DictConfig) -> str:
+    """What the model is called: torchvision's name where it was chosen by ``model.arch``."""
+    return str(cfg.model.get("arch") or cfg.model.name)
+
+
 def keys_of(raw: Mapping[str, Any]) -> Keys:
     """The comment behind each key of a config: in each group of the option that is most like it."""
     keys: dict[str, str] = {}

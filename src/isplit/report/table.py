@@ -9,7 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any, NamedTuple
+
+import yaml
 
 from isplit.report.text import csv_text, printable
 
@@ -125,6 +128,12 @@ class Table:
     def is_number(self, column: Column) -> bool:
         """Whether any cell of the column is a number."""
         return any(column.number(row.get(column.key)) is not None for row in self.rows)
+
+
+def columns_of(table: str) -> list[Column]:
+    """The columns of a table in ``columns.yaml``."""
+    text = files("isplit.report").joinpath("columns.yaml").read_text("utf-8")
+    return [Column(**keys) for keys in yaml.safe_load(text)[table]]
 
 
 def is_missing(value: Any) -> bool:

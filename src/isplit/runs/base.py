@@ -3,7 +3,7 @@
 import copy
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig
+from pydantic import TypeAdapter
 from torch import fx, nn
 
 from isplit import config, stages
@@ -18,6 +19,7 @@ from isplit.bottleneck import sent_shape
 from isplit.graph import split_points, trace, with_aliases
 from isplit.importance import computed_by, depends_on_rate, importance_curves, select
 from isplit.importance.curve import Curve
+from isplit.importance.curves import depth
 from isplit.point import SplitPoint
 from isplit.runs.unsplit import say_accuracy, weights_made_elsewhere
 from isplit.search import constants_of
@@ -55,59 +57,24 @@ def workbench(
 def open_baseline(cfg: DictConfig, bench: Workbench) -> Base:
     """The unsplit model, trained or from the store, and where it can be split."""
     keys = config.model_keys(cfg, bench.data)
-    net, traced, points = _untrained(cfg, bench, keys)
+    net, traced, points = untrained(cfg, bench, keys)
     _refuse_hopeless(cfg, bench, points)
     origin, trained = weights_made_elsewhere(bench, net, traced, keys)
     recipe = config.baseline_recipe(cfg, net, trained)
-    description = _description(cfg, keys) | origin | {"code": _code(net, traced)}
+    description = description_of(cfg, keys) | origin | {"code": code_of(net, traced)}
     stored = stages.baseline(bench, net, description, recipe)
     net.requires_grad_(True)
     say_accuracy(stored)
-    return Base(keys, stored, _traced(net, bench), points)
+    return Base(keys, stored, traced_of(net, bench), points)
 
 
-def reopen_baseline(
-    cfg: DictConfig, bench: Workbench, stored: Stored, *, trained: bool = True
-) -> Base:
-    """A baseline that an earlier job left in the store; or the same net with random weights.
-
-    These are the ones it was made with, where no others were given; else new ones, since a net that
-    came with weights, or of the user's own, need not have been random.
-
-    Raises:
-        ValueError: it was made from other data or another net than those of ``cfg``.
-    """
-    keys = config.model_keys(cfg, bench.data)
-    _refuse_another(stored, _description(cfg, keys), bench.data.fingerprint)
-    net, traced, points = _untrained(cfg, bench, keys)
-    _refuse_another(stored, {"code": _code(net, traced)}, bench.data.fingerprint)
-    if trained:
-        net.load_state_dict(stored.made.weights)
-    forgotten = not trained and ("net" in keys or keys.get("weights") is not None)
-    if forgotten:
-        with seeded(cfg.seed, "random"):
-            _forget(net)
-    return Base(keys, stored, _traced(net, bench), points, trained, forgotten)
-
-
-def _forget(net: nn.Module) -> None:
-    """Begin every layer anew; parameters that belong to no layer, as tokens do, become noise."""
-    for module in net.modules():
-        begin = getattr(module, "reset_parameters", None)
-        if begin is not None:
-            begin()
-        else:
-            for parameter in module.parameters(recurse=False):
-                nn.init.normal_(parameter, std=0.02)
-
-
-def _untrained(
+def untrained(
     cfg: DictConfig, bench: Workbench, keys: dict[str, Any]
 ) -> tuple[nn.Module, fx.GraphModule, list[SplitPoint]]:
     """The model, its trace and its split points."""
     with seeded(cfg.seed, "model"):
         net = config.build_model(keys)
-    traced, split = _traced(net, bench), cfg.split
+    traced, split = traced_of(net, bench), cfg.split
     points = split_points(traced, split.granularity, split.get("channels"))
     for point in points:
         _ = point.channel_axis  # asks for split.channels where it is not known
@@ -117,39 +84,20 @@ def _untrained(
     return net, traced, points
 
 
-def _traced(net: nn.Module, bench: Workbench) -> fx.GraphModule:
+def traced_of(net: nn.Module, bench: Workbench) -> fx.GraphModule:
     """The graph of a net as it is now: what is measured and split answers as the net does."""
     size = bench.data.image_size
     return trace(net, torch.zeros(2, 3, size, size))
 
 
-def _description(cfg: DictConfig, keys: dict[str, Any]) -> dict[str, Any]:
+def description_of(cfg: DictConfig, keys: dict[str, Any]) -> dict[str, Any]:
     """What decides how the net began, but for its code."""
     return config.model_description(keys) | {"trains": cfg.stage.baseline.trains}
 
 
-def _code(net: nn.Module, traced: fx.GraphModule) -> str:
+def code_of(net: nn.Module, traced: fx.GraphModule) -> str:
     """Of the user's own net, which may be edited."""
     return hashlib.sha256(f"{net}\n{traced.code}".encode()).hexdigest()
-
-
-def _refuse_another(stored: Stored, description: Mapping[str, Any], images: str) -> None:
-    """Say in what the recipe of a stored baseline differs from the data and net at hand.
-
-    What only one of them knows is of another version. Before there was a digest, images and code
-    were hashed in other ways, which cannot be compared.
-    """
-    recorded = stored.recipe["model"]
-    common = recorded.keys() & description.keys() - (set() if stored.checked else {"code"})
-    found = [
-        f"model.{name} was {recorded[name]!r} and is {description[name]!r}"
-        for name in sorted(common)
-        if recorded[name] != description[name]
-    ]
-    if stored.checked and stored.recipe["data"] != images:
-        found.append("the images, classes or their preparation are not those it was trained on")
-    if found:
-        raise ValueError(f"the baseline {stored.fingerprint} is another: {'; '.join(found)}")
 
 
 def curve_of(cfg: DictConfig, bench: Workbench, base: Base) -> Curve:
@@ -184,7 +132,7 @@ def curves_of(
         curves = importance_curves(
             traced, base.points, batches, names, kinds, settings, rate_of=rate_of
         )
-        return Made({}, {kind: _without_points(curve) for kind, curve in curves.items()})
+        return Made({}, {kind: asdict(curve) | {"points": []} for kind, curve in curves.items()})
 
     recipe = {
         "stage": "curve",
@@ -204,22 +152,8 @@ def curves_of(
     if any(depends_on_rate(kind) for kind in kinds):
         recipe["rates"] = [rate_of(point) for point in base.points]
     facts = bench.store.get_or_make("curve", recipe, make).made.facts
-    return {kind: _with_points(facts[kind], base.points) for kind in kinds}
-
-
-def _without_points(curve: Curve) -> dict[str, Any]:
-    return {name: value for name, value in asdict(curve).items() if name != "points"}
-
-
-def _with_points(facts: Mapping[str, Any], points: Sequence[SplitPoint]) -> Curve:
-    return Curve(
-        kind=facts["kind"],
-        points=tuple(points),
-        values=tuple(facts["values"]),
-        per_class={name: tuple(values) for name, values in facts["per_class"].items()},
-        num_images=facts["num_images"],
-        marked=None if facts["marked"] is None else tuple(facts["marked"]),
-    )
+    points = {"points": tuple(base.points)}
+    return {kind: TypeAdapter(Curve).validate_python(facts[kind] | points) for kind in kinds}
 
 
 def selected(cfg: DictConfig, curve: Curve, layer: str | int | list[str | int]) -> list[SplitPoint]:
@@ -238,8 +172,7 @@ def _refuse_hopeless(cfg: DictConfig, bench: Workbench, points: Sequence[SplitPo
         raise ValueError("split.layer=search expects what a bottleneck loses, and there is none")
     if layer == "search":
         constants_of(cfg.split.kind)
-    any_curve = Curve("depth", tuple(points), tuple(float(point.index) for point in points))
-    chosen = selected(cfg, any_curve, layer)
+    chosen = selected(cfg, depth(points), layer)  # by any curve
     for point in chosen:
         config.limits(cfg).sent_bytes(sent_shape(point, config.rate_of(cfg)(point)))
     bench.data.loader("validation", 1, classes=config.plain(cfg.split.classes))

@@ -9,10 +9,11 @@ from isplit import config
 from isplit.importance import PREDICTORS, architecture_curves, predictor_cost
 from isplit.importance.curve import Curve, PredictorCost
 from isplit.importance.heatmaps import has_map, heat_maps, overlays
-from isplit.runs.base import CURVE_BATCH, curves_of, reopen_baseline
-from isplit.runs.reopened import Reopened, merged, reopened_or_why_not, why
+from isplit.runs.base import CURVE_BATCH, curves_of
+from isplit.runs.reopened import Reopened, merged, reopen_baseline, reopened_or_why_not
 from isplit.runs.sides import sides_of
 from isplit.stages.cut_net import CutNet
+from isplit.studies.collect import why
 from isplit.studies.run_folder import Run
 from isplit.studies.seen import Pictures, Seen
 

@@ -6,13 +6,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from torch import nn
 
 from isplit import config
 from isplit.importance import CuiSettings
-from isplit.overrides import targets
-from isplit.runs.base import Base, reopen_baseline, workbench
-from isplit.stages import Store, Stored, Workbench
-from isplit.studies.collect import Run
+from isplit.keys.words import targets
+from isplit.runs.base import Base, code_of, description_of, traced_of, untrained, workbench
+from isplit.stages import Store, Stored, Workbench, seeded
+from isplit.studies.collect import Run, why
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,30 @@ def reopened_or_why_not(cfg: DictConfig, run: Run) -> Reopened | str:
         return reopened(cfg, run)
     except Exception as error:  # a config from elsewhere may hold any values
         return why(error)
+
+
+def reopen_baseline(
+    cfg: DictConfig, bench: Workbench, stored: Stored, *, trained: bool = True
+) -> Base:
+    """A baseline that an earlier job left in the store; or the same net with random weights.
+
+    These are the ones it was made with, where no others were given; else new ones, since a net that
+    came with weights, or of the user's own, need not have been random.
+
+    Raises:
+        ValueError: it was made from other data or another net than those of ``cfg``.
+    """
+    keys = config.model_keys(cfg, bench.data)
+    _refuse_another(stored, description_of(cfg, keys), bench.data.fingerprint)
+    net, traced, points = untrained(cfg, bench, keys)
+    _refuse_another(stored, {"code": code_of(net, traced)}, bench.data.fingerprint)
+    if trained:
+        net.load_state_dict(stored.made.weights)
+    forgotten = not trained and ("net" in keys or keys.get("weights") is not None)
+    if forgotten:
+        with seeded(cfg.seed, "random"):
+            _forget(net)
+    return Base(keys, stored, traced_of(net, bench), points, trained, forgotten)
 
 
 def refuse_code(cfg: DictConfig, run: Run) -> None:
@@ -89,10 +114,34 @@ def merged(cfg: DictConfig, changes: Mapping[str, Any]) -> DictConfig:
     return changed
 
 
-def why(error: Exception) -> str:
-    """The reason in words, with its kind where it is not one that is expected."""
-    expected = isinstance(error, ValueError | OSError)
-    return str(error) if expected else f"{type(error).__name__}: {error}"
+def _refuse_another(stored: Stored, description: Mapping[str, Any], images: str) -> None:
+    """Say in what the recipe of a stored baseline differs from the data and net at hand.
+
+    What only one of them knows is of another version. Before there was a digest, images and code
+    were hashed in other ways, which cannot be compared.
+    """
+    recorded = stored.recipe["model"]
+    common = recorded.keys() & description.keys() - (set() if stored.checked else {"code"})
+    found = [
+        f"model.{name} was {recorded[name]!r} and is {description[name]!r}"
+        for name in sorted(common)
+        if recorded[name] != description[name]
+    ]
+    if stored.checked and stored.recipe["data"] != images:
+        found.append("the images, classes or their preparation are not those it was trained on")
+    if found:
+        raise ValueError(f"the baseline {stored.fingerprint} is another: {'; '.join(found)}")
+
+
+def _forget(net: nn.Module) -> None:
+    """Begin every layer anew; parameters that belong to no layer, as tokens do, become noise."""
+    for module in net.modules():
+        begin = getattr(module, "reset_parameters", None)
+        if begin is not None:
+            begin()
+        else:
+            for parameter in module.parameters(recurse=False):
+                nn.init.normal_(parameter, std=0.02)
 
 
 def _stored(cfg: DictConfig, run: Run) -> Stored:

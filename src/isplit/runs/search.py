@@ -9,7 +9,7 @@ from pathlib import Path
 from isplit.importance.curve import Curve
 from isplit.point import SplitPoint
 from isplit.report.findings import Findings
-from isplit.report.table import Column, Table
+from isplit.report.table import Table, columns_of
 from isplit.result import SplitResult
 from isplit.search import Expectation, doubt, expectations, next_point
 from isplit.stages import Stored, tested
@@ -17,14 +17,7 @@ from isplit.stages import Stored, tested
 log = logging.getLogger(__name__)
 
 SEARCH = "search"
-COLUMNS = (
-    Column("label", "split after", screen=1),
-    Column("known", "accuracy is", screen=2),
-    Column("measured", form=".3f", screen=3),
-    Column("accuracy", "expected", form=".3f", screen=1),
-    Column("low", "from", form=".3f", screen=2),
-    Column("high", "to", form=".3f", screen=2),
-)
+COLUMNS = columns_of(SEARCH)
 NOTE = (
     "On the test images. Expected: of one training of the point; nine of ten are meant to lie "
     "between from and to (docs/search.md has how many did). The highest of several measured "

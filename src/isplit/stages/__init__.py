@@ -4,11 +4,6 @@ from isplit.stages.fit import Engine as Engine
 from isplit.stages.preemption import PREEMPTED as PREEMPTED
 from isplit.stages.preemption import Preempted as Preempted
 from isplit.stages.preemption import preemptible as preemptible
-from isplit.stages.recipe import LOSSES as LOSSES
-from isplit.stages.recipe import OPTIMIZERS as OPTIMIZERS
-from isplit.stages.recipe import RECONSTRUCTIONS as RECONSTRUCTIONS
-from isplit.stages.recipe import SCHEDULES as SCHEDULES
-from isplit.stages.recipe import TAUGHT as TAUGHT
 from isplit.stages.recipe import Recipe as Recipe
 from isplit.stages.runner import autoencoder as autoencoder
 from isplit.stages.runner import baseline as baseline

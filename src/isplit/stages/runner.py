@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -156,7 +157,7 @@ def _calibrated(bench: Workbench, split: SplitModel, sending: Sending) -> Codec:
 
 def tested(stage: Stored) -> Evaluation:
     """The evaluation on the test split that a stage ended with."""
-    return Evaluation(**{k: _tupled(v) for k, v in stage.made.facts["test"].items()})
+    return TypeAdapter(Evaluation).validate_python(stage.made.facts["test"])
 
 
 def _fit(bench: Workbench, stage: Classifier, folder: Path) -> History:
@@ -222,7 +223,3 @@ def best_row(history: History, recipe: Recipe) -> dict[str, float]:
     """The validation of the bottleneck that an autoencoder's training ended with."""
     monitor = DIVERGENCE if recipe.loss == "distill" else NMSE
     return min(history, key=lambda row: row[monitor])
-
-
-def _tupled(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

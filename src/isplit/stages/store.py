@@ -28,6 +28,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from isplit.files import sha256, write_json
+from isplit.model import as_safetensors
 from isplit.stages.team import Team
 
 log = logging.getLogger(__name__)
@@ -143,12 +144,8 @@ class Store:
 
     def _write(self, folder: Path, recipe: Recipe, made: Made, seconds: float) -> None:
         part = folder.with_suffix(".part")
-        tensors = {  # copies: tied tensors are written under each of their names
-            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-            for name, tensor in made.weights.items()
-        }
         weights = part / WEIGHTS
-        weights.write_bytes(safetensors.torch.save(tensors))  # save_file lets nobody else read
+        weights.write_bytes(as_safetensors(made.weights))
         noted = {"job": self.job, "seconds": seconds, "recipe": recipe, "facts": made.facts}
         about = json.loads(json.dumps(noted, allow_nan=False))  # as it will be read
         about["digest"] = _digest(folder.name, about, weights)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isplit.documents import flattened
-from isplit.studies.run_folder import Run, job_folder, read_config, read_run
+from isplit.studies.run_folder import Run, read_config, read_run
 
-__all__ = ["Collection", "Run", "by_condition", "collect", "correct_answers", "facts", "job_folder"]
+__all__ = ["Collection", "Run", "by_condition", "collect", "correct_answers", "facts", "why"]
 
 DEEPEST = 20  # folders below those that were named
 LONGEST_REASON = 300  # characters
@@ -87,6 +87,12 @@ def correct_answers(run: Run) -> list[bool] | None:
     return None if run.correct is None else list(run.correct)
 
 
+def why(error: Exception) -> str:
+    """The reason in words, with its kind where it is not one that is expected."""
+    expected = isinstance(error, ValueError | OSError)
+    return str(error) if expected else f"{type(error).__name__}: {error}"
+
+
 def _below(folder: Path, left_out: list[str]) -> Iterable[Path]:
     """The files of jobs below a folder; ``left_out`` learns of folders that cannot be listed."""
 
@@ -101,9 +107,7 @@ def _below(folder: Path, left_out: list[str]) -> Iterable[Path]:
 
 
 def _reason(error: Exception) -> str:
-    expected = isinstance(error, OSError | ValueError)
-    text = str(error) if expected else f"{type(error).__name__}: {error}"
-    return " ".join(text.split())[:LONGEST_REASON]
+    return " ".join(why(error).split())[:LONGEST_REASON]
 
 
 def _is_unfinished_job(folder: Path) -> bool:

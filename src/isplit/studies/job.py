@@ -7,24 +7,13 @@ from isplit.importance import SAID, auto_rule
 from isplit.importance.curve import Curve
 from isplit.point import SplitPoint
 from isplit.report.findings import Drawing, Findings, Value
-from isplit.report.table import Column, Table
+from isplit.report.table import Table, columns_of
 from isplit.result import SplitResult, single_values
 from isplit.studies.answer import answer, auto_and_highest, device_macs, server_macs
-from isplit.studies.figures.curve import curve_figure
+from isplit.studies.curve_figure import curve_figure
 
 CAPTION = "The curve that ranks the split points, and what was measured after the split."
-SPLITS = (
-    Column("label", "split after", screen=1),
-    Column("rank", form="{} of {}", screen=7),
-    Column("baseline", "unsplit", form=".3f", screen=2),
-    Column("after_autoencoder", "after autoencoder", form=".3f", screen=6),
-    Column("after_finetune", "fine-tuned", form=".3f", screen=2),
-    Column("with_codec", "with codec", form=".3f", screen=2),
-    Column("feature_bytes", "bytes before", form=",d", screen=5),
-    Column("payload_bytes", "bytes after", form=",d", screen=3),
-    Column("device", "M device", form=",.1f", scale=1e-6, screen=4),
-    Column("server", "M server", form=",.1f", scale=1e-6, screen=4),
-)
+SPLITS = columns_of("splits")
 
 
 def curve_findings(curve: Curve, chosen: Sequence[SplitPoint], auto: int) -> Findings:

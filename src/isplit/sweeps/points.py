@@ -23,24 +23,15 @@ from isplit.backbones.architecture import IMAGENET_PX
 from isplit.files import write_json
 from isplit.graph import split_points, trace, with_aliases
 from isplit.importance import is_rule, select
-from isplit.importance.curve import Curve
+from isplit.importance.curves import depth
 from isplit.keys import checked, composed, conf_folder, own_choices
-from isplit.overrides import is_plain
+from isplit.keys.words import is_plain
 from isplit.point import SplitPoint
 from isplit.report.findings import Findings
 from isplit.report.screen import say
-from isplit.report.table import Column, Table
+from isplit.report.table import Table, columns_of
 
 ANY_NUMBER_OF_CLASSES = 1000  # changes the last layer alone
-COLUMNS = (
-    Column("index", "#", screen=1),
-    Column("name", screen=1),
-    Column("aliases", "alias", screen=3),
-    Column("shape", screen=2),
-    Column("feature_bytes", "features", "kB", ",.1f", scale=1e-3, screen=1),
-    Column("head_macs", "head", "MMACs", ",.1f", scale=1e-6, screen=1),
-    Column("tail_macs", "tail", "MMACs", ",.1f", scale=1e-6, screen=2),
-)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -67,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
         for point in points
     ]
     shown = [row | text for row, text in zip(rows, texts, strict=True)]
-    say(Findings("points", tables=[Table(title, COLUMNS, shown, on_screen=True)]))
+    say(Findings("points", tables=[Table(title, columns_of("points"), shown, on_screen=True)]))
     if given.json:
         about = {"model": config.architecture(cfg), "image_size": cfg.data.image_size}
         write_json(given.json, {**about, "points": rows})
@@ -100,8 +91,9 @@ def points_asked(cfg: DictConfig, points: list[SplitPoint]) -> list[SplitPoint]:
     """
     layer = config.plain(cfg.split.layer)
     by_curve = [one for one in (layer if isinstance(layer, list) else [layer]) if is_rule(one)]
-    depth = Curve("depth", tuple(points), tuple(float(point.index) for point in points))
-    return select(depth, "all" if by_curve else layer, config.limits(cfg), config.rate_of(cfg))
+    return select(
+        depth(points), "all" if by_curve else layer, config.limits(cfg), config.rate_of(cfg)
+    )
 
 
 def layer_key(point: SplitPoint) -> str | int:

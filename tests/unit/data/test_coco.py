@@ -4,9 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from coco import read_coco
 from PIL import Image
-
-from isplit.data.coco import read_coco
 
 CATEGORIES = [{"id": 3, "name": "car"}, {"id": 90, "name": "toothbrush"}]
 

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,6 @@ from isplit.graph import split_at, split_points, trace
 from isplit.model import SplitModel
 
 ROOT = Path(__file__).parents[3]
-sys.path.append(os.fspath(ROOT / "edge" / "src"))
 SIDE = 32
 DATA = ("data=letters_easy", f"data.image_size={SIDE}", "data.train_images=60")
 KEYS = {

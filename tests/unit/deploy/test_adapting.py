@@ -15,10 +15,10 @@ import pytest
 pytest.importorskip("grpc", reason="the extra serve is not installed")
 pytest.importorskip("tritonclient", reason="the extra serve is not installed")
 from conftest import renamed
+from isplit_edge.expected import FIRST, Expected, Way
 from serving import ROOT
 from shaped import Shaped
 
-from isplit.deploy.expected import FIRST, Expected, Way
 from isplit.deploy.manifest import HEAD, MANIFEST, NET, read_export
 from isplit.matching import match
 from isplit.network import Arrival, Channel, Setting, Work, simulate

@@ -11,7 +11,7 @@ from isplit.importance.curve import Curve
 from isplit.point import SplitPoint
 from isplit.report.canvas import save
 from isplit.studies.answer import auto_and_highest
-from isplit.studies.figures.curve import curve_figure
+from isplit.studies.curve_figure import curve_figure
 from isplit.studies.job import curve_findings
 
 

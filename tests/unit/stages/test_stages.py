@@ -312,7 +312,7 @@ def test_an_edited_loss_is_another_stage(data, monkeypatch, tmp_path):
     work = bench(data, tmp_path)
     keys = []
     for loss in (nn.functional.cross_entropy, squared_error):
-        monkeypatch.setitem(stages.LOSSES, "cross_entropy", loss)
+        monkeypatch.setitem(stages.recipe.LOSSES, "cross_entropy", loss)
         stored = stages.baseline(work, tiny_net(), {}, replace(RECIPE, epochs=0))
         keys.append(stored.fingerprint)
     assert len(set(keys)) == 2

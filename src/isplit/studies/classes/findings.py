@@ -7,10 +7,10 @@ from typing import Any
 from isplit.report.findings import Drawing, Findings
 from isplit.report.table import Column, Table
 from isplit.studies import words_of
+from isplit.studies.class_figures import classes_figure, f1_figure
 from isplit.studies.classes.outcome import Difference, shift, verdict
 from isplit.studies.classes.proposal import Proposal
 from isplit.studies.conditions import Condition, split_f1
-from isplit.studies.figures.classes import classes_figure, f1_figure
 
 TEXTS = words_of("classes")
 SUBSETS, F1 = ([Column(**keys) for keys in TEXTS[table]] for table in ("subsets", "f1"))

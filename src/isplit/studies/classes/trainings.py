@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from isplit.overrides import key_of, quoted, targets
+from isplit.keys.words import key_of, quoted, targets
 from isplit.studies.classes.proposal import Proposal, Subset
 from isplit.studies.run_folder import Run, job_folder
 

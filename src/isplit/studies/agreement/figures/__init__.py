@@ -10,8 +10,8 @@ from isplit.studies.agreement import TEXTS
 from isplit.studies.agreement.figures.over_points import accuracy_figure, gradients_figure
 from isplit.studies.agreement.figures.predictors import scatter_figure
 from isplit.studies.agreement.figures.tradeoff import tradeoff_figure
+from isplit.studies.class_figures import classes_figure, f1_figure
 from isplit.studies.conditions import Condition
-from isplit.studies.figures.classes import classes_figure, f1_figure
 
 FIGURES: dict[str, Callable[[Condition], Figure | None]] = {
     "accuracy": accuracy_figure,

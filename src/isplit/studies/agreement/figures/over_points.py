@@ -19,7 +19,7 @@ from isplit.report.canvas import (
 from isplit.studies.agreement.noise import accuracy_error
 from isplit.studies.agreement.points import of_point
 from isplit.studies.conditions import Condition
-from isplit.studies.figures.curve import draw_curve, without_zeros
+from isplit.studies.curve_figure import draw_curve, without_zeros
 from isplit.studies.seen import Pictures
 
 PICTURE_INCHES = 0.85

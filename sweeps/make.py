@@ -1,8 +1,8 @@
 """Write a W&B sweep file for any model: which split points it has depends on the model.
 
-python -m isplit.sweeps make model=resnet18 data=letters seed=0,1
-python -m isplit.sweeps make model=vgg16_small --method bayes --hyperband 3
-                             'bottleneck.compression_rate=interval(0.8,0.99)'
+python sweeps/make.py model=resnet18 data=letters seed=0,1
+python sweeps/make.py model=vgg16_small --method bayes --hyperband 3
+                      'bottleneck.compression_rate=interval(0.8,0.99)'
 
 The overrides are those of python train.py -m.
 """
@@ -15,10 +15,10 @@ from pathlib import Path
 
 import yaml
 from hydra.errors import HydraException
+from sweep_file import METHODS, Document, runs_of, sweep_file
 
 from isplit.files import write_text
 from isplit.keys import composed, conf_folder, own_choices
-from isplit.sweeps.sweep_file import METHODS, Document, runs_of, sweep_file
 
 FOLDER = Path("sweeps")
 LINE = 110  # characters
@@ -43,7 +43,7 @@ def text_of(document: Document, words: Sequence[str], path: Path) -> str:
     """The file's text, which begins with the commands that make and use it."""
     head = (
         f"# {_size(document)} for any number of wandb agents; the points are those of the model.\n"
-        f"#   python -m isplit.sweeps {shlex.join(words)}\n"
+        f"#   python sweeps/make.py {shlex.join(words)}\n"
         f"#   wandb sweep {path.as_posix()}\n"
     )
     return head + yaml.safe_dump(document, sort_keys=False, width=LINE, default_flow_style=None)
@@ -61,9 +61,8 @@ def _document(given: argparse.Namespace) -> Document:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m isplit.sweeps", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python sweeps/make.py", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("action", choices=("make",))
     parser.add_argument("overrides", nargs="*", help="as after python train.py -m")
     parser.add_argument("--config-dir", metavar="FOLDER", help="with files of your own to choose")
     parser.add_argument("--output", type=Path, metavar="PATH", help="default: sweeps/<name>.yaml")

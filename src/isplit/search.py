@@ -1,6 +1,6 @@
 """The accuracy that training would reach at every point, and which of them to train next.
 
-What earlier trainings say about the loss behind a predictor's value stands in ``constants.json``.
+What earlier trainings say about the loss behind a predictor's value stands in ``search.json``.
 
 Shape suffixes: P points, M of them measured.
 """
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-FILE = Path(__file__).with_name("constants.json")
+FILE = Path(__file__).with_suffix(".json")
 Floats = NDArray[np.float64]
 DIVERGENCES = ("probe", "probe_overlap", "pca_kl", "pca_nmse")  # minus what they are
 Z90 = 1.6448536269514722  # a normal variable is within as many deviations nine times of ten

@@ -1,1 +1,0 @@
-"""Hydra finds the sweeper of isplit here; what it does is in ``isplit.sweeps``."""

@@ -1,1 +1,0 @@
-"""Figures that studies share, drawn without a display."""
