@@ -78,19 +78,19 @@ def match(designs: Sequence[Design], requirement: Requirement) -> Match:
 
 def pareto(designs: Sequence[Design]) -> tuple[str, ...]:
     """Names of the designs that no other equals in all of ``FRONT`` and beats in one."""
-    costs = np.array([[_cost(design, key) for key in FRONT] for design in designs])
+    costs = np.array([[cost(design, key) for key in FRONT] for design in designs])
     kept = [not ((costs <= c).all(axis=1) & (costs < c).any(axis=1)).any() for c in costs]
     return tuple(design.name for design, keep in zip(designs, kept, strict=True) if keep)
 
 
-def _cost(design: Design, key: str) -> float:
+def cost(design: Design, key: str) -> float:
     """A figure, the lower the better; infinite where it is not known."""
     value = counted(design, key)
     return math.inf if value is None else (-value if key in AT_LEAST else value)
 
 
 def _order(design: Design, key: str) -> tuple[float, ...]:
-    return tuple(_cost(design, name) for name in (key, *FRONT))
+    return tuple(cost(design, name) for name in (key, *FRONT))
 
 
 def _distance(missed: Sequence[Miss]) -> float:

@@ -322,9 +322,39 @@ def test_a_search_trains_a_few_points_and_says_what_to_expect_of_all(tmp_path):
     assert all(stage.reused for r in again for stage in r.stages.values())
 
 
+PLACED = ("device=pi4", "server=t4", "channel=lte")
+SEARCHED = ("split=search", "split.budget=2", "split.images=40", "split.layer=search")
+
+
+def test_a_search_for_a_requirement_trains_what_can_meet_it(tmp_path, caplog):
+    caplog.set_level("INFO")
+    asked = ("requirement.payload_bytes=100", "requirement.accuracy=0.01")
+    results = runs.train(compose_job(tmp_path, *SEARCHED, *PLACED, *asked))
+    found = json.loads((tmp_path / "job" / "search.json").read_text())
+    within = {row["label"] for row in found["points"] if row["within_limits"]}
+    assert {result.split.label for result in results} <= within
+    assert all(result.cost.payload_bytes <= 100 for result in results)
+    assert "left out: block1_conv1: payload_bytes is" in caplog.text
+    assert len(results) == 1  # whatever it reaches is enough, and none is much faster
+
+
+def test_a_requirement_that_no_point_can_meet_is_refused(tmp_path):
+    cfg = compose_job(tmp_path, *SEARCHED, *PLACED, "requirement.p95_ms=1")
+    with pytest.raises(
+        ValueError, match=r"requirement=\{'p95_ms': 1\}: no split point can meet it"
+    ):
+        runs.train(cfg)
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
+        (["requirement.p95_ms=9"], r"requirement=.* is for split\.layer=search, and split\.layer="),
+        (
+            [*SEARCHED, "requirement.p95_ms=9", "codec=ans", *PLACED],
+            r"requirement=.* needs codec=none: bytes of ans are not known yet",
+        ),
+        ([*SEARCHED, "requirement.p95_ms=9"], "device=null: latencies need one of"),
         (["split.layer=[search,auto]"], r"split\.layer=.*: search stands by itself, in no list"),
         (
             ["split=search", "split.layer=search", "bottleneck=none"],

@@ -2,6 +2,7 @@
 
 import json
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from isplit.search import (
     constants_of,
     expectations,
     expected_win,
+    next_fitting,
     next_point,
 )
 
@@ -93,3 +95,31 @@ def test_the_constants_say_what_they_were_fitted_on():
     said = json.loads(FILE.read_text(encoding="utf-8"))["fitted_on"]
     assert said["conditions"] == 25
     assert {"nets", "data", "codes", "recipe", "command"} <= set(said)
+
+
+COSTS = {0: 10.0, 1: 20.0, 2: 40.0}
+
+
+def test_before_a_split_fits_what_is_likely_comes_before_what_is_cheap():
+    found = [point(0.80, 0.01), point(0.86, 0.01), point(0.87, 0.01)]
+    asked = 0.85
+    saved = {p: (1 - chance_below(found[p], asked)) * (80 - COSTS[p]) for p in COSTS}
+    assert next_fitting(found, COSTS, asked) == max(saved, key=saved.get) == 1
+
+
+def test_when_a_split_fits_only_cheaper_ones_may_save():
+    found = [point(0.84, 0.01), point(0.86, 0.0, measured=0.86), point(0.99, 0.0)]
+    assert next_fitting(found, COSTS, 0.85) == 0
+    found[0] = point(0.80, 0.001)
+    assert next_fitting(found, COSTS, 0.85) is None
+    dear_fits = [found[0], point(0.86, 0.0, measured=0.80), point(0.99, 0.0, measured=0.9)]
+    assert next_fitting(dear_fits, COSTS, 0.85) is None
+
+
+def test_frames_per_second_are_negative_costs():
+    found = [point(0.9, 0.0), point(0.9, 0.0)]
+    assert next_fitting(found, {0: -30.0, 1: -60.0}, 0.85) == 1
+
+
+def chance_below(of, asked):
+    return NormalDist(of.accuracy, of.deviation).cdf(asked)

@@ -24,6 +24,7 @@ from isplit.report.findings import Findings, write_findings
 from isplit.report.page import write_report
 from isplit.report.screen import say
 from isplit.runs.curves import seen_of
+from isplit.runs.required import places
 from isplit.studies.agreement.study import agreement_study
 from isplit.studies.classes.study import classes_study
 from isplit.studies.collect import Collection, collect
@@ -45,7 +46,6 @@ STUDIES: dict[str, Study] = {
 }
 """What ``study=`` can ask for: a new one is a function and a line here."""
 
-PLACES = ("device", "channel", "requirement")
 PROGRAMS = ("isplit", "torch", "torchvision", "lightning", "scipy", "grad-cam")
 
 
@@ -70,8 +70,7 @@ def analyze(cfg: DictConfig) -> None:
     with config.loggers(cfg, folder, "analyze") as loggers:
         text = OmegaConf.to_yaml(cfg, resolve=True)
         write_text(folder / "config.yaml", text)
-        places = {key: config.plain(cfg.get(key)) for key in PLACES}
-        options = config.plain(cfg.study) | places | {"server": config.server(cfg)}
+        options = config.plain(cfg.study) | places(cfg)
         findings = STUDIES[cfg.study.name](found, partial(seen_of, cfg), options)
         write_findings(findings, folder)
         versions = {name: version(name) for name in PROGRAMS}

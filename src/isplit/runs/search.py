@@ -11,7 +11,8 @@ from isplit.point import SplitPoint
 from isplit.report.findings import Findings
 from isplit.report.table import Table, columns_of
 from isplit.result import SplitResult
-from isplit.search import Expectation, doubt, expectations, next_point
+from isplit.runs.required import Wanted
+from isplit.search import Expectation, doubt, expectations, next_fitting, next_point
 from isplit.stages import Stored, tested
 
 log = logging.getLogger(__name__)
@@ -30,15 +31,18 @@ class Search:
     """What a search may train, and how often."""
 
     curve: Curve
-    candidates: Sequence[SplitPoint]
+    wanted: Wanted
     baseline: Stored
     budget: int
 
     def points(self, results: Sequence[SplitResult]) -> Iterator[SplitPoint]:
         """The next point to train, again and again, by the ``results`` so far."""
         while len(results) < self.budget:
-            among = [point.index for point in self.candidates]
-            position = next_point(self.expected(results), among)
+            expected, wanted = self.expected(results), self.wanted
+            if wanted.costs:
+                position = next_fitting(expected, wanted.costs, wanted.accuracy or 0.0)
+            else:
+                position = next_point(expected, [point.index for point in wanted.points])
             if position is None:
                 log.info("the search ends after %d trainings: no other may win", len(results))
                 return
@@ -51,9 +55,17 @@ class Search:
         images = len(test.predictions)
         return expectations(curve.kind, curve.values, test.accuracy, images, measured)
 
+    def best(self, results: Sequence[SplitResult]) -> SplitResult:
+        """The best that was trained; among those that reach the accuracy asked for the cheapest."""
+        wanted = self.wanted
+        fits = [r for r in results if r.accuracy.final >= (wanted.accuracy or 0.0)]
+        if wanted.costs and fits:
+            return min(fits, key=lambda r: (wanted.costs[r.split.index], -r.split.index))
+        return max(results, key=lambda r: (r.accuracy.final, r.split.index))
+
     def findings(self, results: Sequence[SplitResult], found: Findings) -> Findings:
         """The findings of the job and, for each point, what is expected of it."""
-        within = {point.index for point in self.candidates}
+        within = {point.index for point in self.wanted.points}
         expected = self.expected(results)
         rows = [
             asdict(of)
@@ -62,6 +74,9 @@ class Search:
             for point, of in zip(self.curve.points, expected, strict=True)
         ]
         note = NOTE + doubt(expected)
+        asked, best = self.wanted.accuracy, self.best(results)
+        if asked is not None and best.accuracy.final < asked:
+            note += f" No trained split reaches requirement.accuracy={asked}."
         table = Table("every split point", COLUMNS, rows, note, on_screen=True)
         content = {"kind": self.curve.kind, "budget": self.budget, "points": rows}
         files = {**found.files, "search.json": content, "search.csv": Table.of_rows("search", rows)}

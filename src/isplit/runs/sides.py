@@ -12,6 +12,7 @@ from isplit.bottleneck import bottleneck_at, same_code
 from isplit.codec import from_config
 from isplit.evaluate import cost, evaluate
 from isplit.graph.measure import split_work, total_work
+from isplit.point import SplitPoint
 from isplit.runs.erasures import under_loss
 from isplit.runs.reopened import Reopened
 from isplit.stages import tested
@@ -35,15 +36,20 @@ def sides_of(cfg: DictConfig, ready: Reopened) -> Sides:
     )
 
 
+def coded_at(point: SplitPoint, rate: float) -> Coded:
+    """The bottleneck at a point, whatever its weights."""
+    with torch.device("meta"):
+        bottleneck = bottleneck_at(point, rate)
+    params = sum(p.numel() for p in bottleneck.encoder.parameters())
+    return Coded(rate, cost(point, bottleneck), params)
+
+
 def _coded(ready: Reopened, run: Run, position: int) -> Coded:
     point, trained, rate = ready.base.points[position], run.result.bottleneck, 0.0
     if trained:
         elements = run.config["bottleneck"]["code_elements"]
         rate = same_code(elements)(point) if elements else trained.compression_rate
-    with torch.device("meta"):
-        bottleneck = bottleneck_at(point, rate)
-    params = sum(p.numel() for p in bottleneck.encoder.parameters())
-    return Coded(rate, cost(point, bottleneck), params)
+    return coded_at(point, rate)
 
 
 def _jpeg(ready: Reopened, quality: int) -> Sent:

@@ -32,6 +32,7 @@ from isplit.report.screen import say
 from isplit.result import SplitResult
 from isplit.runs.base import Base, curve_of, open_baseline, selected, workbench
 from isplit.runs.outcome import Trained, split_result, write_split
+from isplit.runs.required import refuse_requirement, wanted
 from isplit.runs.search import SEARCH, Search, copy_result
 from isplit.stages import Team, Workbench, derived_seed, seeded
 from isplit.studies.job import curve_findings, flat_numbers, job_findings
@@ -57,6 +58,7 @@ def _train(cfg: DictConfig, team: Team) -> list[SplitResult]:
     log.info("results in %s", folder)
     with _sole_job_in(folder), config.loggers(cfg, folder) as loggers:
         write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
+        refuse_requirement(cfg)
         bench = workbench(cfg, loggers, team)
         base = open_baseline(cfg, bench)
         curve = curve_of(cfg, bench, base)
@@ -65,8 +67,9 @@ def _train(cfg: DictConfig, team: Team) -> list[SplitResult]:
         write_findings(curve_findings(curve, chosen, auto), folder)
         results: list[SplitResult] = []
         searching = cfg.split.layer == SEARCH
-        search = Search(curve, chosen, base.stored, cfg.split.get("budget", 3))
-        count = min(search.budget, len(chosen)) if searching else len(chosen)
+        sought = wanted(cfg, base, curve, chosen)
+        search = Search(curve, sought, base.stored, cfg.split.get("budget", 3))
+        count = min(search.budget, len(sought.points)) if searching else len(chosen)
         several, begin_s = searching or count > 1, time.monotonic()
         for point in search.points(results) if searching else chosen:
             ahead = _minutes_ahead(time.monotonic() - begin_s, len(results), count)
@@ -78,7 +81,7 @@ def _train(cfg: DictConfig, team: Team) -> list[SplitResult]:
         found = job_findings(curve, results, auto)
         if searching:
             found = search.findings(results, found)
-            best = max(results, key=lambda r: (r.accuracy.final, r.split.index)).split.index
+            best = search.best(results).split.index
             copy_result(folder / _place(curve.points[best]), folder)
         write_findings(found, folder)
         log.info("open %s, the numbers are beside it", folder / "curve.png")

@@ -182,9 +182,9 @@ def test_devices_are_anchored_to_the_whole_net_where_it_was_measured():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"device": None}, "device=null: study=latency needs one of jetson_nano, l4"),
-        ({"server": None}, "server=null: study=latency needs one of jetson_nano"),
-        ({"channel": None}, "channel=null: study=latency needs one of 5g, ethernet"),
+        ({"device": None}, "device=null: latencies need one of jetson_nano, l4"),
+        ({"server": None}, "server=null: latencies need one of jetson_nano"),
+        ({"channel": None}, "channel=null: latencies need one of 5g, ethernet"),
         ({"server": "t5"}, "server='t5' is neither a file nor one of jetson_nano"),
         ({"channel": asdict(LINK) | {"loss": 1.5}}, r"channel\.loss=1\.5 is not within 0 and 0.99"),
     ],

@@ -10,11 +10,11 @@ from isplit.devices.fitting import Net
 from isplit.devices.measure import works_of
 from isplit.network import Arrival, Channel, Power, Setting, Tcp, connect, simulate, transfer
 from isplit.network import Work as FrameWork
-from isplit.point import FLOAT32_BYTES, Work
+from isplit.point import FLOAT32_BYTES, SplitPoint, Work
 from isplit.presets import preset_names, preset_of
 from isplit.requirements import Design, Requirement
 from isplit.studies.collect import Run
-from isplit.studies.latency.splits import trained, untrained
+from isplit.studies.latency.splits import Split, trained, untrained
 from isplit.studies.seen import Sent, Sides
 
 BOTTLENECK_LAYERS = 2  # on each side
@@ -55,7 +55,7 @@ def places_of(options: Mapping[str, Any]) -> Places:
     for key, group in (("device", "device"), ("server", "device"), ("channel", "channel")):
         if options[key] is None:
             known = ", ".join(preset_names(group))
-            raise ValueError(f"{key}=null: study=latency needs one of {known}")
+            raise ValueError(f"{key}=null: latencies need one of {known}")
     server = load_device(options["server"], "server")
     kinds = {"device": Device, "channel": Channel, "requirement": Requirement}
     given: dict[str, Any] = {key: preset_of(kinds[key], options[key], key) for key in kinds}
@@ -82,38 +82,53 @@ def designs(runs: Sequence[Sequence[Run]], sides: Sides, places: Places) -> Iter
     """All on the device, all on the server, and every split; runs of one condition are together."""
     whole, image, none, first = sides.whole, sides.image, Work(0), runs[0][0]
     options = places.options
-    features = [point.feature_bytes for point in first.curve.points]
-    memory = FLOAT32_BYTES * whole.parameters + max(features)
+    features = max(point.feature_bytes for point in first.curve.points)
+    memory = FLOAT32_BYTES * whole.parameters + features
     local = Design("all on the device", "LC", accuracy=first.result.accuracy.baseline)
     yield _timed(replace(local, device_memory_bytes=memory), whole, none, None, places)
     remote = Design(f"all on the server, {image.name}", "RC", accuracy=image.accuracy)
     yield _timed(replace(remote, device_memory_bytes=0), none, whole, image, places)
-    taken: list[str] = []
+    points, taken = first.curve.points, list[str]()
     for same in runs:
         splits = [*trained(same, sides), *(untrained(same, sides) if options["predicted"] else [])]
         for split in splits:
-            coded, sent, point = split.coded, split.sent, first.curve.points[split.index]
-            rate = f"rate {coded.rate:.4g}" if coded.rate else ""
-            predicted = "predicted" if split.low is not None else ""
-            name = ", ".join(filter(None, [point.label, rate, sent.name, predicted]))
-            taken.append(name)
-            twin = f" #{taken.count(name)}" if taken.count(name) > 1 else ""
-            head, tail = sides.parts[split.index]
-            params = head.parameters + coded.encoder_params
-            design = Design(
-                name + twin,
-                "SC",
-                accuracy=sent.accuracy,
-                accuracy_low=split.low,
-                accuracy_high=split.high,
-                device_memory_bytes=FLOAT32_BYTES * params + max(features[: split.index + 1]),
-                layer=point.label,
-                rate=coded.rate or None,
-            )
-            if coded.rate:
-                head += Work(coded.cost.encoder_macs, layers=BOTTLENECK_LAYERS)
-                tail += Work(coded.cost.decoder_macs, layers=BOTTLENECK_LAYERS)
-            yield replace(_timed(design, head, tail, sent, places), run=split.run)
+            made = of_split(split, points, sides.parts, places)
+            taken.append(made.design.name)
+            twin = f" #{taken.count(taken[-1])}" if taken.count(taken[-1]) > 1 else ""
+            yield replace(made, design=replace(made.design, name=made.design.name + twin))
+
+
+def of_split(
+    split: Split,
+    points: Sequence[SplitPoint],
+    parts: Sequence[tuple[Work, Work]],
+    places: Places,
+) -> Timed:
+    """What a frame costs in one split.
+
+    Args:
+        points: all of the net's; ``parts``: work of head and tail at each.
+    """
+    coded, sent, point = split.coded, split.sent, points[split.index]
+    rate = f"rate {coded.rate:.4g}" if coded.rate else ""
+    predicted = "predicted" if split.low is not None else ""
+    head, tail = parts[split.index]
+    params = head.parameters + coded.encoder_params
+    features = max(point.feature_bytes for point in points[: split.index + 1])
+    design = Design(
+        ", ".join(filter(None, [point.label, rate, sent.name, predicted])),
+        "SC",
+        accuracy=sent.accuracy,
+        accuracy_low=split.low,
+        accuracy_high=split.high,
+        device_memory_bytes=FLOAT32_BYTES * params + features,
+        layer=point.label,
+        rate=coded.rate or None,
+    )
+    if coded.rate:
+        head += Work(coded.cost.encoder_macs, layers=BOTTLENECK_LAYERS)
+        tail += Work(coded.cost.decoder_macs, layers=BOTTLENECK_LAYERS)
+    return replace(_timed(design, head, tail, sent, places), run=split.run)
 
 
 def _timed(design: Design, head: Work, tail: Work, sent: Sent | None, places: Places) -> Timed:

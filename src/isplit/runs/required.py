@@ -1,0 +1,102 @@
+"""What an application asks of a frame, while a search chooses which split points to train."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from omegaconf import DictConfig
+
+from isplit import config
+from isplit.documents import read_yaml
+from isplit.graph.measure import split_work
+from isplit.importance.curve import Curve
+from isplit.keys import conf_folder
+from isplit.matching import cost
+from isplit.point import SplitPoint
+from isplit.requirements import misses
+from isplit.runs.base import Base
+from isplit.runs.sides import coded_at
+from isplit.studies.latency.designs import Places, of_split, places_of
+from isplit.studies.latency.splits import Split
+from isplit.studies.seen import Sent
+
+log = logging.getLogger(__name__)
+PLACES = ("device", "channel", "requirement")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a search looks for.
+
+    Attributes:
+        points: where a split meets all but the accuracy, which nobody knows yet.
+        accuracy: that a split must reach; ``None``: the highest is sought.
+        costs: by position of these points, the figure that decides among splits which reach it, the
+            lower the better.
+    """
+
+    points: Sequence[SplitPoint]
+    accuracy: float | None = None
+    costs: Mapping[int, float] = field(default_factory=dict)
+
+
+def places(cfg: DictConfig) -> dict[str, Any]:
+    """Device, server, channel and requirement as the user gave them."""
+    return {key: config.plain(cfg.get(key)) for key in PLACES} | {"server": config.server(cfg)}
+
+
+def refuse_requirement(cfg: DictConfig) -> None:
+    """Refuse a requirement where nothing would hold to it.
+
+    Raises:
+        ValueError: no search, or a codec, whose bytes are not known before a training.
+    """
+    if not _asked(cfg):
+        return
+    layer, said = config.plain(cfg.split.layer), f"requirement={_asked(cfg)}"
+    if layer != "search":
+        raise ValueError(
+            f"{said} is for split.layer=search, and split.layer={layer!r}; of finished runs "
+            "python analyze.py study=latency tells what they meet"
+        )
+    if cfg.codec.name != "none":
+        raise ValueError(f"{said} needs codec=none: bytes of {cfg.codec.name} are not known yet")
+    _where(cfg)
+
+
+def wanted(cfg: DictConfig, base: Base, curve: Curve, points: Sequence[SplitPoint]) -> Wanted:
+    """What a search among ``points`` looks for.
+
+    Raises:
+        ValueError: no point meets the requirement; what each misses is logged.
+    """
+    if not _asked(cfg):
+        return Wanted(points)
+    where = _where(cfg)
+    asked, costs, missed = where.requirement, {}, {}
+    parts, rate_of = split_work(base.traced, curve.points), config.rate_of(cfg)
+    for point in points:
+        coded = coded_at(point, rate_of(point))
+        split = Split(point.index, Sent("float32", 0.0, coded.cost.payload_bytes), coded)
+        design = of_split(split, curve.points, parts, where).design
+        missed[point.label] = misses(design, replace(asked, accuracy=None))
+        costs[point.index] = cost(design, asked.ranked_by)
+    kept = [point for point in points if not missed[point.label]]
+    for label, why in missed.items():
+        if why:
+            log.info("left out: %s: %s", label, ", ".join(map(str, why)))
+    if not kept:
+        raise ValueError(f"requirement={_asked(cfg)}: no split point can meet it")
+    by_accuracy = asked.ranked_by == "accuracy"
+    kept_costs = {} if by_accuracy else {point.index: costs[point.index] for point in kept}
+    return Wanted(kept, asked.accuracy, kept_costs)
+
+
+def _where(cfg: DictConfig) -> Places:
+    study = read_yaml(conf_folder() / "study" / "latency.yaml")
+    return places_of(study | places(cfg))
+
+
+def _asked(cfg: DictConfig) -> dict[str, Any]:
+    return {key: value for key, value in config.plain(cfg.requirement).items() if value is not None}
