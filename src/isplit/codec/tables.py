@@ -17,6 +17,7 @@ from isplit.codec.payload import PayloadError, read_varints, varints
 
 TOTAL = 1 << 14
 STATES = 4
+GUESS_BITS = 7
 _MANY = 2048
 """Levels from which a self-contained payload has four states."""
 
@@ -51,12 +52,19 @@ class Tables:
 
     @cached_property
     def bounds(self) -> NDArray[np.uint16]:
-        """Where the parts begin, and the end: (C or 1, K * S + 1), counted on over the contexts.
+        """Where the parts of each context begin, and their end: (C or 1, K * (S + 1))."""
+        ends = np.pad(self.parts.cumsum(2, dtype=np.uint16), ((0, 0), (0, 0), (1, 0)))
+        return ends.reshape(len(ends), -1)
 
-        Modulo 2**16, so that the difference of neighbours is a part, and all of 2**14 too.
-        """
-        ends = self.parts.reshape(len(self.parts), -1).cumsum(1, dtype=np.uint64)
-        return np.pad(ends, ((0, 0), (1, 0))).astype(np.uint16)
+    @cached_property
+    def guesses(self) -> NDArray[np.uint16]:
+        """The symbol of the first of each 2**7 slots, from where a decoder looks on: (C, K, 128)."""
+        rows, slots = self.parts.shape[0] * self.parts.shape[1], np.arange(0, TOTAL, 1 << GUESS_BITS)
+        starts = np.arange(rows)[:, None] * TOTAL
+        ends = self.parts.reshape(rows, -1).cumsum(1) + starts
+        symbols = np.searchsorted(ends.reshape(-1), starts + slots, side="right")
+        symbols -= np.arange(rows)[:, None] * self.parts.shape[2]
+        return symbols.reshape(*self.parts.shape[:2], -1).astype(np.uint16)
 
     @cached_property
     def entries(self) -> NDArray[np.uint64]:
