@@ -74,6 +74,8 @@ class Codec(ABC):
             PayloadError: damaged, cut off, of another codec or profile, or above the limit.
         """
         batch = np.empty(0)
+        if self.profile:
+            refuse_large(self.profile.shape, limit_bytes)
         for place, payload in enumerate(payloads):
             header, body = self._opened(bytes(memoryview(payload)), limit_bytes)
             if not place:
@@ -132,7 +134,6 @@ class Codec(ABC):
         header = self._heads.get(content[: ID_BYTES + 1])
         if not header:
             raise PayloadError("not a payload of this profile")
-        refuse_large(self.profile.shape, limit_bytes)
         return header, content[ID_BYTES + 1 :]
 
     @cached_property

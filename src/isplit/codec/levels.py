@@ -125,9 +125,11 @@ class Levels(Codec):
         else:
             grid, body = self._sent_grid(header.rows, body)
         coder = bits if header.packed else CODERS[self.name]
+        if coder is rle and self.delta == "none" and len(grid.values) == 1:
+            return rle.unpack_values(body, form, grid.values[0], sample.reshape(-1))
         levels = coder.unpack(body, form)
         levels = summed(levels, header.shape, self.delta, self.bits)
-        grid.write_features(levels, sample.reshape(form.plane))
+        return grid.write_features(levels, sample.reshape(form.plane))
 
     def _sent_grid(self, rows: int, body: bytes) -> tuple[Grid, bytes]:
         if len(body) < 8 * rows:
