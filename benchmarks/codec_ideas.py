@@ -265,7 +265,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--conditions", type=int, nargs="+", default=every, choices=every)
     parser.add_argument("--every", type=int, default=1, help="take each so-manieth point only")
     parser.add_argument(
-        "--by-rate", type=int, nargs="*", default=[1, 2], choices=(1, 2), help="bits of ideas 2 to 8"
+        "--by-rate",
+        type=int,
+        nargs="*",
+        default=[1, 2],
+        choices=(1, 2),
+        help="bits of ideas 2 to 8",
     )
     parser.add_argument("--cache", type=Path, default=Path("outputs/bench/ideas"))
     parser.add_argument("--json", type=Path, default=Path("outputs/bench/ideas.json"))

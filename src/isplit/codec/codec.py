@@ -131,10 +131,10 @@ class Codec(ABC):
                 raise PayloadError(f"made by other settings than {self.get_config()}")
             return header, body
         content = unsealed(payload, key=self.profile.digest)
-        header = self._heads.get(content[: ID_BYTES + 1])
-        if not header:
+        known = self._heads.get(content[: ID_BYTES + 1])
+        if known is None:
             raise PayloadError("not a payload of this profile")
-        return header, content[ID_BYTES + 1 :]
+        return known, content[ID_BYTES + 1 :]
 
     @cached_property
     def _heads(self) -> dict[bytes, Header]:

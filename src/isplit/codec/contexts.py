@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isplit.codec.compiled import I64, U64, compiled
+from isplit.codec.compiled import U64, compiled
 from isplit.codec.tables import GUESS_BITS, STATES
 
 Lie = tuple[int, int, int]
@@ -66,8 +66,8 @@ def symbols_of(levels: Any, lie: Lie, context: Any, found: Any) -> None:
     (channels, size), (columns, bits, group) = levels.shape, lie
     some = 1 if size % group else min(channels, max(1, _BLOCK // max(1, size)))
     masks, across = _borders(some, size, columns, group)
-    spare = np.zeros((4, some * size), np.uint8)
-    totals = np.zeros(some * size, np.uint16 if bits == 8 else np.uint8)  # of 8 bits up to 510
+    spare = np.zeros((4, max(1, some * size)), np.uint8)
+    totals = np.zeros(spare.shape[1], np.uint16 if bits == 8 else np.uint8)  # of 8 bits up to 510
     rows = context.astype(np.uint32) << np.uint32(bits * group)
     _find(levels.reshape(-1), masks, lie, rows, spare, totals, found.reshape(-1))
     if across.size:
@@ -110,7 +110,9 @@ def _add(flat: Any, sums: Any, masks: Any, columns: int, group: Any, totals: Any
 
 
 @compiled
-def _find(levels: Any, masks: Any, lie: Lie, rows: Any, spare: Any, totals: Any, found: Any) -> None:
+def _find(
+    levels: Any, masks: Any, lie: Lie, rows: Any, spare: Any, totals: Any, found: Any
+) -> None:
     """Block after block, each of whole channels, so that what is made on the way stays near."""
     columns, bits, group = lie
     done = U64(0)

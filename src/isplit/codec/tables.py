@@ -58,13 +58,14 @@ class Tables:
 
     @cached_property
     def guesses(self) -> NDArray[np.uint16]:
-        """The symbol of the first of each 2**7 slots, from where a decoder looks on: (C, K, 128)."""
-        rows, slots = self.parts.shape[0] * self.parts.shape[1], np.arange(0, TOTAL, 1 << GUESS_BITS)
-        starts = np.arange(rows)[:, None] * TOTAL
-        ends = self.parts.reshape(rows, -1).cumsum(1) + starts
-        symbols = np.searchsorted(ends.reshape(-1), starts + slots, side="right")
-        symbols -= np.arange(rows)[:, None] * self.parts.shape[2]
-        return symbols.reshape(*self.parts.shape[:2], -1).astype(np.uint16)
+        """The symbol at every 128th slot, from where a decoder looks on: (C or 1, K, 128)."""
+        channels, contexts, symbols = self.parts.shape
+        row = np.arange(channels * contexts)[:, None]
+        ends = self.parts.reshape(-1, symbols).cumsum(1) + row * TOTAL
+        slots = np.arange(0, TOTAL, 1 << GUESS_BITS) + row * TOTAL
+        found = np.searchsorted(ends.reshape(-1), slots, side="right") - row * symbols
+        guesses: NDArray[np.uint16] = found.astype(np.uint16).reshape(channels, contexts, -1)
+        return guesses
 
     @cached_property
     def entries(self) -> NDArray[np.uint64]:
