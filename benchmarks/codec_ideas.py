@@ -62,7 +62,9 @@ def _rows(model: str, data_name: str, options: argparse.Namespace) -> Iterator[d
     traced = trace(net, test[0][:1])
     for point in with_aliases(model, split_points(traced))[1 :: options.every]:
         head, tail = (part.eval() for part in split_at(traced, point))
-        for idea, setting, bits, right, plain in _scores(head, tail, calibration, test):
+        for idea, setting, bits, right, plain in _scores(
+            head, tail, calibration, test, options.by_rate
+        ):
             lost = plain.float() - right.float()
             yield {
                 "model": model,
@@ -76,7 +78,9 @@ def _rows(model: str, data_name: str, options: argparse.Namespace) -> Iterator[d
             }
 
 
-def _scores(head: nn.Module, tail: nn.Module, calibration: Any, test: Any) -> Iterator[Any]:
+def _scores(
+    head: nn.Module, tail: nn.Module, calibration: Any, test: Any, by_rate: list[int]
+) -> Iterator[Any]:
     """(idea, setting, bits an element, right with the codec, right without) of each setting."""
     before, after = _answers(head, calibration[0]), _answers(head, test[0])
     plain = _answers(tail, after).argmax(1) == test[1]
@@ -93,6 +97,12 @@ def _scores(head: nn.Module, tail: nn.Module, calibration: Any, test: Any) -> It
             yield "equal steps, centroids", bits, size, right, plain
     for weight, name in ((np.ones_like(gradient), "levels"), (gradient, "levels by gradient")):
         for trade in LAMBDAS:
+            if 1 in by_rate:
+                size, decoded = _sent(_by_rate(before, weight, trade, bits=1), after)
+                right = _answers(tail, decoded).argmax(1) == test[1]
+                yield f"two {name}", trade, size, right, plain
+            if 2 not in by_rate:
+                continue
             codec = _by_rate(before, weight, trade)
             size, decoded = _sent(codec, after)
             right = _answers(tail, decoded).argmax(1) == test[1]
@@ -102,9 +112,6 @@ def _scores(head: nn.Module, tail: nn.Module, calibration: Any, test: Any) -> It
             renewed = _renewed(tail, _sent(codec, before)[1])
             right = _answers(renewed, decoded).argmax(1) == test[1]
             yield f"{name}, BatchNorm", trade, size, right, plain
-            size, decoded = _sent(_by_rate(before, weight, trade, bits=1), after)
-            right = _answers(tail, decoded).argmax(1) == test[1]
-            yield f"two {name}", trade, size, right, plain
 
 
 def _with_centroids(codec: Codec, before: Tensor) -> Codec:
@@ -257,6 +264,14 @@ def _options() -> argparse.Namespace:
     every = range(len(CONDITIONS))
     parser.add_argument("--conditions", type=int, nargs="+", default=every, choices=every)
     parser.add_argument("--every", type=int, default=1, help="take each so-manieth point only")
+    parser.add_argument(
+        "--by-rate",
+        type=int,
+        nargs="*",
+        default=[1, 2],
+        choices=(1, 2),
+        help="bits of ideas 2 to 8",
+    )
     parser.add_argument("--cache", type=Path, default=Path("outputs/bench/ideas"))
     parser.add_argument("--json", type=Path, default=Path("outputs/bench/ideas.json"))
     return parser.parse_args()

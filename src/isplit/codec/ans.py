@@ -54,7 +54,8 @@ def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
         raise PayloadError(f"{len(body) - start} bytes are no words of {states} states")
     words = np.frombuffer(body, "<u2", offset=start).astype(np.uint16)
     lie = (form.columns, form.bits, tables.group)
-    if not contexts.read(words, tables.bounds, states, lie, tables.context, levels):
+    found = tables.bounds, tables.guesses
+    if not contexts.read(words, *found, states, lie, tables.context, levels):
         raise PayloadError("the words do not end where the levels do")
     return levels
 

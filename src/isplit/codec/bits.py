@@ -17,6 +17,8 @@ def pack(levels: NDArray[np.uint8], form: Form) -> list[bytes]:
     '7380'
     """
     lines = levels.reshape(len(levels), form.count)
+    if form.bits == 1:
+        return [row.tobytes() for row in np.packbits(lines, axis=1)]
     if form.count % 8:
         lines = np.pad(lines, ((0, 0), (0, -form.count % 8)))
     if not COMPILED:
@@ -34,10 +36,11 @@ def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
     """
     if len(body) != form.packed_bytes:
         raise PayloadError(f"{len(body)} bytes of packed levels, not {form.packed_bytes}")
-    if not COMPILED:
+    if not COMPILED or form.bits == 1:
         places = np.unpackbits(np.frombuffer(body, np.uint8), count=form.count * form.bits)
-        words = places.reshape(form.count, form.bits) @ (1 << _places(form.bits))
-        return words.astype(np.uint8).reshape(form.plane)
+        if form.bits > 1:
+            places = places.reshape(form.count, form.bits) @ (1 << _places(form.bits))
+        return places.astype(np.uint8).reshape(form.plane)
     levels = np.empty(-(-form.count // 8) * 8, np.uint8)
     _read(np.frombuffer(body + bytes(8), np.uint8), form.bits, levels)
     return levels[: form.count].reshape(form.plane)

@@ -3,7 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Self
+from functools import cached_property
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,6 +41,7 @@ class Codec(ABC):
 
     name: str
     profile: Profile | None = field(default=None, repr=False)
+    decoded_type: ClassVar[type[np.generic]] = np.float32
 
     def encode(self, features: ArrayLike) -> list[bytes]:
         """The payloads of a batch (N, ...), one a sample; a sample has up to 6 dimensions.
@@ -72,13 +74,15 @@ class Codec(ABC):
             PayloadError: damaged, cut off, of another codec or profile, or above the limit.
         """
         batch = np.empty(0)
+        if self.profile:
+            refuse_large(self.profile.shape, limit_bytes)
         for place, payload in enumerate(payloads):
-            sample = self._unpack(*self._opened(bytes(memoryview(payload)), limit_bytes))
+            header, body = self._opened(bytes(memoryview(payload)), limit_bytes)
             if not place:
-                batch = np.empty((len(payloads), *sample.shape), sample.dtype)
-            if sample.shape != batch.shape[1:]:
+                batch = np.empty((len(payloads), *header.shape), self.decoded_type)
+            if header.shape != batch.shape[1:]:
                 break
-            batch[place] = sample
+            self._unpack(header, body, batch[place : place + 1])
         else:
             if len(payloads):
                 return batch
@@ -107,7 +111,8 @@ class Codec(ABC):
     def _pack(self, batch: Array) -> Coded: ...
 
     @abstractmethod
-    def _unpack(self, header: Header, body: bytes) -> Array: ...
+    def _unpack(self, header: Header, body: bytes, sample: Array) -> None:
+        """Fill a batch (1, ...) of one sample."""
 
     @abstractmethod
     def _header(self, shape: tuple[int, ...]) -> Header: ...
@@ -126,12 +131,18 @@ class Codec(ABC):
                 raise PayloadError(f"made by other settings than {self.get_config()}")
             return header, body
         content = unsealed(payload, key=self.profile.digest)
-        head, body = content[: ID_BYTES + 1], content[ID_BYTES + 1 :]
-        if head[:ID_BYTES] != self.profile.digest[:ID_BYTES] or head[ID_BYTES:] not in _MODES:
+        known = self._heads.get(content[: ID_BYTES + 1])
+        if known is None:
             raise PayloadError("not a payload of this profile")
-        refuse_large(self.profile.shape, limit_bytes)
+        return known, content[ID_BYTES + 1 :]
+
+    @cached_property
+    def _heads(self) -> dict[bytes, Header]:
+        """What a bound payload begins with, and the header that it stands for."""
+        assert self.profile
         header = self._header(self.profile.shape)
-        return (replace(header, packed=True) if head[ID_BYTES] else header), body
+        modes = zip(_MODES, (header, replace(header, packed=True)), strict=True)
+        return {self.profile.digest[:ID_BYTES] + mode: header for mode, header in modes}
 
 
 def as_array(features: Any) -> Array:

@@ -14,40 +14,45 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isplit.codec.compiled import I64, U64, compiled
-from isplit.codec.tables import STATES
+from isplit.codec.compiled import U64, compiled
+from isplit.codec.tables import GUESS_BITS, STATES
 
 Lie = tuple[int, int, int]
 LOWEST, BELOW = U64(1 << 15), U64((1 << 14) - 1)  # of a state; of its slot
-WORD, AROUND = U64((1 << 16) - 1), U64(1 << 16)  # bounds go around at 2**16
-_14, _16 = U64(14), U64(16)
+WORD = U64((1 << 16) - 1)
+_14, _16, _GUESS = U64(14), U64(16), U64(GUESS_BITS)
+_BLOCK = 1 << 14  # levels whose contexts are found at once
 
 
 @compiled
-def _context_of(line: Any, first: int, column: int, lie: Lie, context: Any) -> Any:
-    """Context of the group at ``first``: of the level before it and of those above it.
+def _context_of(flat: Any, start: Any, first: Any, column: Any, lie: Lie, context: Any) -> Any:
+    """Context of the group at ``first`` of the channel that begins at ``start``.
 
-    What lies outside the channel, or in the group itself, is taken to be the level before; that
-    of a row's first is the one above it, and of the channel's first it is 0.
+    It is of the level before it and of those above it. What lies outside the channel, or in the
+    group itself, is taken to be the level before; that of a row's first is the one above it, and
+    of the channel's first it is 0.
     """
     columns, _, group = lie
-    before = I64(line[first - 1]) if first else I64(0)
-    if column == 0 and first >= columns:
-        before = I64(line[first - columns])
-    total = before * group
-    if first + group <= columns:
-        return I64(context[total + total])
+    if not first:
+        return U64(context[0])
+    at = U64(start + first)
+    before = U64(flat[at - (U64(1) if column or first < columns else U64(columns))])
+    total = before * U64(group)
+    if columns >= group and first >= columns:
+        for i in range(U64(group)):
+            total += U64(flat[at - U64(columns) + i])
+        return U64(context[total])
     for i in range(first - columns, first - columns + group):
-        total += I64(line[i]) if 0 <= i < first else before
-    return I64(context[total])
+        total += U64(flat[start + i]) if 0 <= i < first else before
+    return U64(context[total])
 
 
 @compiled
 def _symbol_at(line: NDArray[np.uint8], first: int, lie: Lie, context: NDArray[Any]) -> Any:
     columns, bits, group = lie
-    symbol = _context_of(line, first, first % columns, lie, context)
+    symbol = _context_of(line, 0, first, first % columns, lie, context)
     for i in range(first, first + group):
-        symbol = (symbol << bits) | (I64(line[i]) if i < line.size else I64(0))
+        symbol = (symbol << U64(bits)) | (U64(line[i]) if i < line.size else U64(0))
     return symbol
 
 
@@ -58,17 +63,13 @@ def symbols_of(levels: Any, lie: Lie, context: Any, found: Any) -> None:
     branch: vector instructions do that in less time than one by one. The few groups that are not
     in one row are put right afterwards.
     """
-    columns, bits, group = lie
-    flat = sums = symbols = levels.reshape(-1)
-    for step in (1, 2)[: group.bit_length() - 1]:
-        before = sums, symbols
-        sums, symbols = np.zeros_like(flat), np.zeros_like(flat)
-        _join(*before, step, 1 << bits * step, sums, symbols)
-    totals = np.zeros(flat.size, np.uint16 if bits == 8 else np.uint8)  # of 8 bits up to 510
-    masks, across = _borders(*levels.shape, columns, group)
-    _add(flat, sums, masks, columns, totals.dtype.type(group), totals)
-    rows = found if levels.shape[1] % group else found.reshape(1, -1)  # one long loop
-    _look_up(totals, symbols, lie, context, rows)
+    (channels, size), (columns, bits, group) = levels.shape, lie
+    some = 1 if size % group else min(channels, max(1, _BLOCK // max(1, size)))
+    masks, across = _borders(some, size, columns, group)
+    spare = np.zeros((4, max(1, some * size)), np.uint8)
+    totals = np.zeros(spare.shape[1], np.uint16 if bits == 8 else np.uint8)  # of 8 bits up to 510
+    rows = context.astype(np.uint32) << np.uint32(bits * group)
+    _find(levels.reshape(-1), masks, lie, rows, spare, totals, found.reshape(-1))
     if across.size:
         _put_right(levels, across, lie, context, found)
 
@@ -109,14 +110,24 @@ def _add(flat: Any, sums: Any, masks: Any, columns: int, group: Any, totals: Any
 
 
 @compiled
-def _look_up(totals: Any, symbols: Any, lie: Lie, context: Any, rows: Any) -> None:
-    """What is at the first element of each group, as it is written."""
-    shift, group = U64(lie[1] * lie[2]), U64(lie[2])
-    for c in range(len(rows)):
-        row, i = rows[c], U64(c * (totals.size // len(rows)))
-        for t in range(U64(0), U64(row.size)):
-            row[t] = U64(context[totals[i]]) << shift | U64(symbols[i])
-            i += group
+def _find(
+    levels: Any, masks: Any, lie: Lie, rows: Any, spare: Any, totals: Any, found: Any
+) -> None:
+    """Block after block, each of whole channels, so that what is made on the way stays near."""
+    columns, bits, group = lie
+    done = U64(0)
+    for start in range(0, levels.size, totals.size):
+        flat = sums = symbols = levels[start : start + totals.size]
+        if group > 1:
+            _join(sums, symbols, 1, 1 << bits, spare[0], spare[1])
+            sums, symbols = spare[0], spare[1]
+        if group > 3:
+            _join(sums, symbols, 2, 1 << 2 * bits, spare[2], spare[3])
+            sums, symbols = spare[2], spare[3]
+        _add(flat, sums, masks, columns, totals.dtype.type(group), totals)
+        for i in range(U64(0), U64(flat.size), U64(group)):
+            found[done] = rows[totals[i]] | U64(symbols[i])
+            done += U64(1)
 
 
 @compiled
@@ -127,37 +138,40 @@ def _put_right(levels: Any, across: Any, lie: Lie, context: Any, found: Any) -> 
 
 
 @compiled
-def _pull(x: Any, bounds: NDArray[np.uint16], row: int, span: int) -> tuple[int, Any]:
-    """The symbol on top of a state, and the state without it (before it takes a word)."""
-    slot, base = x & BELOW, U64(bounds[row])
-    at, half = row, span >> 1
-    while half:
-        at += half * I64(((AROUND + U64(bounds[at + half]) - base) & WORD) <= slot)
-        half >>= 1
-    part = (AROUND + U64(bounds[at + 1]) - U64(bounds[at])) & WORD
-    return at - row, part * (x >> _14) + slot - ((AROUND + U64(bounds[at]) - base) & WORD)
-
-
-@compiled
-def read(words: Any, bounds: Any, states: int, lie: Lie, context: Any, levels: Any) -> bool:
+def read(
+    words: Any, bounds: Any, guesses: Any, states: int, lie: Lie, context: Any, levels: Any
+) -> bool:
     """Fill ``levels`` (C, M); whether words and states end as the encoder began."""
     (channels, size), (columns, bits, group) = levels.shape, lie
+    flat, mask, span = levels.reshape(-1), U64((1 << bits) - 1), U64((1 << bits * group) + 1)
     x = np.full(STATES, LOWEST, np.uint64)
     for lane in range(states):
         x[lane] = U64(words[2 * lane]) << _16 | U64(words[2 * lane + 1])
-    place, c = 2 * states, 0
+    place, c = U64(2 * states), 0
     while c < channels:
-        lanes = states if c + states <= channels else 1
+        lanes, column = states if c + states <= channels else 1, 0
         for first in range(0, size, group):
             for lane in range(lanes):
-                line, table = levels[c + lane], bounds[(c + lane) % len(bounds)]
-                row = _context_of(line, first, first % columns, lie, context) << bits * group
-                symbol, x[lane] = _pull(x[lane], table, row, 1 << bits * group)
-                if x[lane] < LOWEST and place < words.size:
-                    x[lane] = x[lane] << _16 | U64(words[place])
-                    place += 1
-                for i in range(min(first + group, size) - 1, first - 1, -1):
-                    shift = bits * (first + group - 1 - i)
-                    line[i] = (symbol >> shift) & ((1 << bits) - 1)
+                start, table = (c + lane) * size, (c + lane) % len(bounds)
+                row = _context_of(flat, start, first, column, lie, context)
+                state, limits = x[lane], bounds[table]
+                slot, at = state & BELOW, row * span
+                symbol = U64(guesses[table, row, slot >> _GUESS])
+                while U64(limits[at + symbol + U64(1)]) <= slot:
+                    symbol += U64(1)
+                lowest = U64(limits[at + symbol])
+                part = U64(limits[at + symbol + U64(1)]) - lowest
+                state = part * (state >> _14) + slot - lowest
+                if state < LOWEST and place < U64(words.size):
+                    state = state << _16 | U64(words[place])
+                    place += U64(1)
+                x[lane] = state
+                for i in range(group - 1, -1, -1):
+                    if first + i < size:
+                        flat[U64(start + first + i)] = symbol & mask
+                    symbol >>= U64(bits)
+            column += group
+            while column >= columns:
+                column -= columns
         c += lanes
-    return place == words.size and bool((x == LOWEST).all())
+    return place == U64(words.size) and bool((x == LOWEST).all())

@@ -5,6 +5,7 @@ Legend: C channels, M elements of a channel, W of its last dimension.
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,27 +34,27 @@ class Form:
     library: str = ""
     effort: int | None = None
 
-    @property
+    @cached_property
     def channels(self) -> int:
         """C; one where the sample has no dimension."""
         return self.shape[0] if self.shape else 1
 
-    @property
+    @cached_property
     def columns(self) -> int:
         """W; one where a channel has one element."""
         return self.shape[-1] if len(self.shape) > 1 else 1
 
-    @property
+    @cached_property
     def plane(self) -> tuple[int, int]:
         """(C, M), as coders see the levels."""
         return self.channels, math.prod(self.shape[1:])
 
-    @property
+    @cached_property
     def count(self) -> int:
         """C * M."""
         return math.prod(self.shape)
 
-    @property
+    @cached_property
     def packed_bytes(self) -> int:
         """What plain packing takes; nothing is ever larger."""
         return (self.count * self.bits + 7) // 8

@@ -64,13 +64,17 @@ class Grid:
     def features(self, levels: NDArray[np.uint8]) -> Floats:
         """What the levels (C, M) of one sample become."""
         features = np.empty(levels.shape, np.float32)
+        self.write_features(levels, features)
+        return features
+
+    def write_features(self, levels: NDArray[np.uint8], features: Floats) -> None:
+        """Fill ``features`` (C, M), in one block of memory, with what the levels become."""
         if COMPILED:
             rows = (1, -1) if len(self.values) == 1 else levels.shape
             _look_up(levels.reshape(rows), self.values, features.reshape(rows))
         else:
             for c, line in enumerate(levels):
                 features[c] = self.values[c % len(self.values)][line]
-        return features
 
 
 def uniform(low: Floats, high: Floats, bits: int) -> Grid:

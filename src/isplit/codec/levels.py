@@ -1,6 +1,7 @@
 """The codecs of quantised levels: what they share; each coder of levels has its own file."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -51,8 +52,14 @@ class Levels(Codec):
 
     def form(self, shape: tuple[int, ...]) -> Form:
         """What the coder is told of a sample of this shape."""
-        tables = self.profile.tables if self.profile else None
-        return Form(shape, self.bits, tables, self.name, self.effort)
+        if self.profile and shape == self.profile.shape:
+            return self._bound_form
+        return Form(shape, self.bits, None, self.name, self.effort)
+
+    @cached_property
+    def _bound_form(self) -> Form:
+        assert self.profile
+        return Form(self.profile.shape, self.bits, self.profile.tables, self.name, self.effort)
 
     def levels(self, batch: Array) -> NDArray[np.uint8]:
         """What the coder codes of a batch (N, ...) by the profile's grid: (N, C, M).
@@ -100,26 +107,29 @@ class Levels(Codec):
 
     def _coded(self, levels: NDArray[np.uint8], shape: tuple[int, ...]) -> Coded:
         form, header = self.form(shape), self._header(shape)
+        plain = replace(header, packed=True)
         if self.name == "rle" and self.bits == 1:  # two bits for a codeword of at most two levels
-            return [(replace(header, packed=True), body) for body in bits.pack(levels, form)]
+            return [(plain, body) for body in bits.pack(levels, form)]
         coded = [(header, body) for body in CODERS[self.name].pack(levels, form)]
         if self.name == "quantize":
             return coded
         large = [k for k, (_, body) in enumerate(coded) if len(body) >= form.packed_bytes]
         for k, body in zip(large, bits.pack(levels[large], form), strict=True):
-            coded[k] = replace(header, packed=True), body
+            coded[k] = plain, body
         return coded
 
-    def _unpack(self, header: Header, body: bytes) -> Array:
+    def _unpack(self, header: Header, body: bytes, sample: Array) -> None:
         form = self.form(header.shape)
         if self.profile:
             grid = self._calibrated()
         else:
             grid, body = self._sent_grid(header.rows, body)
         coder = bits if header.packed else CODERS[self.name]
+        if coder is rle and self.delta == "none" and len(grid.values) == 1:
+            return rle.unpack_values(body, form, grid.values[0], sample.reshape(-1))
         levels = coder.unpack(body, form)
         levels = summed(levels, header.shape, self.delta, self.bits)
-        return grid.features(levels).reshape(header.shape)
+        return grid.write_features(levels, sample.reshape(form.plane))
 
     def _sent_grid(self, rows: int, body: bytes) -> tuple[Grid, bytes]:
         if len(body) < 8 * rows:

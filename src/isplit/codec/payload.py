@@ -98,8 +98,11 @@ def parsed(content: bytes, limit_bytes: int) -> tuple[Header, bytes]:
 
 
 def refuse_large(shape: tuple[int, ...], limit_bytes: int) -> None:
-    """Raise :class:`PayloadError` where a float32 tensor of this shape is above the limit."""
-    if 4 * math.prod(shape) > limit_bytes or max(shape, default=0) > limit_bytes:
+    """Raise :class:`PayloadError` where a float32 tensor of this shape is above the limit.
+
+    A dimension of 0 counts as 1: numpy cannot hold every shape without elements.
+    """
+    if 4 * math.prod(max(1, size) for size in shape) > limit_bytes:
         raise PayloadError(f"a tensor of shape {shape} is above the limit of {limit_bytes} bytes")
 
 

@@ -41,11 +41,11 @@ class Plain(Codec):
         header = self._header(batch.shape[1:])
         return [(header, sample.tobytes()) for sample in stored]
 
-    def _unpack(self, header: Header, body: bytes) -> Array:
+    def _unpack(self, header: Header, body: bytes, sample: Array) -> None:
         stored = np.dtype(_STORED[self.dtype])
         if header.packed or len(body) != stored.itemsize * math.prod(header.shape):
             raise PayloadError(f"{len(body)} bytes are not {self.dtype} of shape {header.shape}")
-        return _values(np.frombuffer(body, stored)).reshape(header.shape)
+        sample[0] = _values(np.frombuffer(body, stored)).reshape(header.shape)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +58,7 @@ class Jpeg(Codec):
 
     name: str = "jpeg"
     quality: int = 90
+    decoded_type = np.uint8
 
     def __post_init__(self) -> None:
         if not 1 <= self.quality <= 95:
@@ -80,7 +81,7 @@ class Jpeg(Codec):
         _pillow().fromarray(pixels).save(file, "JPEG", quality=self.quality)
         return file.getvalue()
 
-    def _unpack(self, header: Header, body: bytes) -> Array:
+    def _unpack(self, header: Header, body: bytes, sample: Array) -> None:
         try:
             with _pillow().open(io.BytesIO(body), formats=["JPEG"]) as image:
                 if (len(image.getbands()), image.height, image.width) != header.shape:
@@ -90,7 +91,7 @@ class Jpeg(Codec):
             raise
         except Exception as error:  # what Pillow raises on damaged files is not listed anywhere
             raise PayloadError(f"the body is no JPEG: {error}") from error
-        return pixels.reshape(*header.shape[1:], header.shape[0]).transpose(2, 0, 1)
+        sample[0] = pixels.reshape(*header.shape[1:], header.shape[0]).transpose(2, 0, 1)
 
 
 def _stored(single: Array, dtype: str) -> Array:

@@ -17,6 +17,7 @@ from isplit.codec.payload import PayloadError
 
 _GROUPS = {2: 4, 3: 2, 4: 2}
 """How many levels of so many bits are taken in one step; of others one."""
+_LEVELS = np.arange(256, dtype=np.uint8)
 
 
 def pack(levels: NDArray[np.uint8], form: Form) -> list[bytes]:
@@ -46,11 +47,21 @@ def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
     Raises:
         PayloadError: the codewords are not those of so many levels.
     """
-    levels = np.zeros(form.count, np.uint8)
-    end, used = _read(np.frombuffer(body, np.uint8), form.bits, levels)
+    levels = np.empty(form.count, np.uint8)
+    unpack_values(body, form, _LEVELS, levels)
+    return levels.reshape(form.plane)
+
+
+def unpack_values(body: bytes, form: Form, values: NDArray[Any], elements: NDArray[Any]) -> None:
+    """Fill elements (C * M,) with the values of the levels that :func:`pack` wrote.
+
+    Raises:
+        PayloadError: the codewords are not those of so many levels.
+    """
+    elements.fill(values[0])
+    end, used = _read(np.frombuffer(body, np.uint8), form.bits, values, elements)
     if end != form.count or used != len(body):
         raise PayloadError(f"{len(body)} bytes of codewords do not give {form.count} levels")
-    return levels.reshape(form.plane)
 
 
 def _written_at_once(line: NDArray[np.uint8], bits: int) -> bytes:
@@ -119,11 +130,11 @@ def _write(lines: Any, lie: tuple[int, int, int], steps: Any, bodies: Any, sizes
 
 
 @compiled
-def _read(body: NDArray[np.uint8], bits: int, levels: NDArray[np.uint8]) -> tuple[int, int]:
-    """Where the levels end and how many bytes were used; too few leave it before the last."""
+def _read(body: Any, bits: int, values: Any, elements: NDArray[Any]) -> tuple[int, int]:
+    """Where the elements end and how many bytes were used; too few leave it before the last."""
     longest, width = 1 << bits, bits + 1
     i = place = kept = gathered = 0
-    while i < levels.size:
+    while i < elements.size:
         if kept < width:
             if place + 4 <= body.size:
                 four = I64(body[place]) << 24 | I64(body[place + 1]) << 16
@@ -142,6 +153,6 @@ def _read(body: NDArray[np.uint8], bits: int, levels: NDArray[np.uint8]) -> tupl
         word = (gathered >> kept) & (2 * longest - 1)
         run = word >> bits
         value = word & (longest - 1)
-        levels[i] = value * (1 - run)
+        elements[U64(i)] = values[U64(value * (1 - run))]
         i += 1 + run * value
     return i, place - kept // 8

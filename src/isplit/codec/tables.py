@@ -17,6 +17,7 @@ from isplit.codec.payload import PayloadError, read_varints, varints
 
 TOTAL = 1 << 14
 STATES = 4
+GUESS_BITS = 7
 _MANY = 2048
 """Levels from which a self-contained payload has four states."""
 
@@ -51,12 +52,20 @@ class Tables:
 
     @cached_property
     def bounds(self) -> NDArray[np.uint16]:
-        """Where the parts begin, and the end: (C or 1, K * S + 1), counted on over the contexts.
+        """Where the parts of each context begin, and their end: (C or 1, K * (S + 1))."""
+        ends = np.pad(self.parts.cumsum(2, dtype=np.uint16), ((0, 0), (0, 0), (1, 0)))
+        return ends.reshape(len(ends), -1)
 
-        Modulo 2**16, so that the difference of neighbours is a part, and all of 2**14 too.
-        """
-        ends = self.parts.reshape(len(self.parts), -1).cumsum(1, dtype=np.uint64)
-        return np.pad(ends, ((0, 0), (1, 0))).astype(np.uint16)
+    @cached_property
+    def guesses(self) -> NDArray[np.uint16]:
+        """The symbol at every 128th slot, from where a decoder looks on: (C or 1, K, 128)."""
+        channels, contexts, symbols = self.parts.shape
+        row = np.arange(channels * contexts)[:, None]
+        ends = self.parts.reshape(-1, symbols).cumsum(1) + row * TOTAL
+        slots = np.arange(0, TOTAL, 1 << GUESS_BITS) + row * TOTAL
+        found = np.searchsorted(ends.reshape(-1), slots, side="right") - row * symbols
+        guesses: NDArray[np.uint16] = found.astype(np.uint16).reshape(channels, contexts, -1)
+        return guesses
 
     @cached_property
     def entries(self) -> NDArray[np.uint64]:

@@ -16,6 +16,7 @@ from isplit.codec import (
     from_config,
     load_profile,
 )
+from isplit.codec.payload import sealed
 
 QUANTISED = [name for name in CODECS if name not in ("plain", "jpeg")]
 ANY_SHAPE = st.lists(st.integers(0, 6), max_size=5).map(tuple)
@@ -238,6 +239,20 @@ def test_wrong_batches_are_refused():
         codec.decode([])
     with pytest.raises(PayloadError, match="of one shape, and at least one"):
         codec.decode(codec.encode(np.zeros((1, 2))) + codec.encode(np.zeros((1, 3))))
+
+
+@pytest.mark.parametrize("shape", [(0, *(70000,) * 5), (*(70000,) * 5, 0), (2**27,)])
+def test_shapes_that_are_too_large_are_refused_unopened(shape):
+    codec = from_config({"name": "rle"})
+    payload = sealed(codec._header(shape).to_bytes(8), bytes(8))
+    with pytest.raises(PayloadError, match="is above the limit of 268435456 bytes"):
+        codec.decode([payload])
+    features = relu_features(2, 8, 32)
+    for each in both({"name": "rle"}, features):
+        payloads = each.encode(features)
+        assert len(each.decode(payloads, limit_bytes=1024)) == 2
+        with pytest.raises(PayloadError, match=r"of shape \(8, 32\) is above the limit of 1023"):
+            each.decode(payloads, limit_bytes=1023)
 
 
 def test_a_jpeg_is_near_its_image():

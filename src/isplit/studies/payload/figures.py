@@ -40,6 +40,8 @@ def _drawing(name: str, keys: Sequence[Any], rows: Sequence[Row]) -> Drawing:
             look = {"color": shade, "markersize": 4, "lw": 1, "capsize": 2, "label": of}
             axes.errorbar([r[x] for r in same], heights, errors, fmt=FORMS[number % 5], **look)
         axes.set(xlabel=across, ylabel=up)
+        if y == "ahead":
+            axes.axhline(0, color="black", lw=0.8)
         if x == "index":
             at, labels = zip(*sorted({(row[x], row["point"]) for row in own}), strict=True)
             axes.set_xticks(at, labels, rotation=90, fontsize=6.5)
