@@ -74,21 +74,23 @@ class Device:
     def _computed(self, arrivals: Iterable[float]) -> Iterator[Ready]:
         """Frames as they get ready to be sent; those that find the queue full are ``dropped``."""
         work, overlap, limit = self.setting.work, self.setting.overlap, self.setting.device_queue
-        device_s = work.device_s
+        device_s, encode_s = work.device_s, work.encode_s
         starts: deque[float] = deque()  # of those that wait
         for number, arrival_s in enumerate(arrivals):
-            while starts and starts[0] <= arrival_s:
-                starts.popleft()
-            free_s = self.computed_s if overlap else max(self.computed_s, self.sent_s)
-            if free_s > arrival_s and len(starts) >= limit:
-                self.dropped.append((number, arrival_s))
-                continue
-            start_s = max(arrival_s, free_s)
-            spent_s = (device_s(self.rng) if callable(device_s) else device_s) + work.encode_s
-            self.computed_s = start_s + spent_s
+            start_s = self.computed_s if overlap else max(self.computed_s, self.sent_s)
+            if start_s > arrival_s:
+                while starts and starts[0] <= arrival_s:
+                    starts.popleft()
+                if len(starts) >= limit:
+                    self.dropped.append((number, arrival_s))
+                    continue
+                starts.append(start_s)
+            else:
+                start_s = arrival_s
+            spent_s = (device_s(self.rng) if callable(device_s) else device_s) + encode_s
+            self.computed_s = computed_s = start_s + spent_s
             self.busy_s += spent_s
-            starts.append(start_s)
-            yield Ready(number, arrival_s, start_s, self.computed_s)
+            yield Ready(number, arrival_s, start_s, computed_s)
 
     def _datagrams(self, frames: Iterable[Ready]) -> Iterator[Sent]:
         udp, payload_bytes = self.setting.transport, self.setting.work.payload_bytes

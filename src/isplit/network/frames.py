@@ -70,21 +70,21 @@ class _Run:
 
     def serve(self) -> None:
         """Take a batch."""
-        work, queue = self.setting.work, self.queue
-        batch = [queue.popleft() for _ in range(min(len(queue), self.setting.batch))]
-        size, server_s = len(batch), work.server_s
+        work, queue, most = self.setting.work, self.queue, self.setting.batch
+        size, server_s = min(len(queue), most) if most > 1 else 1, work.server_s
+        batch = [queue.popleft() for _ in range(size)] if most > 1 else [queue.popleft()]
         spent_s = server_s(size) if callable(server_s) else server_s * size
         spent_s += work.decode_s * size
         self.busy_s += spent_s
         self.serving = True
-        done = self.environment.timeout(spent_s).callbacks
-        assert done is not None  # a new event has a list of callbacks
-        done.append(lambda _: self.served(batch))
+        done = self.environment.timeout(spent_s, batch)
+        done.callbacks.append(self.served)  # type: ignore[union-attr]  # a new event has a list
 
-    def served(self, batch: list[tuple[Device, Sent]]) -> None:
+    def served(self, done: simpy.Event) -> None:
         """Answer a batch, and take the next."""
-        for device, one in batch:
-            answered_s = device.answer(self.environment.now)
+        now_s = self.environment.now
+        for device, one in done.value:
+            answered_s = device.answer(now_s)
             fate = Fate.WAY_DOWN if answered_s is None else Fate.ANSWERED
             self.record(device, one, fate, answered_s)
         self.serving = False
@@ -95,10 +95,10 @@ class _Run:
         """Count a frame, and those that its device dropped before."""
         if device.dropped:
             self.record_dropped(device)
-        number, arrival_s, _, ready_s = one.frame
-        row = (device.index, number, arrival_s, ready_s, one.delivered_s, answered_s, fate)
+        (number, arrival_s, _, ready_s), delivered_s, wire_bytes, missing = one
         energy_j = device.energy_j(one) if self.setting.power else 0.0
-        self.tally.add(Frame(*row, one.missing, one.wire_bytes, energy_j))
+        times_s = arrival_s, ready_s, delivered_s, answered_s
+        self.tally.add(Frame(device.index, number, *times_s, fate, missing, wire_bytes, energy_j))
 
     def record_dropped(self, device: Device) -> None:
         """Count frames that found the device's queue full."""

@@ -129,14 +129,16 @@ def stream(
     frame = next(waiting, None)
     last_sent_s = 0.0
     while frame:
-        drawn = transfers.draw(connection, frame.ready_s - last_sent_s)
-        sent(frame.ready_s + drawn.quiet_s)
+        ready_s = frame.ready_s
+        drawn = transfers.draw(connection, ready_s - last_sent_s)
+        quiet_s = ready_s + drawn.quiet_s
+        sent(quiet_s)
         following = next(waiting, None)
-        if following is None or following.ready_s >= frame.ready_s + drawn.quiet_s:
-            yield Sent(frame, frame.ready_s + drawn.delivered_s, drawn.wire_bytes)
-            connection, last_sent_s = drawn.after, frame.ready_s + drawn.last_sent_s
+        if following is None or following.ready_s >= quiet_s:
+            yield Sent(frame, ready_s + drawn.delivered_s, drawn.wire_bytes)
+            connection, last_sent_s = drawn.after, ready_s + drawn.last_sent_s
         else:
-            clock_s = frame.ready_s - drawn.write_s
+            clock_s = ready_s - drawn.write_s
             live = _begun(drawn.before, drawn.write_s, transfers.payload_bytes, drawn.seed)
             following = yield from _together(live, clock_s, frame, following, waiting)
             connection, last_sent_s = transfers.known(live), live.sender.last_sent_s + clock_s
