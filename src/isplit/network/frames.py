@@ -58,7 +58,8 @@ class _Run:
                 fate = Fate.ANSWERED if alone else Fate.WAY_UP
                 self.record(device, one, fate, one.delivered_s)
                 continue
-            yield environment.timeout(max(0.0, one.delivered_s - environment.now))
+            wait_s = one.delivered_s - environment.now
+            yield environment.timeout(wait_s if wait_s > 0 else 0.0)
             if self.serving and len(queue) >= limit:
                 self.record(device, one, Fate.AT_SERVER, None)
                 continue

@@ -92,10 +92,12 @@ class Transfers:
 
     def draw(self, connection: Connection, idle_s: float) -> Transfer:
         """A transfer begun ``idle_s`` after the connection sent its last packet."""
-        timeouts = min(int(idle_s / connection.timeout_s), MOST_TIMEOUTS)
+        timeouts = int(idle_s / connection.timeout_s)
+        if timeouts > MOST_TIMEOUTS:
+            timeouts = MOST_TIMEOUTS
         made = self._made.get((connection, timeouts), [])
         if made and len(made) == self.variants:
-            return made[0 if self.variants == 1 else int(self.rng.random() * self.variants)]
+            return made[int(self.rng.random() * self.variants) if self.variants > 1 else 0]
         if self._count > MOST_MADE or not self.lasting:
             self._made, self._known, self._count, made = {}, {}, 0, []
         write_s = made[0].write_s if made else connection.sender.last_sent_s + idle_s
