@@ -46,6 +46,7 @@ class _Run:
         self.environment = simpy.Environment()
         self.devices = make_devices(setting, rng)
         self.queue: deque[tuple[Device, Sent]] = deque()
+        self.turns: dict[int, simpy.Event] = {}  # by device, where it waits for an answer
         self.serving = False
         self.busy_s = 0.0
 
@@ -66,6 +67,9 @@ class _Run:
             queue.append((device, one))
             if not self.serving:
                 self.serve()
+            if not self.setting.overlap:
+                self.turns[device.index] = environment.event()
+                yield self.turns[device.index]
         self.record_dropped(device)
         yield environment.timeout(0)
 
@@ -79,12 +83,12 @@ class _Run:
         self.busy_s += spent_s
         self.serving = True
         done = self.environment.timeout(spent_s, batch)
-        done.callbacks.append(self.served)  # type: ignore[union-attr]  # a new event has a list
+        done.callbacks.append(self.served)
 
     def served(self, done: simpy.Event) -> None:
         """Answer a batch, and take the next."""
         now_s = self.environment.now
-        for device, one in done.value:
+        for device, one in done.value or ():
             answered_s = device.answer(now_s)
             fate = Fate.WAY_DOWN if answered_s is None else Fate.ANSWERED
             self.record(device, one, fate, answered_s)
@@ -100,6 +104,12 @@ class _Run:
         energy_j = device.energy_j(one) if self.setting.power else 0.0
         times_s = arrival_s, ready_s, delivered_s, answered_s
         self.tally.add(Frame(device.index, number, *times_s, fate, missing, wire_bytes, energy_j))
+        if not self.setting.overlap:
+            given_up_s = one.frame.start_s + (self.setting.deadline_s or 0.0)
+            lost_s = max(self.environment.now, device.sent_s, given_up_s)
+            device.free_s = lost_s if answered_s is None else answered_s
+            if turn := self.turns.pop(device.index, None):
+                turn.succeed()
 
     def record_dropped(self, device: Device) -> None:
         """Count frames that found the device's queue full."""
@@ -110,7 +120,7 @@ class _Run:
 
 def _summary(run: _Run) -> Summary:
     tally, setting, devices = run.tally, run.setting, run.devices
-    ends_s = [max(device.computed_s, device.sent_s) for device in devices]
+    ends_s = [max(device.free_s, device.sent_s) for device in devices]
     duration_s = max(*ends_s, tally.last_s, run.environment.now)
     shared_s = duration_s * len(devices) or math.nan
     answered, taken = tally.fates[Fate.ANSWERED], tally.fates.total()

@@ -106,17 +106,17 @@ class Link:
 
     def send(self, now_s: float, packet_bytes: int) -> float | None:
         """Seconds at which the packet arrives; ``None`` when it is dropped or lost."""
-        before_s, rate = self.free_s, self.rate
-        traced = isinstance(rate, Opportunities)
-        busy_s = before_s - now_s if before_s > now_s else 0.0
-        queued_bytes = self._leaving_bytes(now_s) if traced else busy_s * rate / 8
-        if queued_bytes + packet_bytes > self.queue_bytes + self.mtu_bytes:
-            return None
-        if traced:
+        rate, before_s, room_bytes = self.rate, self.free_s, self.queue_bytes + self.mtu_bytes
+        if isinstance(rate, Opportunities):
+            if self._leaving_bytes(now_s) + packet_bytes > room_bytes:
+                return None
             self.free_s = rate.carry(now_s, packet_bytes)
             self._leaving.append((self.free_s, packet_bytes))
         else:
-            self.free_s = (before_s if busy_s else now_s) + packet_bytes * 8 / rate
+            begin_s = before_s if before_s > now_s else now_s
+            if (begin_s - now_s) * rate / 8 + packet_bytes > room_bytes:
+                return None
+            self.free_s = begin_s + packet_bytes * 8 / rate
         self.carried_bytes += packet_bytes
         if self.losses.loss:
             packets = max(1.0, (self.free_s - before_s) / self.slot_s)

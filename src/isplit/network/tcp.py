@@ -6,7 +6,7 @@ was; the next one from such a state is looked up. Where chance plays a part, man
 
 import pickle
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -23,9 +23,6 @@ VARIANTS = 1024  # transfers made from one state before they are drawn from, whe
 MOST_MADE = 50_000  # transfers kept
 MOST_COPIED = 1000  # connections kept as bytes
 MOST_TIMEOUTS = 8  # after which a window is at its least anyway
-
-
-Told = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -113,9 +110,21 @@ class Transfers:
         return self._known.setdefault(connection.state, connection)
 
 
-def stream(
-    transfers: Transfers, connection: Connection, frames: Iterable[Ready], sent: Told
+def in_turn(
+    transfers: Transfers, connection: Connection, frames: Iterable[Ready]
 ) -> Iterator[Sent]:
+    """As ``stream``, but the next frame is asked for when the last is answered.
+
+    An answer acknowledges its frame, so nothing is under way when the next begins.
+    """
+    last_sent_s = 0.0
+    for frame in frames:
+        drawn = transfers.draw(connection, max(0.0, frame.ready_s - last_sent_s))
+        yield Sent(frame, frame.ready_s + drawn.delivered_s, drawn.wire_bytes)
+        connection, last_sent_s = drawn.after, frame.ready_s + drawn.last_sent_s
+
+
+def stream(transfers: Transfers, connection: Connection, frames: Iterable[Ready]) -> Iterator[Sent]:
     """Frames in the order in which they are delivered over one connection that persists.
 
     A frame that is ready while others are under way joins them, and they are simulated together;
@@ -125,7 +134,6 @@ def stream(
         transfers: of the frames' size.
         connection: a fresh one.
         frames: in the order in which they get ready.
-        sent: told, before the next frame is asked for, when the connection is quiet again.
     """
     waiting = iter(frames)
     frame = next(waiting, None)
@@ -134,7 +142,6 @@ def stream(
         ready_s = frame.ready_s
         drawn = transfers.draw(connection, ready_s - last_sent_s)
         quiet_s = ready_s + drawn.quiet_s
-        sent(quiet_s)
         following = next(waiting, None)
         if following is None or following.ready_s >= quiet_s:
             yield Sent(frame, ready_s + drawn.delivered_s, drawn.wire_bytes)

@@ -140,7 +140,8 @@ def _timed(design: Design, head: Work, tail: Work, sent: Sent | None, places: Pl
     frames, asked_ms = options["frames"], places.requirement.p95_ms
     rate_hz = options["rate_hz"] or places.requirement.frames_per_s or 1.0
     deadline_s = asked_ms and asked_ms / 1000
-    setting = Setting(work, Arrival(rate_hz=rate_hz), channel, deadline_s=deadline_s, power=power)
+    how: dict[str, Any] = {"deadline_s": deadline_s, "power": power, "overlap": options["overlap"]}
+    setting = Setting(work, Arrival(rate_hz=rate_hz), channel, **how)
     seen = simulate(setting, frames)
     full = replace(setting, arrival=Arrival(rate_hz=SATURATED_HZ))
     one_s, all_s = (simulate(full, count).duration_s for count in (1, SATURATED_FRAMES))
