@@ -45,6 +45,7 @@ REQUEST_BYTES = 200  # message beside the payload 145, HTTP/2 and gRPC the rest;
 FRAMES, RATE_HZ, IMAGES, CALIBRATION = 200, 12.5, 50, 30
 TURNS, LEAD = 5, 5  # and frames at the begin of a turn, while a connection that idled gets going
 PREDICTED = 2000  # frames
+QUANTILES = tuple(range(1, 100, 2))  # in per cent
 Row = dict[str, Any]
 
 
@@ -248,6 +249,7 @@ class Design(contextlib.ExitStack):
         codec, code = self.device._halves[0].codec, run(self.nets[HEAD], pixels)
         payload = codec.encode(code)[0]
         row = {f"p{p}_ms": float(np.percentile(self.taken_ms, p)) for p in (5, 50, 95)}
+        row |= {"quantiles_ms": np.percentile(self.taken_ms, QUANTILES).tolist()}
         row |= {"bytes": statistics.fmean(self.sent_bytes)}
         row |= {"whole_ms": statistics.median(self.whole_ms)}
         row |= {"whole_p95_ms": float(np.percentile(self.whole_ms, 95))}
@@ -307,9 +309,12 @@ def predicted(asked: argparse.Namespace) -> list[Row]:
     if sides is None:
         raise SystemExit("; ".join(seen.left_out))
     every, rows = rows_of(asked.json).values(), []
-    beside_ms = [row["p50_ms"] - spent_ms(row) for row in every if row["channel"] == LOOPBACK]
-    request = {"request_ms": statistics.median(beside_ms), "request_bytes": REQUEST_BYTES}
-    print(f"a request takes {request['request_ms']:.2f} ms beside the nets and the codec")
+    local = [row for row in every if row["channel"] == LOOPBACK]
+    beside_ms = [np.array(row["quantiles_ms"]) - spent_ms(row) for row in local]
+    request_ms = np.maximum(np.median(beside_ms, axis=0), 0)
+    request = {"request_ms": request_ms.tolist(), "request_bytes": REQUEST_BYTES}
+    few = [round(float(np.percentile(request_ms, p)), 2) for p in (5, 50, 95)]
+    print(f"a request takes {few} ms (p5, p50, p95) beside the nets and the codec")
     for row in (row for row in every if row["channel"] != LOOPBACK):
         whole_ms = {"device_ms": row["whole_ms"], "server_ms": row["whole_ms"]}
         options: Row = {"frames": PREDICTED, "rate_hz": RATE_HZ, "send_W": None, "overlap": False}
