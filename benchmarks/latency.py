@@ -23,6 +23,7 @@ from isplit.studies.seen import Sent
 
 DESIGNS, OPEN = 200, ("starlink", "nbiot")
 OPTIONS = {"frames": 300, "rate_hz": 10.0, "send_W": None, "request_ms": 0, "request_bytes": 0}
+OPTIONS |= {"overlap": True}  # the slower to simulate
 
 
 def main() -> None:

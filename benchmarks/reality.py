@@ -5,10 +5,12 @@
 
 `isplit-edge` in one network namespace, `isplit serve` in another, the wire of wire.py between: real
 TCP (CUBIC) of the kernel. Each finished split below --runs is a design, exported as
-`isplit export` does it. `measure` appends a line of JSON for each design and channel, and goes on
-where it stopped. For each it measures the whole net's time on this machine first (`study.device_ms`
-and `study.server_ms`), for each channel the link (`python -m isplit.network measure`). `report` has
-the study predict from these, and from DEVICE.yaml of `python -m isplit.devices measure`.
+`isplit export` does it. `measure` appends a line of JSON for each design and channel, a channel at
+once, and goes on where it stopped. The designs of a channel take turns, some frames each, so that
+all see the same machine. Before each turn the whole net is timed here (`study.device_ms` and
+`study.server_ms`), and once for each channel the link (`python -m isplit.network measure`).
+`report` has the study predict from these, and from DEVICE.yaml of
+`python -m isplit.devices measure`.
 """
 
 from __future__ import annotations
@@ -41,6 +43,9 @@ CHANNELS = {  # rate up and down in bit/s, round trip in s, loss, queue in bytes
 }
 REQUEST_BYTES = 200  # message beside the payload 145, HTTP/2 and gRPC the rest; the answer likewise
 FRAMES, RATE_HZ, IMAGES, CALIBRATION = 200, 12.5, 50, 30
+TURNS, LEAD = 5, 5  # and frames at the begin of a turn, while a connection that idled gets going
+PREDICTED = 2000  # frames
+QUANTILES = tuple(range(1, 100, 2))  # in per cent
 Row = dict[str, Any]
 
 
@@ -51,12 +56,11 @@ def main() -> None:
     parser.add_argument("--runs", type=Path)
     parser.add_argument("--device", type=Path, help="of `python -m isplit.devices measure`")
     parser.add_argument("--json", type=Path, help="the rows")
-    parser.add_argument("--cells", type=int, default=10**6, help="at most, then stop")
     parser.add_argument("--overrides", nargs="*", default=[], help="as paths.root=FOLDER")
-    parser.add_argument("--client", nargs=3, help="of the task: export, server, images")
+    parser.add_argument("--client", nargs=2, help="of the task: images, exports by HOST:PORT")
     asked = parser.parse_args()
     if asked.task == "client":
-        client(*asked.client)
+        client(asked.client[0], json.loads(asked.client[1]))
     elif asked.task == "measure":
         measure(asked)
     else:
@@ -72,28 +76,31 @@ def measure(asked: argparse.Namespace) -> None:
     images = asked.json.with_suffix(".npy")
     if not images.exists():
         np.save(images, test_images(asked.runs))
-    every = [*CHANNELS, LOOPBACK]
-    cells = [(c, d) for c in every for d in exports if (c, d) not in rows_of(asked.json)]
+    missing = [name for name in [*CHANNELS, LOOPBACK] if name not in channels_of(asked.json)]
     with _namespaces() as (device, server), servers(server, exports) as ports:
         subprocess.run(["ip", "-n", server, "link", "set", "lo", "up"], check=True)
-        for channel, design in cells[: asked.cells]:
-            row: Row = {"channel": channel, "design": design}
+        for channel in missing:
+            beside: Row = {}
             if channel == LOOPBACK:
-                row |= run_client(server, exports[design], f"127.0.0.1:{ports[design]}", images)
+                there = {f"127.0.0.1:{ports[design]}": exports[design] for design in exports}
+                seen = run_client(server, images, there)
             else:
-                rows = rows_of(asked.json).items()
-                known = [row["link"] for (name, _), row in rows if name == channel]
                 with wire((device, server), CHANNELS[channel]) as late:
-                    row["link"] = known[0] if known else link(device, server)
-                    there = f"{SERVER}:{ports[design]}"
-                    row |= run_client(device, exports[design], there, images)
-                row["late_ms"] = 1000 * late[0]
+                    beside["link"] = link(device, server)
+                    there = {f"{SERVER}:{ports[design]}": exports[design] for design in exports}
+                    seen = run_client(device, images, there)
+                beside["late_ms"] = 1000 * late[0]
             with asked.json.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
-            print(
-                f"{channel:28} {design:40} p50 {row['p50_ms']:.1f} p95 {row['p95_ms']:.1f} ms",
-                flush=True,
-            )
+                for design, row in zip(exports, seen, strict=True):
+                    row = {"channel": channel, "design": design} | beside | row
+                    file.write(json.dumps(row) + "\n")
+                    times = f"p50 {row['p50_ms']:.1f} p95 {row['p95_ms']:.1f} ms"
+                    print(f"{channel:28} {design:40} {times}", flush=True)
+
+
+def channels_of(path: Path) -> set[str]:
+    """Those that are measured."""
+    return {channel for channel, _ in rows_of(path)}
 
 
 def rows_of(path: Path) -> dict[tuple[str, str], Row]:
@@ -169,17 +176,17 @@ def link(device: str, server: str) -> Row:
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "link.yaml"
             words = ["-m", "isplit.network", "measure", SERVER, "--out", os.fspath(out)]
-            inside(device, [*words, "--seconds", "3", "--packets", "500"])
+            inside(device, [*words, "--seconds", "3"])
             return yaml.safe_load(out.read_text(encoding="utf-8"))
     finally:
         peer.kill()
         peer.wait()
 
 
-def run_client(namespace: str, export: Path, server: str, images: Path) -> Row:
-    """What the client measured."""
-    words = [os.fspath(Path(__file__).resolve()), "client", "--client"]
-    return json.loads(inside(namespace, [*words, os.fspath(export), server, os.fspath(images)]))
+def run_client(namespace: str, images: Path, exports: dict[str, Path]) -> list[Row]:
+    """What the client measured of each."""
+    words = [os.fspath(Path(__file__).resolve()), "client", "--client", os.fspath(images)]
+    return json.loads(inside(namespace, [*words, json.dumps(exports, default=os.fspath)]))
 
 
 def inside(namespace: str, words: list[str]) -> str:
@@ -194,46 +201,74 @@ def popen(namespace: str, words: list[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
 
 
-def client(export: str, server: str, images: str) -> None:
-    """Print the whole net's time here, and percentiles of frames at a fixed rate."""
+def client(images: str, exports: dict[str, str]) -> None:
+    """Print the whole net's time here, and percentiles of frames at a fixed rate, of each."""
     sys.path.append(os.fspath(ROOT / "edge" / "src"))
-    from isplit_edge import Device
-
-    from isplit.deploy.manifest import HEAD, NET, session
-    from isplit.deploy.manifest import run as answer_of
-
     pixels = np.load(images)
-    nets = {name: session(Path(export) / name) for name in (HEAD, NET)}
-    with Device(export, server, deadline_s=5, fallback=False) as device:
-        code = answer_of(nets[HEAD], pixels[:1])
-        for image in pixels[:10]:
-            device.answer(image)
-        before_ms = middle(lambda: answer_of(nets[NET], pixels[:1]))
-        payload = device._codec.encode(code)
-        spent = {  # to see where a difference comes from; not used to predict
-            "head_ms": middle(lambda: answer_of(nets[HEAD], pixels[:1])),
-            "encode_ms": middle(lambda: device._codec.encode(code)),
-            "decode_ms": middle(lambda: device._codec.decode(payload)),
-        }
-        taken, sent, start_s = [], 0, time.monotonic() + 0.2
-        for number in range(FRAMES):
+    with contextlib.ExitStack() as stack:
+        designs = [stack.enter_context(Design(export, there)) for there, export in exports.items()]
+        for turn in range(TURNS):
+            for design in designs:
+                design.take_turn(pixels, turn)
+        print(json.dumps([design.row(pixels[:1]) for design in designs]))
+
+
+class Design(contextlib.ExitStack):
+    """A client of one export, and what it measured."""
+
+    def __init__(self, export: str, server: str) -> None:
+        from isplit_edge import Device
+
+        from isplit.deploy.manifest import HEAD, NET, session
+
+        super().__init__()
+        self.nets = {name: session(Path(export) / name) for name in (HEAD, NET)}
+        self.device = self.enter_context(Device(export, server, deadline_s=5, fallback=False))
+        self.whole_ms: list[float] = []
+        self.taken_ms: list[float] = []
+        self.sent_bytes: list[int] = []
+
+    def take_turn(self, pixels: Any, turn: int) -> None:
+        """Time the whole net, then answer frames at their rate."""
+        from isplit.deploy.manifest import NET, run
+
+        self.whole_ms += times_ms(lambda: run(self.nets[NET], pixels[:1]))
+        start_s = time.monotonic() + 0.2
+        for number in range(LEAD + FRAMES // TURNS):
             arrival_s = start_s + number / RATE_HZ
             time.sleep(max(0.0, arrival_s - time.monotonic()))
-            sent += device.answer(pixels[number % len(pixels)]).payload_bytes
-            taken.append(1000 * (time.monotonic() - arrival_s))
-        whole_ms = (before_ms + middle(lambda: answer_of(nets[NET], pixels[:1]))) / 2
-    percentiles = {f"p{p}_ms": float(np.percentile(taken, p)) for p in (5, 50, 95)}
-    print(json.dumps(percentiles | {"bytes": sent / FRAMES, "whole_ms": whole_ms} | spent))
+            sent = self.device.answer(pixels[(turn + number) % len(pixels)]).payload_bytes
+            if number >= LEAD:
+                self.taken_ms.append(1000 * (time.monotonic() - arrival_s))
+                self.sent_bytes.append(sent)
+
+    def row(self, pixels: Any) -> Row:
+        """Percentiles; and, to see where a difference comes from, what the parts take alone."""
+        from isplit.deploy.manifest import HEAD, run
+
+        codec, code = self.device._halves[0].codec, run(self.nets[HEAD], pixels)
+        payload = codec.encode(code)[0]
+        row = {f"p{p}_ms": float(np.percentile(self.taken_ms, p)) for p in (5, 50, 95)}
+        row |= {"quantiles_ms": np.percentile(self.taken_ms, QUANTILES).tolist()}
+        row |= {"bytes": statistics.fmean(self.sent_bytes)}
+        row |= {"whole_ms": statistics.median(self.whole_ms)}
+        row |= {"whole_p95_ms": float(np.percentile(self.whole_ms, 95))}
+        parts = {
+            "head_ms": lambda: run(self.nets[HEAD], pixels),
+            "encode_ms": lambda: codec.encode(code),
+            "decode_ms": lambda: codec.decode([payload]),
+        }
+        return row | {name: statistics.median(times_ms(part)) for name, part in parts.items()}
 
 
-def middle(work: Any) -> float:
-    """Median milliseconds."""
+def times_ms(work: Any) -> list[float]:
+    """Milliseconds of single runs."""
     taken = []
     for _ in range(CALIBRATION):
         began_s = time.perf_counter()
         work()
         taken.append(1000 * (time.perf_counter() - began_s))
-    return statistics.median(taken)
+    return taken
 
 
 def report(asked: argparse.Namespace) -> None:
@@ -274,12 +309,16 @@ def predicted(asked: argparse.Namespace) -> list[Row]:
     if sides is None:
         raise SystemExit("; ".join(seen.left_out))
     every, rows = rows_of(asked.json).values(), []
-    beside_ms = [row["p50_ms"] - spent_ms(row) for row in every if row["channel"] == LOOPBACK]
-    request = {"request_ms": statistics.median(beside_ms), "request_bytes": REQUEST_BYTES}
-    print(f"a request takes {request['request_ms']:.2f} ms beside the nets and the codec")
+    local = [row for row in every if row["channel"] == LOOPBACK]
+    beside_ms = [np.array(row["quantiles_ms"]) - spent_ms(row) for row in local]
+    request_ms = np.maximum(np.median(beside_ms, axis=0), 0)
+    request = {"request_ms": request_ms.tolist(), "request_bytes": REQUEST_BYTES}
+    few = [round(float(np.percentile(request_ms, p)), 2) for p in (5, 50, 95)]
+    print(f"a request takes {few} ms (p5, p50, p95) beside the nets and the codec")
     for row in (row for row in every if row["channel"] != LOOPBACK):
         whole_ms = {"device_ms": row["whole_ms"], "server_ms": row["whole_ms"]}
-        options = {"frames": FRAMES, "rate_hz": RATE_HZ, "send_W": None} | whole_ms | request
+        options: Row = {"frames": PREDICTED, "rate_hz": RATE_HZ, "send_W": None, "overlap": False}
+        options |= whole_ms | request
         channel = preset_of(Channel, row["link"], "channel")
         places = Places(device, device, channel, Requirement(), options)
         run = next(run for run in runs if run.folder == asked.runs / row["design"])

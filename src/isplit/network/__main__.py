@@ -32,7 +32,7 @@ def main(words: list[str] | None = None) -> int:
         else:
             channel = measure(asked.host, asked.port, asked.seconds, asked.packets)
             save_preset(channel, asked.out)
-            print(f"written: {asked.out}")
+            print(f"written: {asked.out}: {channel.source}")
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

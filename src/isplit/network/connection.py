@@ -30,7 +30,7 @@ class Connection:
         self.sender = Sender(tcp, clock, Window(tcp, self._undisturbed), self._transmit)
         self.receiver = Receiver(tcp, clock.smoothed_s)
         self.timeout_s = clock.timeout_s  # as it was when all was quiet
-        self._data: deque[tuple[float, int]] = deque()
+        self._data: deque[tuple[float, Segment]] = deque()
         self._acks: deque[tuple[float, Ack]] = deque()
 
     @property
@@ -59,39 +59,39 @@ class Connection:
     def write(self, now_s: float, payload_bytes: int) -> None:
         """Hand a frame to the sender."""
         self.now_s, self.payload_bytes = now_s, payload_bytes
-        sizes = [self.segment_bytes] * (payload_bytes // self.segment_bytes)
-        if payload_bytes % self.segment_bytes:
-            sizes.append(payload_bytes % self.segment_bytes)
-        new = [Segment(self.written + i, size + IP_TCP_BYTES) for i, size in enumerate(sizes)]
-        self.written += len(new)
-        self.ends.append(self.written - 1)
+        full, last = divmod(payload_bytes - 1, self.segment_bytes)
+        end = self.written + full
+        new = [Segment(n, self.there.mtu_bytes) for n in range(self.written, end)]
+        new.append(Segment(end, last + 1 + IP_TCP_BYTES, ends_frame=True))
+        self.written = end + 1
+        self.ends.append(end)
         self.sender.write(now_s, new)
 
     def run(self, until_s: float) -> Iterator[float]:
         """Seconds at which frames are complete at the receiver, up to a time or until quiet."""
-        while not self.quiet:
-            data_s = self._data[0][0] if self._data else NEVER
-            ack_s = self._acks[0][0] if self._acks else NEVER
-            next_s = min(data_s, ack_s, self.sender.clock.alarm_s, self.receiver.alarm_s)
+        data, acks, sender, receiver = self._data, self._acks, self.sender, self.receiver
+        clock, ends = sender.clock, self.ends
+        while data or acks or not self.quiet:
+            data_s = data[0][0] if data else NEVER
+            ack_s = acks[0][0] if acks else NEVER
+            next_s = min(data_s, ack_s, clock.alarm_s, receiver.alarm_s)
             if next_s > until_s:
                 return
             self.now_s = next_s
             if next_s == data_s:
-                yield from self._receive(self._data.popleft()[1])
+                segment = data.popleft()[1]
+                if receiver.take(next_s, segment.number, segment.ends_frame):
+                    self._acknowledge()
+                while ends and receiver.expected > ends[0]:
+                    ends.popleft()
+                    yield next_s
             elif next_s == ack_s:
-                self.sender.on_ack(next_s, self._acks.popleft()[1])
-            elif next_s == self.receiver.alarm_s:
+                sender.on_ack(next_s, acks.popleft()[1])
+            elif next_s == receiver.alarm_s:
                 self._acknowledge()
             else:
-                self.sender.clock.run_out(next_s)
-        self.timeout_s = self.sender.clock.timeout_s
-
-    def _receive(self, number: int) -> Iterator[float]:
-        if self.receiver.take(self.now_s, number, number in self.ends):
-            self._acknowledge()
-        while self.ends and self.receiver.expected > self.ends[0]:
-            self.ends.popleft()
-            yield self.now_s
+                clock.run_out(next_s)
+        self.timeout_s = clock.timeout_s
 
     def _undisturbed(self) -> float:
         mean_s = self.tcp.undisturbed_s
@@ -100,7 +100,7 @@ class Connection:
     def _transmit(self, segment: Segment) -> None:
         arrival_s = self.there.send(self.now_s, segment.wire_bytes)
         if arrival_s is not None:
-            self._data.append((arrival_s, segment.number))
+            self._data.append((arrival_s, segment))
 
     def _acknowledge(self) -> None:
         ack = self.receiver.ack()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from functools import partial
 
 import numpy as np
 
 from isplit.network.link import links
 from isplit.network.setting import Ready, Sent, Setting
-from isplit.network.tcp import Transfers, connect, stream
+from isplit.network.tcp import Transfers, connect, in_turn, stream
 from isplit.network.transport import Tcp, Udp, send_datagrams
 
 WHOLE = Udp(partial="drop")  # an answer is of no use in parts
@@ -35,8 +34,8 @@ class Device:
         self, index: int, setting: Setting, known: list[Transfers], rng: np.random.Generator
     ) -> None:
         self.index, self.setting, self.known, self.rng = index, setting, known, rng
-        self.sent_s = 0.0  # when the network has taken all that was handed to it
-        self.computed_s = 0.0
+        self.sent_s = 0.0  # when the last packet of UDP has left
+        self.free_s = 0.0  # to compute
         self.busy_s = 0.0
         self.dropped: list[tuple[int, float]] = []  # number and arrival, until somebody takes them
         channel, tcp = setting.channel, setting.transport
@@ -53,7 +52,8 @@ class Device:
         if self.setting.work.payload_bytes is None:
             return (Sent(frame, frame.ready_s, 0) for frame in frames)
         if self.known:
-            return stream(self.known[0], self.there, frames, partial(setattr, self, "sent_s"))
+            one_by_one = stream if self.setting.overlap else in_turn
+            return one_by_one(self.known[0], self.there, frames)
         return self._datagrams(frames)
 
     def answer(self, now_s: float) -> float | None:
@@ -73,22 +73,24 @@ class Device:
 
     def _computed(self, arrivals: Iterable[float]) -> Iterator[Ready]:
         """Frames as they get ready to be sent; those that find the queue full are ``dropped``."""
-        work, overlap, limit = self.setting.work, self.setting.overlap, self.setting.device_queue
-        device_s = work.device_s
+        work, limit = self.setting.work, self.setting.device_queue
+        device_s, encode_s = work.device_s, work.encode_s
         starts: deque[float] = deque()  # of those that wait
         for number, arrival_s in enumerate(arrivals):
-            while starts and starts[0] <= arrival_s:
-                starts.popleft()
-            free_s = self.computed_s if overlap else max(self.computed_s, self.sent_s)
-            if free_s > arrival_s and len(starts) >= limit:
-                self.dropped.append((number, arrival_s))
-                continue
-            start_s = max(arrival_s, free_s)
-            spent_s = (device_s(self.rng) if callable(device_s) else device_s) + work.encode_s
-            self.computed_s = start_s + spent_s
+            start_s = self.free_s
+            if start_s > arrival_s:
+                while starts and starts[0] <= arrival_s:
+                    starts.popleft()
+                if len(starts) >= limit:
+                    self.dropped.append((number, arrival_s))
+                    continue
+                starts.append(start_s)
+            else:
+                start_s = arrival_s
+            spent_s = (device_s(self.rng) if callable(device_s) else device_s) + encode_s
+            self.free_s = ready_s = start_s + spent_s
             self.busy_s += spent_s
-            starts.append(start_s)
-            yield Ready(number, arrival_s, start_s, self.computed_s)
+            yield Ready(number, arrival_s, start_s, ready_s)
 
     def _datagrams(self, frames: Iterable[Ready]) -> Iterator[Sent]:
         udp, payload_bytes = self.setting.transport, self.setting.work.payload_bytes

@@ -46,6 +46,7 @@ class _Run:
         self.environment = simpy.Environment()
         self.devices = make_devices(setting, rng)
         self.queue: deque[tuple[Device, Sent]] = deque()
+        self.turns: dict[int, simpy.Event] = {}  # by device, where it waits for an answer
         self.serving = False
         self.busy_s = 0.0
 
@@ -58,33 +59,37 @@ class _Run:
                 fate = Fate.ANSWERED if alone else Fate.WAY_UP
                 self.record(device, one, fate, one.delivered_s)
                 continue
-            yield environment.timeout(max(0.0, one.delivered_s - environment.now))
+            wait_s = one.delivered_s - environment.now
+            yield environment.timeout(wait_s if wait_s > 0 else 0.0)
             if self.serving and len(queue) >= limit:
                 self.record(device, one, Fate.AT_SERVER, None)
                 continue
             queue.append((device, one))
             if not self.serving:
                 self.serve()
+            if not self.setting.overlap:
+                self.turns[device.index] = environment.event()
+                yield self.turns[device.index]
         self.record_dropped(device)
         yield environment.timeout(0)
 
     def serve(self) -> None:
         """Take a batch."""
-        work, queue = self.setting.work, self.queue
-        batch = [queue.popleft() for _ in range(min(len(queue), self.setting.batch))]
-        size, server_s = len(batch), work.server_s
+        work, queue, most = self.setting.work, self.queue, self.setting.batch
+        size, server_s = min(len(queue), most) if most > 1 else 1, work.server_s
+        batch = [queue.popleft() for _ in range(size)] if most > 1 else [queue.popleft()]
         spent_s = server_s(size) if callable(server_s) else server_s * size
         spent_s += work.decode_s * size
         self.busy_s += spent_s
         self.serving = True
-        done = self.environment.timeout(spent_s).callbacks
-        assert done is not None  # a new event has a list of callbacks
-        done.append(lambda _: self.served(batch))
+        done = self.environment.timeout(spent_s, batch)
+        done.callbacks.append(self.served)
 
-    def served(self, batch: list[tuple[Device, Sent]]) -> None:
+    def served(self, done: simpy.Event) -> None:
         """Answer a batch, and take the next."""
-        for device, one in batch:
-            answered_s = device.answer(self.environment.now)
+        now_s = self.environment.now
+        for device, one in done.value or ():
+            answered_s = device.answer(now_s)
             fate = Fate.WAY_DOWN if answered_s is None else Fate.ANSWERED
             self.record(device, one, fate, answered_s)
         self.serving = False
@@ -95,10 +100,16 @@ class _Run:
         """Count a frame, and those that its device dropped before."""
         if device.dropped:
             self.record_dropped(device)
-        number, arrival_s, _, ready_s = one.frame
-        row = (device.index, number, arrival_s, ready_s, one.delivered_s, answered_s, fate)
+        (number, arrival_s, _, ready_s), delivered_s, wire_bytes, missing = one
         energy_j = device.energy_j(one) if self.setting.power else 0.0
-        self.tally.add(Frame(*row, one.missing, one.wire_bytes, energy_j))
+        times_s = arrival_s, ready_s, delivered_s, answered_s
+        self.tally.add(Frame(device.index, number, *times_s, fate, missing, wire_bytes, energy_j))
+        if not self.setting.overlap:
+            given_up_s = one.frame.start_s + (self.setting.deadline_s or 0.0)
+            lost_s = max(self.environment.now, device.sent_s, given_up_s)
+            device.free_s = lost_s if answered_s is None else answered_s
+            if turn := self.turns.pop(device.index, None):
+                turn.succeed()
 
     def record_dropped(self, device: Device) -> None:
         """Count frames that found the device's queue full."""
@@ -109,7 +120,7 @@ class _Run:
 
 def _summary(run: _Run) -> Summary:
     tally, setting, devices = run.tally, run.setting, run.devices
-    ends_s = [max(device.computed_s, device.sent_s) for device in devices]
+    ends_s = [max(device.free_s, device.sent_s) for device in devices]
     duration_s = max(*ends_s, tally.last_s, run.environment.now)
     shared_s = duration_s * len(devices) or math.nan
     answered, taken = tally.fates[Fate.ANSWERED], tally.fates.total()

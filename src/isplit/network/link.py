@@ -106,12 +106,22 @@ class Link:
 
     def send(self, now_s: float, packet_bytes: int) -> float | None:
         """Seconds at which the packet arrives; ``None`` when it is dropped or lost."""
-        if self._queued_bytes(now_s) + packet_bytes > self.queue_bytes + self.mtu_bytes:
-            return None
-        before_s, self.free_s = self.free_s, self._leaves(now_s, packet_bytes)
+        rate, before_s, room_bytes = self.rate, self.free_s, self.queue_bytes + self.mtu_bytes
+        if isinstance(rate, Opportunities):
+            if self._leaving_bytes(now_s) + packet_bytes > room_bytes:
+                return None
+            self.free_s = rate.carry(now_s, packet_bytes)
+            self._leaving.append((self.free_s, packet_bytes))
+        else:
+            begin_s = before_s if before_s > now_s else now_s
+            if (begin_s - now_s) * rate / 8 + packet_bytes > room_bytes:
+                return None
+            self.free_s = begin_s + packet_bytes * 8 / rate
         self.carried_bytes += packet_bytes
-        if self.losses.next(self.rng, max(1.0, (self.free_s - before_s) / self.slot_s)):
-            return None
+        if self.losses.loss:
+            packets = max(1.0, (self.free_s - before_s) / self.slot_s)
+            if self.losses.next(self.rng, packets):
+                return None
         arrival_s = self.free_s + self.delay_s
         if self.jitter_s:
             arrival_s += self.rng.exponential(self.jitter_s)
@@ -122,19 +132,10 @@ class Link:
         """All but ``rng``: a copy is given its own."""
         return self.__dict__ | {"rng": None}
 
-    def _queued_bytes(self, now_s: float) -> float:
-        if not isinstance(self.rate, Opportunities):
-            return max(0.0, self.free_s - now_s) * self.rate / 8
+    def _leaving_bytes(self, now_s: float) -> int:
         while self._leaving and self._leaving[0][0] <= now_s:
             self._leaving.popleft()
         return sum(size for _, size in self._leaving)
-
-    def _leaves(self, now_s: float, packet_bytes: int) -> float:
-        if not isinstance(self.rate, Opportunities):
-            return max(now_s, self.free_s) + packet_bytes * 8 / self.rate
-        leaves_s = self.rate.carry(now_s, packet_bytes)
-        self._leaving.append((leaves_s, packet_bytes))
-        return leaves_s
 
 
 def links(channel: Channel, rng: np.random.Generator) -> tuple[Link, Link]:

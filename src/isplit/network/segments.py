@@ -1,9 +1,9 @@
 """What a TCP sender knows of its segments: in flight, delivered, lost."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from typing import NamedTuple
 
 
 @dataclass(slots=True, eq=False)
@@ -12,6 +12,7 @@ class Segment:
 
     number: int
     wire_bytes: int
+    ends_frame: bool = False
     sent_s: float = 0.0
     order: int = 0
     resent: bool = False
@@ -19,8 +20,7 @@ class Segment:
     lost: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Ack:
+class Ack(NamedTuple):
     """What a receiver says: all before ``expected`` has come, and ``selected`` beyond it."""
 
     expected: int
@@ -38,48 +38,52 @@ class Segments:
         self.in_flight: OrderedDict[int, Segment] = OrderedDict()  # by last transmission
         self.newest = Segment(-1, 0)  # delivered; of all such, the one sent last
         self.orders = 0
-        self._lost: list[int] = []
+        self.lost: list[int] = []  # a heap of numbers; some may have come meanwhile
 
     def send(self, segment: Segment, now_s: float) -> None:
         """Note a transmission."""
+        number = segment.number
+        if segment.order:
+            segment.resent, segment.lost = True, False
+            self.in_flight.pop(number, None)
+        else:
+            self.sent = number + 1
+            self.unacked[number] = segment
         self.orders += 1
-        segment.resent = segment.order > 0
-        segment.sent_s, segment.order, segment.lost = now_s, self.orders, False
-        if not segment.resent:
-            self.sent = segment.number + 1
-            self.unacked[segment.number] = segment
-        self.in_flight[segment.number] = segment
-        self.in_flight.move_to_end(segment.number)
+        segment.sent_s, segment.order = now_s, self.orders
+        self.in_flight[number] = segment
 
     def take(self, ack: Ack) -> list[Segment]:
         """Note an acknowledgement; the segments that it says arrived, for the first time."""
-        delivered = []
+        delivered, in_flight, unacked = [], self.in_flight, self.unacked
         for number in range(self.acked, ack.expected):
-            segment = self.unacked.pop(number)
+            segment = unacked.pop(number)
             if segment.sacked:
                 self.sacked -= 1
             else:
                 delivered.append(segment)
         self.acked = max(self.acked, ack.expected)
         for number in ack.selected:
-            chosen = self.unacked.get(number)
+            chosen = unacked.get(number)
             if chosen is not None and not chosen.sacked:
                 chosen.sacked = True
                 self.sacked += 1
                 delivered.append(chosen)
         for segment in delivered:
             segment.lost = False
-            self.in_flight.pop(segment.number, None)
+            in_flight.pop(segment.number, None)
             if segment.order > self.newest.order:
                 self.newest = segment
         return delivered
 
-    def overtaken(self) -> Iterator[Segment]:
+    def overtaken(self) -> list[Segment]:
         """Those in flight that were sent before one that is delivered (RACK, RFC 8985)."""
+        found = []
         for segment in self.in_flight.values():
             if segment.order > self.newest.order:
-                return
-            yield segment
+                break
+            found.append(segment)
+        return found
 
     def sent_before(self, time_s: float) -> list[Segment]:
         """Those in flight that were sent before a time, and the first unacknowledged one."""
@@ -91,12 +95,12 @@ class Segments:
         for segment in segments:
             segment.lost = True
             self.in_flight.pop(segment.number, None)
-            heappush(self._lost, segment.number)
+            heappush(self.lost, segment.number)
 
     def next_lost(self) -> Segment | None:
         """The first segment that is to be sent again, no longer listed as lost."""
-        while self._lost:
-            segment = self.unacked.get(heappop(self._lost))
+        while self.lost:
+            segment = self.unacked.get(heappop(self.lost))
             if segment is not None and segment.lost:
                 return segment
         return None

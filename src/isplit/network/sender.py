@@ -59,12 +59,11 @@ class Sender:
             window.grow(len(delivered), now_s, self.clock.least_s)
         if advanced:
             self.clock.doublings = 0
-            self._arm(now_s)
-        self._pump(now_s)
+        self._pump(now_s, rearm=advanced)
 
     def _find_lost(self, now_s: float) -> bool:
         """Mark what was overtaken as lost; with few duplicates, wait a little first."""
-        overtaken = list(self.segments.overtaken()) if self.tcp.fast_retransmit else []
+        overtaken = self.segments.overtaken() if self.tcp.fast_retransmit else []
         if overtaken and (self.phase != "open" or self.segments.sacked >= DUPLICATES):
             self._lose(overtaken)
             return True
@@ -79,10 +78,9 @@ class Sender:
         self.segments.lose(overtaken)
 
     def _on_reordering(self, now_s: float) -> None:
-        self._lose(list(self.segments.overtaken()))
+        self._lose(self.segments.overtaken())
         self.window.reduce(1, len(self.segments.in_flight), progress=False)
-        self._arm(now_s)
-        self._pump(now_s)
+        self._pump(now_s, rearm=True)
 
     def _on_probe(self, now_s: float) -> None:
         self._send(now_s, self.unsent.popleft() if self.unsent else self.segments.last())
@@ -99,29 +97,28 @@ class Sender:
         self._pump(now_s)
         self.clock.set(now_s, self.clock.timeout_s, self._on_timeout)
 
-    def _pump(self, now_s: float) -> None:
-        segments, window = self.segments, self.window
+    def _pump(self, now_s: float, rearm: bool = False) -> None:
+        segments, window, unsent = self.segments, self.window, self.unsent
         fresh = False
         while len(segments.in_flight) < window.size:
-            segment = segments.next_lost()
+            segment = segments.next_lost() if segments.lost else None
             if segment is None:
-                if not self.unsent:
+                if not unsent:
                     break
-                segment, fresh = self.unsent.popleft(), True
+                segment, fresh = unsent.popleft(), True
             if not segments.unacked:
                 window.growth.paused(now_s - self.last_sent_s)
             self._send(now_s, segment)
+            rearm = rearm or segment.number == segments.acked
             window.resent += 1
         window.note_use(segments)
-        if fresh and self.phase == "open" and not segments.sacked:
+        if rearm or (fresh and self.phase == "open" and not segments.sacked):
             self._arm(now_s)
 
     def _send(self, now_s: float, segment: Segment) -> None:
         self.segments.send(segment, now_s)
         self.last_sent_s = now_s
         self.transmit(segment)
-        if segment.number == self.segments.acked:
-            self._arm(now_s)
 
     def _arm(self, now_s: float) -> None:
         """Set the timer: a probe of the tail while nothing seems lost, else the timeout."""

@@ -87,7 +87,8 @@ class Setting:
         channel: of each device's own; not needed when the device answers by itself.
         transport: TCP on one connection per device, or UDP.
         devices: that share the server.
-        overlap: whether a device computes the next frame while it sends the last one.
+        overlap: whether a device computes the next frame while the last one is on its way. Else it
+            begins when the last is answered, as ``isplit-edge`` does, or given up at the deadline.
         device_queue: frames that may wait at a device; further ones are lost.
         server_queue: frames that may wait at the server; further ones are lost.
         batch: most frames that the server takes at once.

@@ -28,6 +28,8 @@ class Fate(StrEnum):
     AT_SERVER = "lost_at_server"
     WAY_DOWN = "lost_on_the_way_down"
 
+    __hash__ = str.__hash__  # that of Enum is Python, and every frame is counted by its fate
+
 
 class Frame(NamedTuple):
     """One frame; what it did not reach is ``None``. A tuple, since millions are made.

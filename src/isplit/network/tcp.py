@@ -6,7 +6,7 @@ was; the next one from such a state is looked up. Where chance plays a part, man
 
 import pickle
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -23,9 +23,6 @@ VARIANTS = 1024  # transfers made from one state before they are drawn from, whe
 MOST_MADE = 50_000  # transfers kept
 MOST_COPIED = 1000  # connections kept as bytes
 MOST_TIMEOUTS = 8  # after which a window is at its least anyway
-
-
-Told = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -92,10 +89,12 @@ class Transfers:
 
     def draw(self, connection: Connection, idle_s: float) -> Transfer:
         """A transfer begun ``idle_s`` after the connection sent its last packet."""
-        timeouts = min(int(idle_s / connection.timeout_s), MOST_TIMEOUTS)
+        timeouts = int(idle_s / connection.timeout_s)
+        if timeouts > MOST_TIMEOUTS:
+            timeouts = MOST_TIMEOUTS
         made = self._made.get((connection, timeouts), [])
         if made and len(made) == self.variants:
-            return made[0 if self.variants == 1 else int(self.rng.random() * self.variants)]
+            return made[int(self.rng.random() * self.variants) if self.variants > 1 else 0]
         if self._count > MOST_MADE or not self.lasting:
             self._made, self._known, self._count, made = {}, {}, 0, []
         write_s = made[0].write_s if made else connection.sender.last_sent_s + idle_s
@@ -111,9 +110,21 @@ class Transfers:
         return self._known.setdefault(connection.state, connection)
 
 
-def stream(
-    transfers: Transfers, connection: Connection, frames: Iterable[Ready], sent: Told
+def in_turn(
+    transfers: Transfers, connection: Connection, frames: Iterable[Ready]
 ) -> Iterator[Sent]:
+    """As ``stream``, but the next frame is asked for when the last is answered.
+
+    An answer acknowledges its frame, so nothing is under way when the next begins.
+    """
+    last_sent_s = 0.0
+    for frame in frames:
+        drawn = transfers.draw(connection, max(0.0, frame.ready_s - last_sent_s))
+        yield Sent(frame, frame.ready_s + drawn.delivered_s, drawn.wire_bytes)
+        connection, last_sent_s = drawn.after, frame.ready_s + drawn.last_sent_s
+
+
+def stream(transfers: Transfers, connection: Connection, frames: Iterable[Ready]) -> Iterator[Sent]:
     """Frames in the order in which they are delivered over one connection that persists.
 
     A frame that is ready while others are under way joins them, and they are simulated together;
@@ -123,20 +134,20 @@ def stream(
         transfers: of the frames' size.
         connection: a fresh one.
         frames: in the order in which they get ready.
-        sent: told, before the next frame is asked for, when the connection is quiet again.
     """
     waiting = iter(frames)
     frame = next(waiting, None)
     last_sent_s = 0.0
     while frame:
-        drawn = transfers.draw(connection, frame.ready_s - last_sent_s)
-        sent(frame.ready_s + drawn.quiet_s)
+        ready_s = frame.ready_s
+        drawn = transfers.draw(connection, ready_s - last_sent_s)
+        quiet_s = ready_s + drawn.quiet_s
         following = next(waiting, None)
-        if following is None or following.ready_s >= frame.ready_s + drawn.quiet_s:
-            yield Sent(frame, frame.ready_s + drawn.delivered_s, drawn.wire_bytes)
-            connection, last_sent_s = drawn.after, frame.ready_s + drawn.last_sent_s
+        if following is None or following.ready_s >= quiet_s:
+            yield Sent(frame, ready_s + drawn.delivered_s, drawn.wire_bytes)
+            connection, last_sent_s = drawn.after, ready_s + drawn.last_sent_s
         else:
-            clock_s = frame.ready_s - drawn.write_s
+            clock_s = ready_s - drawn.write_s
             live = _begun(drawn.before, drawn.write_s, transfers.payload_bytes, drawn.seed)
             following = yield from _together(live, clock_s, frame, following, waiting)
             connection, last_sent_s = transfers.known(live), live.sender.last_sent_s + clock_s

@@ -3,6 +3,7 @@
 import csv
 import math
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,6 +77,25 @@ def test_overlap_decides_whether_computing_waits_for_sending(transport, overlap)
     sending_s = (100_000 + 69 * (52 if isinstance(transport, Tcp) else 40)) * 8 / 30e6
     each_s = max(0.03, sending_s) if overlap else 0.03 + sending_s
     assert seen.duration_s == pytest.approx(50 * each_s, rel=0.04)
+
+
+@pytest.mark.parametrize("transport", [Tcp(), Udp()])
+@pytest.mark.parametrize("rate_hz", [2, 1000])
+@pytest.mark.parametrize("devices", [1, 3])
+@pytest.mark.parametrize("loss", [0, 0.1])
+def test_without_overlap_a_frame_begins_when_the_last_is_answered(
+    transport, rate_hz, devices, loss, tmp_path
+):
+    work = Work(device_s=0.01, payload_bytes=9000, server_s=0.05, answer_bytes=100)
+    link = Channel(up_bit_s=30e6, down_bit_s=30e6, round_trip_s=0.04, loss=loss)
+    setting = Setting(work, Arrival(rate_hz=rate_hz), link, transport, devices, overlap=False)
+    simulate(replace(setting, deadline_s=0.3), 40, path=tmp_path / "frames.csv")
+    last_s = dict.fromkeys(map(str, range(devices)), 0.0)
+    for row in rows(tmp_path / "frames.csv"):
+        arrival_s, start_s = float(row["arrival_s"]), float(row["ready_s"]) - 0.01
+        assert start_s == pytest.approx(max(arrival_s, last_s[row["device"]]), abs=1e-9)
+        given_up_s = start_s + 0.3
+        last_s[row["device"]] = float(row["answered_s"] or given_up_s)
 
 
 def test_local_frames_wait_for_the_device_alone():

@@ -1,11 +1,13 @@
 """Presets by name, with Hydra and without; a link measured with the peer at the other end."""
 
 import contextlib
+import re
 import socket
 import subprocess
 import sys
 from dataclasses import fields
 
+import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 
@@ -114,6 +116,34 @@ def test_a_link_that_lets_no_udp_through_is_an_error_in_words(monkeypatch):
     monkeypatch.setattr("isplit.network.measure._echoes", lambda *_: [None, None])
     with peer("127.0.0.1", 0) as port, pytest.raises(ValueError, match="no UDP packet came back"):
         measure("127.0.0.1", port, seconds=0.1, packets=2)
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.01, 0.05, 0.3])
+def test_packets_are_sent_until_the_loss_is_known_to_a_quarter(monkeypatch, loss):
+    rng, sent = np.random.default_rng(0), []
+
+    def echoes(_host, _port, packets):
+        sent.append(packets)
+        return [None if rng.random() > (1 - loss) ** 2 else 0.01 for _ in range(packets)]
+
+    monkeypatch.setattr("isplit.network.measure._echoes", echoes)
+    with peer("127.0.0.1", 0) as port:
+        seen = measure("127.0.0.1", port, seconds=0.5, packets=100)
+    assert seen.loss == pytest.approx(loss, rel=0.25)
+    low, high = (float(x) / 100 for x in re.findall(r"([\d.]+)%", seen.source)[:2])
+    assert low <= seen.loss <= high
+    assert high - low < 0.55 * loss or not loss
+    assert sum(sent) <= (100 if not loss else 7000)
+
+
+def test_a_link_that_loses_next_to_nothing_is_not_measured_for_ever(monkeypatch):
+    def echoes(_host, _port, packets):
+        return [None, *[0.01] * (packets - 1)]
+
+    monkeypatch.setattr("isplit.network.measure._echoes", echoes)
+    with peer("127.0.0.1", 0) as port:
+        source = measure("127.0.0.1", port, seconds=0.5, packets=2000).source
+    assert " 20000 UDP packets" in source
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def test_remembered_transfers_are_those_of_one_connection(gap_s, payload_bytes):
     ready_s = [number * gap_s for number in range(frames)]
     transfers = Transfers(payload_bytes, way, Tcp(), np.random.default_rng(0))
     waiting = (Ready(number, at_s, at_s, at_s) for number, at_s in enumerate(ready_s))
-    sent = list(stream(transfers, connect(way, Tcp()), waiting, lambda _: None))
+    sent = list(stream(transfers, connect(way, Tcp()), waiting))
     assert [one.frame.number for one in sent] == list(range(frames))
     expected_s = live(way, Tcp(), payload_bytes, ready_s)
     assert [one.delivered_s for one in sent] == pytest.approx(expected_s, rel=1e-3)
@@ -150,7 +150,7 @@ def test_remembered_transfers_are_distributed_as_one_connection_has_them():
     waiting = (Ready(number, at_s, at_s, at_s) for number, at_s in enumerate(ready_s))
     drawn = [
         one.delivered_s - one.frame.ready_s
-        for one in stream(transfers, connect(way, Tcp()), waiting, lambda _: None)
+        for one in stream(transfers, connect(way, Tcp()), waiting)
     ]
     connection = connect(way, Tcp())
     connection.reseed(3)

@@ -37,6 +37,7 @@ OPTIONS = {
     "send_W": None,
     "request_ms": 0,
     "request_bytes": 0,
+    "overlap": True,
     "loss": [],
     "predicted": False,
     "device": asdict(SLOW),
@@ -88,6 +89,8 @@ def test_two_designs_take_what_arithmetic_says():
     assert split.design.device_macs == 20_000_000 + cost.encoder_macs
     assert split.design.device_memory_bytes == 4 * (100 + 50) + 64
     assert (split.design.accuracy, split.design.payload_bytes) == (0.75, 64)
+    *_, waiting = designs([[run()]], SIDES, places(overlap=False))
+    assert waiting.design.frames_per_s == pytest.approx(1000 / split.ms["mean_ms"], rel=0.01)
     packets = math.ceil(3072 / 1448)
     assert remote.ms["send_ms"] == pytest.approx(8 * (3072 + 52 * packets) / 1e3 + 10, rel=0.01)
     assert (remote.design.device_macs, remote.design.device_memory_bytes) == (0, 0)
@@ -255,3 +258,16 @@ def test_a_request_costs_its_time_and_its_bytes_both_ways():
         wire_ms = 2 * 8 * 1000 / LINK.up_bit_s * 1000
         assert other.design.payload_bytes == one.design.payload_bytes
         assert other.ms["p50_ms"] - one.ms["p50_ms"] == pytest.approx(3.5 + wire_ms, rel=0.05)
+
+
+def test_a_request_that_varies_is_drawn_anew_for_each_frame():
+    def split(request_ms):
+        *_, found = designs([[run()]], SIDES, places(frames=400, request_ms=request_ms))
+        return found
+
+    calm, varied = split(0), split([0.0] * 9 + [30.0])
+    assert varied.ms["p50_ms"] == pytest.approx(calm.ms["p50_ms"], rel=2e-3)
+    assert varied.design.p95_ms == pytest.approx(calm.design.p95_ms + 30, rel=2e-3)
+    assert varied.ms["mean_ms"] == pytest.approx(calm.ms["mean_ms"] + 3, abs=1)
+    assert varied.ms["server_ms"] == pytest.approx(calm.ms["server_ms"] + 3)
+    assert split([0.0] * 9 + [30.0]) == varied

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from isplit.devices import Device, load_device
 from isplit.devices.fitting import Net
 from isplit.devices.measure import works_of
@@ -134,12 +136,18 @@ def of_split(
 def _timed(design: Design, head: Work, tail: Work, sent: Sent | None, places: Places) -> Timed:
     """Latency, capacity and energy of simulated frames; ``sent`` is ``None``: nothing travels."""
     device, channel, options = places.device, places.channel, places.options
-    work, answer_s = FrameWork(device.seconds(head)), 0.0
+    work, server_s, answer_s = FrameWork(device.seconds(head)), 0.0, 0.0
     if sent:
-        tail_s = places.server.seconds(tail) + options["request_ms"] / 1000
+        request_s = (np.atleast_1d(options["request_ms"]) / 1000).tolist()
+        tail_s, chance = places.server.seconds(tail), np.random.default_rng(0)
+        server_s = sent.decode_s + tail_s + fmean(request_s)
+
+        def serve_s(_: int) -> float:
+            return tail_s + float(request_s[int(chance.random() * len(request_s))])
+
         there, back = math.ceil(sent.payload_bytes), work.answer_bytes
         there, back = (size + options["request_bytes"] for size in (there, back))
-        work = FrameWork(work.device_s, sent.encode_s, there, sent.decode_s, tail_s, back)
+        work = FrameWork(work.device_s, sent.encode_s, there, sent.decode_s, serve_s, back)
         way_down = connect(channel, Tcp(), upwards=False)
         answer_s = transfer(way_down, work.answer_bytes).delivered_s
     send_w: float | None = options["send_W"] if sent else 0.0
@@ -148,11 +156,11 @@ def _timed(design: Design, head: Work, tail: Work, sent: Sent | None, places: Pl
     frames, asked_ms = options["frames"], places.requirement.p95_ms
     rate_hz = options["rate_hz"] or places.requirement.frames_per_s or 1.0
     deadline_s = asked_ms and asked_ms / 1000
-    setting = Setting(work, Arrival(rate_hz=rate_hz), channel, deadline_s=deadline_s, power=power)
+    how: dict[str, Any] = {"deadline_s": deadline_s, "power": power, "overlap": options["overlap"]}
+    setting = Setting(work, Arrival(rate_hz=rate_hz), channel, **how)
     seen = simulate(setting, frames)
     full = replace(setting, arrival=Arrival(rate_hz=SATURATED_HZ))
     one_s, all_s = (simulate(full, count).duration_s for count in (1, SATURATED_FRAMES))
-    server_s = work.decode_s + (tail_s if sent else 0.0)
     parts = {"device": device.seconds(head), "encode": work.encode_s, "server": server_s}
     parts["answer"] = answer_s
     parts["send"] = max(0.0, seen.mean_s - sum(parts.values()))
