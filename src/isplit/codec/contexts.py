@@ -21,7 +21,7 @@ Lie = tuple[int, int, int]
 LOWEST, BELOW = U64(1 << 15), U64((1 << 14) - 1)  # of a state; of its slot
 WORD = U64((1 << 16) - 1)
 _14, _16, _GUESS = U64(14), U64(16), U64(GUESS_BITS)
-_BLOCK = 1 << 14  # levels whose contexts are found at once
+_BLOCK = 1 << 12  # levels whose contexts are found at once: what that takes stays in the L1 cache
 
 
 @compiled
