@@ -124,7 +124,7 @@ def _find(
         if group > 3:
             _join(sums, symbols, 2, 1 << 2 * bits, spare[2], spare[3])
             sums, symbols = spare[2], spare[3]
-        _add(flat, sums, masks, columns, totals.dtype.type(group), totals)
+        _add(flat, sums, masks, columns, totals.dtype.type(group), totals[: flat.size])
         for i in range(U64(0), U64(flat.size), U64(group)):
             found[done] = rows[totals[i]] | U64(symbols[i])
             done += U64(1)
