@@ -21,7 +21,7 @@ Lie = tuple[int, int, int]
 LOWEST, BELOW = U64(1 << 15), U64((1 << 14) - 1)  # of a state; of its slot
 WORD = U64((1 << 16) - 1)
 _14, _16, _GUESS = U64(14), U64(16), U64(GUESS_BITS)
-_BLOCK = 1 << 14  # levels whose contexts are found at once
+_BLOCK = 1 << 12  # levels whose contexts are found at once: what that takes stays in the L1 cache
 
 
 @compiled
@@ -124,7 +124,7 @@ def _find(
         if group > 3:
             _join(sums, symbols, 2, 1 << 2 * bits, spare[2], spare[3])
             sums, symbols = spare[2], spare[3]
-        _add(flat, sums, masks, columns, totals.dtype.type(group), totals)
+        _add(flat, sums, masks, columns, totals.dtype.type(group), totals[: flat.size])
         for i in range(U64(0), U64(flat.size), U64(group)):
             found[done] = rows[totals[i]] | U64(symbols[i])
             done += U64(1)
