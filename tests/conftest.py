@@ -32,6 +32,13 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.xdist_group(min(places, key=len)))
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Figures take most of the time of an analysis."""
+    monkeypatch.setattr("isplit.report.findings.save", lambda *_: [])
+    monkeypatch.setattr("isplit.report.page.inlined", lambda *_: "")
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """Four split points at one rate, twice, and at another rate two of them; nothing drawn."""

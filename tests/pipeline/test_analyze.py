@@ -245,10 +245,9 @@ def test_a_folder_without_runs_says_what_makes_one(tmp_path):
     assert "has no finished run: python train.py makes one" in said.stdout + said.stderr
 
 
-def test_random_curves_are_of_random_weights_though_others_were_given(tmp_path, monkeypatch):
+@pytest.mark.usefixtures("undrawn")
+def test_random_curves_are_of_random_weights_though_others_were_given(tmp_path):
     """The same architecture with two files of weights: the curve of the net knows neither."""
-    monkeypatch.setattr("isplit.report.findings.save", lambda *_: [])
-    monkeypatch.setattr("isplit.report.page.inlined", lambda *_: "")
     curves = []
     for number in (1, 2):
         path, root = tmp_path / f"{number}.safetensors", tmp_path / str(number)
