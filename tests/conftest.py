@@ -2,12 +2,15 @@
 
 import signal
 
+import hypothesis
 import pytest
 import torch
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as nohup and a shell's & leave it, and
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the processes tests start inherit
 torch.set_num_threads(1)  # two busy threads on two cores are far slower than one
+hypothesis.settings.register_profile("busy machine", deadline=None)
+hypothesis.settings.load_profile("busy machine")
 
 LAYERS = "split.layer=[block1_pool,block2_pool,block3_pool,block5_conv3]"
 
@@ -30,6 +33,13 @@ def pytest_collection_modifyitems(items):
         places = [f.baseid for f in fixtures if f.scope != "function" and f.baseid]
         if places:
             item.add_marker(pytest.mark.xdist_group(min(places, key=len)))
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Figures take most of the time of an analysis."""
+    monkeypatch.setattr("isplit.report.findings.save", lambda *_: [])
+    monkeypatch.setattr("isplit.report.page.inlined", lambda *_: "")
 
 
 @pytest.fixture(scope="session")

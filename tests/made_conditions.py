@@ -1,6 +1,6 @@
 """Conditions made of a few numbers, as if their split points had been trained."""
 
-from isplit.importance.curve import Curve, PredictorCost
+from isplit.importance.curve import Curve
 from isplit.point import SplitPoint
 from isplit.result import (
     Accuracy,
@@ -53,7 +53,6 @@ def condition(
     nmse=None,
     before=None,
     subsets=None,
-    steps=None,
     name="small",
     test_images=TEST_IMAGES,
     left_untrained=(),
@@ -86,5 +85,4 @@ def condition(
         points=points,
         retrained=tuple(retrained),
         curves={k: Curve(kind_of(k), points, tuple(map(float, v))) for k, v in kinds.items()},
-        costs={k: PredictorCost(training_steps=s) for k, s in (steps or {}).items()},
     )

@@ -71,13 +71,6 @@ def tried(root, proposed):
 BOTH = "runs=[{root}/sweep,{root}/job]"
 
 
-@pytest.fixture
-def undrawn(monkeypatch):
-    """Figures take most of the time."""
-    monkeypatch.setattr("isplit.report.findings.save", lambda *_: [])
-    monkeypatch.setattr("isplit.report.page.inlined", lambda *_: "")
-
-
 def the_run(root):
     (run,) = collect([root / "job"]).runs
     return run

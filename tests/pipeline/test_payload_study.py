@@ -37,12 +37,6 @@ def studied(trained):
     return trained / "payload"
 
 
-@pytest.fixture
-def undrawn(monkeypatch):
-    monkeypatch.setattr("isplit.report.findings.save", lambda *_: [])
-    monkeypatch.setattr("isplit.report.page.inlined", lambda *_: "")
-
-
 def table(folder, name):
     (path,) = folder.glob(f"*/{name}.csv")
     with path.open(encoding="utf-8", newline="") as file:

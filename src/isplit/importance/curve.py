@@ -56,13 +56,11 @@ class PredictorCost:
         images: looked at.
         forward: passes of the whole net for each of them.
         backward: the same, backwards.
-        training_steps: optimizer steps for all points together.
     """
 
     images: int = 0
     forward: float = 0.0
     backward: float = 0.0
-    training_steps: int = 0
 
 
 @dataclass(frozen=True)

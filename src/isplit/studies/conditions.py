@@ -49,8 +49,9 @@ class Retrained:
 
 
 MEASURED = ("minus_nmse", "after_autoencoder")
-"""Predictors read off the training of the bottlenecks itself: minus the squared error of the
-reconstruction over the features' variance, and test accuracy before fine-tuning, 0..1."""
+"""Predictors that cost what they were to save, read off the training of the bottlenecks: minus the
+squared error of the reconstruction over the features' variance, and test accuracy before
+fine-tuning, 0..1."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,6 @@ class Condition:
     def most_accurate(self) -> Retrained:
         """The point with the highest accuracy, of equal ones the deepest."""
         return max(self.retrained, key=lambda t: (t.accuracy, t.position))
-
-    def trains(self, predictor: str) -> bool:
-        """Whether a predictor takes training: its value costs what it was to save."""
-        steps = self.costs.get(predictor, PredictorCost()).training_steps
-        return predictor in MEASURED or steps > 0
 
 
 def condition_of(name: str, runs: Sequence[Run], seen: Seen) -> Condition:

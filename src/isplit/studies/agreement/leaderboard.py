@@ -15,7 +15,7 @@ from isplit.report.table import Table
 from isplit.studies.agreement.answers import leaderboard_verdict
 from isplit.studies.agreement.correlation import NOTHING, Floats, interval, resamples
 from isplit.studies.agreement.noise import ceiling
-from isplit.studies.conditions import Condition
+from isplit.studies.conditions import MEASURED, Condition
 from isplit.studies.scores import Interval, Leaderboard, PredictorScore, Standing, or_least
 
 DRAWS, SEED = 2000, 0
@@ -122,7 +122,7 @@ def _standing(
     return Standing(
         predictor=name,
         conditions=len(there_K),
-        trains=any(condition.trains(name) for condition in conditions),
+        trains=name in MEASURED,
         rule=next(scores[name].rule for scores in whole.each if name in scores),
         **whole.order(name) | whole.loss(name),
         **{f"half_{key}": value for key, value in (half.order(name) | half.loss(name)).items()},

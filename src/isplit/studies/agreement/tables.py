@@ -10,7 +10,13 @@ from isplit.studies.agreement import TEXTS
 from isplit.studies.agreement.noise import accuracy_error
 from isplit.studies.agreement.points import RANKED, curve_rows
 from isplit.studies.answer import device_macs
-from isplit.studies.conditions import Condition, peak_of_each_class, shown_split, split_f1
+from isplit.studies.conditions import (
+    MEASURED,
+    Condition,
+    peak_of_each_class,
+    shown_split,
+    split_f1,
+)
 from isplit.studies.scores import Leaderboard, PredictorScore, or_least
 
 Row = dict[str, Any]
@@ -118,9 +124,8 @@ def _score(score: PredictorScore) -> Row:
 def _cost(condition: Condition, name: str) -> tuple[float, str]:
     """By what it sorts, and in words."""
     if name not in condition.costs:
-        return math.inf, "training of every bottleneck" if condition.trains(name) else NOTHING
+        return math.inf, "training of every bottleneck" if name in MEASURED else NOTHING
     cost = condition.costs[name]
-    counts = (cost.images, cost.forward, cost.backward, cost.training_steps)
-    pairs = zip(counts, ("images", "forward", "backward", "steps"), strict=True)
-    text = ", ".join(f"{count:,g} {what}" for count, what in pairs if count)
+    counts = {"images": cost.images, "forward": cost.forward, "backward": cost.backward}
+    text = ", ".join(f"{count:,g} {what}" for what, count in counts.items() if count)
     return cost.images * (cost.forward + cost.backward), text or "none"

@@ -6,7 +6,7 @@ from functools import cache
 
 from scipy.stats import studentized_range
 
-from isplit.studies.conditions import Condition
+from isplit.studies.conditions import MEASURED, Condition
 from isplit.studies.scores import Agreement, Interval, Noise, PredictorScore
 
 FEW_POINTS = 8  # below, a bootstrap over the points has little to draw from
@@ -27,7 +27,7 @@ def verdict(condition: Condition, agreement: Agreement) -> str:
     of_noise = _noise_sentence(agreement)
     of_cui = _cui_sentence(agreement)
     first = [of_noise, of_cui] if _means_nothing(agreement) else [of_cui, of_noise]
-    sentences = [*first, _best_sentence(condition, agreement), _few_sentence(agreement.n)]
+    sentences = [*first, _best_sentence(agreement), _few_sentence(agreement.n)]
     total = len(condition.points)
     of_how_many = f"N={agreement.n}" + (f" of {total} points" if agreement.n < total else "")
     return told(of_how_many, sentences)
@@ -111,12 +111,12 @@ def _range_95(n: int, freedom: float) -> float:
     return float(studentized_range.ppf(0.95, n, freedom))
 
 
-def _best_sentence(condition: Condition, agreement: Agreement) -> str:
+def _best_sentence(agreement: Agreement) -> str:
     """Which predictor without training agreed best, and how near that is to the ceiling."""
     cheap = {
         name: score
         for name, score in agreement.predictors.items()
-        if not condition.trains(name) and not math.isnan(score.spearman)
+        if name not in MEASURED and not math.isnan(score.spearman)
     }
     if len(cheap) < 2 or _means_nothing(agreement):
         return ""
