@@ -56,12 +56,12 @@ def measure(host: str, port: int, seconds: float, packets: int) -> Channel:
         down_bit_s=down_bit_s,
         round_trip_s=round(min(came), 6),
         jitter_s=round((statistics.fmean(came) - min(came)) / 2, 6),
-        loss=round(_one_way(1 - len(came) / len(trips_s)), 6),
+        loss=round(1 - (len(came) / len(trips_s)) ** 0.5, 6),
         burst_packets=_burst(trips_s),
         mtu_bytes=MTU_BYTES,
         name="measured",
-        source=f"python -m isplit.network measure {host}, {date.today()}: {seconds:g} s of {STREAMS} "
-        f"TCP streams each way, {len(trips_s)} UDP packets of {PACKET_BYTES} bytes; loss "
+        source=f"python -m isplit.network measure {host}, {date.today()}: {seconds:g} s of "
+        f"{STREAMS} TCP streams each way, {len(trips_s)} UDP packets of {PACKET_BYTES} bytes; loss "
         f"{_interval(len(trips_s) - len(came), len(trips_s))}; the queue was not measured",
     )
 
@@ -69,12 +69,8 @@ def measure(host: str, port: int, seconds: float, packets: int) -> Channel:
 def _interval(lost: int, sent: int) -> str:
     """Where the loss of one way is, at 95 %, by Wilson's score."""
     middle, half = lost + Z**2 / 2, Z * math.sqrt(lost * (1 - lost / sent) + Z**2 / 4)
-    low, high = (_one_way((middle + sign * half) / (sent + Z**2)) for sign in (-1, 1))
+    low, high = (1 - math.sqrt(1 - (middle + x) / (sent + Z**2)) for x in (-half, half))
     return f"{abs(low):.2%} to {high:.2%} (95 % interval)"
-
-
-def _one_way(loss: float) -> float:
-    return 1 - math.sqrt(1 - loss)
 
 
 def _rate(host: str, port: int, seconds: float, way: str) -> int:

@@ -89,9 +89,7 @@ class Transfers:
 
     def draw(self, connection: Connection, idle_s: float) -> Transfer:
         """A transfer begun ``idle_s`` after the connection sent its last packet."""
-        timeouts = int(idle_s / connection.timeout_s)
-        if timeouts > MOST_TIMEOUTS:
-            timeouts = MOST_TIMEOUTS
+        timeouts = min(int(idle_s / connection.timeout_s), MOST_TIMEOUTS)
         made = self._made.get((connection, timeouts), [])
         if made and len(made) == self.variants:
             return made[int(self.rng.random() * self.variants) if self.variants > 1 else 0]
