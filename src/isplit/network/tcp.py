@@ -108,20 +108,6 @@ class Transfers:
         return self._known.setdefault(connection.state, connection)
 
 
-def in_turn(
-    transfers: Transfers, connection: Connection, frames: Iterable[Ready]
-) -> Iterator[Sent]:
-    """As ``stream``, but the next frame is asked for when the last is answered.
-
-    An answer acknowledges its frame, so nothing is under way when the next begins.
-    """
-    last_sent_s = 0.0
-    for frame in frames:
-        drawn = transfers.draw(connection, max(0.0, frame.ready_s - last_sent_s))
-        yield Sent(frame, frame.ready_s + drawn.delivered_s, drawn.wire_bytes)
-        connection, last_sent_s = drawn.after, frame.ready_s + drawn.last_sent_s
-
-
 def stream(transfers: Transfers, connection: Connection, frames: Iterable[Ready]) -> Iterator[Sent]:
     """Frames in the order in which they are delivered over one connection that persists.
 
