@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import cache
-from typing import TYPE_CHECKING, Any
-
-from isplit.devices.fitting import Net
-from isplit.point import Work
-
-if TYPE_CHECKING:
-    from torch import nn
 import importlib.util
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from isplit.devices.fitting import Net
+from isplit.point import Work
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

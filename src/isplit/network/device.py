@@ -9,7 +9,7 @@ import numpy as np
 
 from isplit.network.link import links
 from isplit.network.setting import Ready, Sent, Setting
-from isplit.network.tcp import Transfers, connect, in_turn, stream
+from isplit.network.tcp import Transfers, connect, stream
 from isplit.network.transport import Tcp, Udp, send_datagrams
 
 WHOLE = Udp(partial="drop")  # an answer is of no use in parts
@@ -52,8 +52,8 @@ class Device:
         if self.setting.work.payload_bytes is None:
             return (Sent(frame, frame.ready_s, 0) for frame in frames)
         if self.known:
-            one_by_one = stream if self.setting.overlap else in_turn
-            return one_by_one(self.known[0], self.there, frames)
+            joined = stream(self.known[0], self.there, frames)
+            return joined if self.setting.overlap else self._in_turn(frames)
         return self._datagrams(frames)
 
     def answer(self, now_s: float) -> float | None:
@@ -91,6 +91,14 @@ class Device:
             self.free_s = ready_s = start_s + spent_s
             self.busy_s += spent_s
             yield Ready(number, arrival_s, start_s, ready_s)
+
+    def _in_turn(self, frames: Iterable[Ready]) -> Iterator[Sent]:
+        """Each is asked for when the last is answered, which acknowledges: none is under way."""
+        connection, last_sent_s = self.there, 0.0
+        for frame in frames:
+            drawn = self.known[0].draw(connection, max(0.0, frame.ready_s - last_sent_s))
+            yield Sent(frame, frame.ready_s + drawn.delivered_s, drawn.wire_bytes)
+            connection, last_sent_s = drawn.after, frame.ready_s + drawn.last_sent_s
 
     def _datagrams(self, frames: Iterable[Ready]) -> Iterator[Sent]:
         udp, payload_bytes = self.setting.transport, self.setting.work.payload_bytes

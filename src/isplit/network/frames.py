@@ -59,8 +59,7 @@ class _Run:
                 fate = Fate.ANSWERED if alone else Fate.WAY_UP
                 self.record(device, one, fate, one.delivered_s)
                 continue
-            wait_s = one.delivered_s - environment.now
-            yield environment.timeout(wait_s if wait_s > 0 else 0.0)
+            yield environment.timeout(max(0.0, one.delivered_s - environment.now))
             if self.serving and len(queue) >= limit:
                 self.record(device, one, Fate.AT_SERVER, None)
                 continue
@@ -75,9 +74,9 @@ class _Run:
 
     def serve(self) -> None:
         """Take a batch."""
-        work, queue, most = self.setting.work, self.queue, self.setting.batch
-        size, server_s = min(len(queue), most) if most > 1 else 1, work.server_s
-        batch = [queue.popleft() for _ in range(size)] if most > 1 else [queue.popleft()]
+        work, queue = self.setting.work, self.queue
+        size, server_s = min(len(queue), self.setting.batch), work.server_s
+        batch = [queue.popleft() for _ in range(size)]
         spent_s = server_s(size) if callable(server_s) else server_s * size
         spent_s += work.decode_s * size
         self.busy_s += spent_s

@@ -6,7 +6,9 @@ import socket
 import statistics
 import struct
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from functools import partial
 from itertools import groupby
 
 from isplit.network.channel import Channel
@@ -16,6 +18,7 @@ from isplit.network.transport import IP_TCP_BYTES
 PACKET_BYTES = 1200
 PAUSE_S = 0.005
 LAST_WAIT_S = 1.0
+STREAMS = 16
 MOST_PACKETS = 20_000
 FURTHER = 1000
 ENOUGH_LOST = 64  # echoes: the loss is known to a quarter of itself
@@ -53,12 +56,12 @@ def measure(host: str, port: int, seconds: float, packets: int) -> Channel:
         down_bit_s=down_bit_s,
         round_trip_s=round(min(came), 6),
         jitter_s=round((statistics.fmean(came) - min(came)) / 2, 6),
-        loss=round(_one_way(1 - len(came) / len(trips_s)), 6),
+        loss=round(1 - (len(came) / len(trips_s)) ** 0.5, 6),
         burst_packets=_burst(trips_s),
         mtu_bytes=MTU_BYTES,
         name="measured",
-        source=f"python -m isplit.network measure {host}, {date.today()}: {seconds:g} s of TCP "
-        f"each way, {len(trips_s)} UDP packets of {PACKET_BYTES} bytes; loss "
+        source=f"python -m isplit.network measure {host}, {date.today()}: {seconds:g} s of "
+        f"{STREAMS} TCP streams each way, {len(trips_s)} UDP packets of {PACKET_BYTES} bytes; loss "
         f"{_interval(len(trips_s) - len(came), len(trips_s))}; the queue was not measured",
     )
 
@@ -66,22 +69,23 @@ def measure(host: str, port: int, seconds: float, packets: int) -> Channel:
 def _interval(lost: int, sent: int) -> str:
     """Where the loss of one way is, at 95 %, by Wilson's score."""
     middle, half = lost + Z**2 / 2, Z * math.sqrt(lost * (1 - lost / sent) + Z**2 / 4)
-    low, high = (_one_way((middle + sign * half) / (sent + Z**2)) for sign in (-1, 1))
+    low, high = (1 - math.sqrt(1 - (middle + x) / (sent + Z**2)) for x in (-half, half))
     return f"{abs(low):.2%} to {high:.2%} (95 % interval)"
 
 
-def _one_way(loss: float) -> float:
-    return 1 - math.sqrt(1 - loss)
-
-
 def _rate(host: str, port: int, seconds: float, way: str) -> int:
-    """In bit/s with headers, ``up`` or ``down``."""
+    """In bit/s with headers, ``up`` or ``down``; of one stream, losses are the limit."""
+    with ThreadPoolExecutor(STREAMS) as pool:
+        rates = pool.map(partial(_stream_rate, host, port, seconds), [way] * STREAMS)
+        return round(sum(rates) * MTU_BYTES / (MTU_BYTES - IP_TCP_BYTES))
+
+
+def _stream_rate(host: str, port: int, seconds: float, way: str) -> float:
     with socket.create_connection((host, port), timeout=SILENCE_S) as connection:
         connection.sendall(f"{way} {seconds}\n".encode())
         if way == "up":
             send_for(connection, seconds)
-        rate = float(connection.recv(64)) if way == "up" else received_rate(connection)
-    return round(rate * MTU_BYTES / (MTU_BYTES - IP_TCP_BYTES))
+        return float(connection.recv(64)) if way == "up" else received_rate(connection)
 
 
 def _echoes(host: str, port: int, packets: int) -> list[float | None]:

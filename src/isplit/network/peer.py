@@ -55,7 +55,7 @@ def send_for(connection: socket.socket, seconds: float) -> None:
 
 
 class _Tcp(socketserver.ThreadingTCPServer):
-    allow_reuse_address = True
+    allow_reuse_address, request_queue_size = True, 64
     daemon_threads = True
 
 

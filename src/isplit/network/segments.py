@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from itertools import takewhile
 from typing import NamedTuple
 
 
@@ -78,12 +79,8 @@ class Segments:
 
     def overtaken(self) -> list[Segment]:
         """Those in flight that were sent before one that is delivered (RACK, RFC 8985)."""
-        found = []
-        for segment in self.in_flight.values():
-            if segment.order > self.newest.order:
-                break
-            found.append(segment)
-        return found
+        newest = self.newest.order
+        return list(takewhile(lambda s: s.order <= newest, self.in_flight.values()))
 
     def sent_before(self, time_s: float) -> list[Segment]:
         """Those in flight that were sent before a time, and the first unacknowledged one."""

@@ -89,9 +89,7 @@ class Transfers:
 
     def draw(self, connection: Connection, idle_s: float) -> Transfer:
         """A transfer begun ``idle_s`` after the connection sent its last packet."""
-        timeouts = int(idle_s / connection.timeout_s)
-        if timeouts > MOST_TIMEOUTS:
-            timeouts = MOST_TIMEOUTS
+        timeouts = min(int(idle_s / connection.timeout_s), MOST_TIMEOUTS)
         made = self._made.get((connection, timeouts), [])
         if made and len(made) == self.variants:
             return made[int(self.rng.random() * self.variants) if self.variants > 1 else 0]
@@ -108,20 +106,6 @@ class Transfers:
     def known(self, connection: Connection) -> Connection:
         """The same, or an earlier one in the same state."""
         return self._known.setdefault(connection.state, connection)
-
-
-def in_turn(
-    transfers: Transfers, connection: Connection, frames: Iterable[Ready]
-) -> Iterator[Sent]:
-    """As ``stream``, but the next frame is asked for when the last is answered.
-
-    An answer acknowledges its frame, so nothing is under way when the next begins.
-    """
-    last_sent_s = 0.0
-    for frame in frames:
-        drawn = transfers.draw(connection, max(0.0, frame.ready_s - last_sent_s))
-        yield Sent(frame, frame.ready_s + drawn.delivered_s, drawn.wire_bytes)
-        connection, last_sent_s = drawn.after, frame.ready_s + drawn.last_sent_s
 
 
 def stream(transfers: Transfers, connection: Connection, frames: Iterable[Ready]) -> Iterator[Sent]:
