@@ -44,7 +44,6 @@ CHANNELS = {  # rate up and down in bit/s, round trip in s, loss, queue in bytes
 REQUEST_BYTES = 200  # message beside the payload 145, HTTP/2 and gRPC the rest; the answer likewise
 FRAMES, RATE_HZ, IMAGES, CALIBRATION = 200, 12.5, 50, 30
 TURNS, LEAD = 5, 5  # and frames at the begin of a turn, while a connection that idled gets going
-PREDICTED = 2000  # frames
 QUANTILES = tuple(range(1, 100, 2))  # in per cent
 Row = dict[str, Any]
 
@@ -317,7 +316,8 @@ def predicted(asked: argparse.Namespace) -> list[Row]:
     print(f"a request takes {few} ms (p5, p50, p95) beside the nets and the codec")
     for row in (row for row in every if row["channel"] != LOOPBACK):
         whole_ms = {"device_ms": row["whole_ms"], "server_ms": row["whole_ms"]}
-        options: Row = {"frames": PREDICTED, "rate_hz": RATE_HZ, "send_W": None, "overlap": False}
+        options: Row = {"frames": FRAMES, "rate_hz": RATE_HZ, "send_W": None, "overlap": False}
+        options["predicted"] = False
         options |= whole_ms | request
         channel = preset_of(Channel, row["link"], "channel")
         places = Places(device, device, channel, Requirement(), options)
