@@ -148,7 +148,8 @@ def test_a_real_link_that_gets_slow_dead_and_fast_again(
     small, big = (read_export(folder / name, []).name for name in ("small", "big"))
     seen = {}
     with AdaptiveDevice(folder, f"127.0.0.1:{link.port}", deadline_s=0.8, log=log) as device:
-        phases = ("fast", 1e8, 20), ("slow", 1.2e4, 30), ("dead", 200, 14), ("again", 1e8, 90)
+        # slow: the big one misses the deadline by a little, so that what it left is soon gone
+        phases = ("fast", 1e8, 20), ("slow", 1.13e4, 30), ("dead", 200, 14), ("again", 1e8, 90)
         for phase, bit_s, frames in phases:
             link.bit_s = bit_s
             for number in range(frames):
