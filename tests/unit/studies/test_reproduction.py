@@ -1,6 +1,7 @@
 """docs/reproduction.md and the README's lines on trust, held to the committed tables."""
 
 import csv
+import itertools
 import json
 import re
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 ROOT = Path(__file__).parents[3]
 RESULTS = ROOT / "docs" / "results"
@@ -76,11 +78,35 @@ def test_each_of_the_readmes_five_lines_on_trust_has_its_numbers():
         [f"{lost.mean():.1f} points on average and {lost.max():.1f} at worst"],
         [probe_wins, f"last point in {sum(map(last_is_highest, CONDITIONS))} of {among}"],
         [regret, f"{SEARCH['error']:.1f} points off", f"hold {100 * SEARCH['covered']:.0f} %"],
-        [f"{['no', 'one', 'two', 'three', 'four', 'five', 'six', 'seven'][len(pairs)]} pairs"],
+        [
+            f"{['no', 'one', 'two', 'three', 'four', 'five', 'six', 'seven'][len(pairs)]} pairs",
+            *residual(),
+        ],
     ]
     assert len(lines) == len(wanted)
     for line, numbers in zip(lines, wanted, strict=True):
         assert not [number for number in numbers if number not in line], line
+
+
+def residual():
+    """What ``probe_overlap`` and CUI's highest peak are worth on residual nets, in words."""
+    with (RESULTS / "residual.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    rhos, best, peak = [], [], []
+    for _, group in itertools.groupby(rows, key=lambda row: row["condition"]):
+        same = list(group)
+        keys = ("probe_overlap", "cui", "after_finetune")
+        probe, cui, reached = (np.array([float(row[key]) for row in same]) for key in keys)
+        rhos.append(stats.spearmanr(probe, reached).statistic)
+        first = max(range(len(probe)), key=lambda p: (probe[p], p))
+        inside = [p for p in range(1, len(cui) - 1) if cui[p - 1] < cui[p] > cui[p + 1]]
+        best.append(100 * (reached.max() - reached[first]))
+        peak.append(100 * (reached.max() - max((cui[p], reached[p]) for p in inside)[1]))
+    return [
+        f"has {np.mean(rhos):.2f} and loses {np.mean(best):.1f} points on average and "
+        f"{max(best):.1f} at worst",
+        f"highest peak {np.mean(peak):.1f} and {max(peak):.1f}",
+    ]
 
 
 def test_the_readmes_table_of_trust_is_the_leaderboards():
