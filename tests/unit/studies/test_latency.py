@@ -139,6 +139,7 @@ def test_the_better_known_predictor_of_a_condition_predicts():
 def test_what_travels_or_its_accuracy_is_not_guessed(change):
     result = replace(RESULT, **change)
     assert not list(untrained([run(result)], SIDES))
+    assert not expected([run(result)])  # so that no doubt is said of what is not shown
 
 
 def test_predictors_without_constants_and_points_without_a_bottleneck_predict_nothing():

@@ -37,32 +37,29 @@ def trained(runs: Sequence[Run], sides: Sides) -> Iterator[Split]:
 
 
 def untrained(runs: Sequence[Run], sides: Sides) -> Iterator[Split]:
-    """The same condition at every other point: bytes as they would be, accuracy as expected.
-
-    None where nobody knows: without a bottleneck or with a codec, and where the runs ranked by a
-    predictor for which no constants ship.
-    """
-    first = runs[0]
-    if first.result.bottleneck is None or first.result.codec is not None:
-        return
+    """The same condition at every other point: bytes as they would be, accuracy as expected."""
     for index, of in enumerate(expected(runs)):
         if of.measured is None:
             with suppress(ValueError):  # no bottleneck fits there
-                coded = sides.coded(first, index)
+                coded = sides.coded(runs[0], index)
                 sent = Sent("float32", of.accuracy, coded.cost.payload_bytes)
                 yield Split(index, sent, coded, of.low, of.high)
 
 
 def expected(runs: Sequence[Run]) -> list[Expectation]:
-    """What a training of each point is expected to reach; none without a curve that tells."""
-    curves = {run.curve.kind: run.curve for run in runs}
+    """What a training of each point is expected to reach; none where nobody knows.
+
+    That is without a bottleneck or with a codec, and where the runs ranked by a predictor for which
+    no constants ship.
+    """
+    curves, known = {run.curve.kind: run.curve for run in runs}, runs[0].result
     curve = next((curves[kind] for kind in kinds() if kind in curves), None)
-    if curve is None:
+    if curve is None or known.bottleneck is None or known.codec is not None:
         return []
     indices = {run.result.split.index for run in runs}
     measured = {i: _accuracy([r for r in runs if r.result.split.index == i]) for i in indices}
-    known = runs[0].result.accuracy
-    return expectations(curve.kind, curve.values, known.baseline, known.test_images, measured)
+    test = known.accuracy
+    return expectations(curve.kind, curve.values, test.baseline, test.test_images, measured)
 
 
 def sent_of(run: Run) -> Sent:
