@@ -22,8 +22,9 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +102,8 @@ def _rows(case: Case, bits: int, options: argparse.Namespace) -> list[dict[str, 
     decoded = {label: codec.decode(payloads[label]) for label, codec in codecs.items()}
     for label in codecs:  # the same levels, or the comparison says nothing
         np.testing.assert_array_equal(decoded[label], decoded["quantize"], err_msg=label)
-    encode = {n: (lambda c=c: c.encode(case.test)) for n, c in codecs.items()}
-    decode = {n: (lambda n=n, c=c: c.decode(payloads[n])) for n, c in codecs.items()}
+    encode = {n: partial(c.encode, case.test) for n, c in codecs.items()}
+    decode = {n: partial(c.decode, payloads[n]) for n, c in codecs.items()}
     encode_s, decode_s = _timed(encode, options.repeats), _timed(decode, options.repeats)
     return [
         {
@@ -139,7 +140,7 @@ def _entropy_bytes(codec: Any, features: NDArray[np.float32]) -> float:
     return float(found / 8 / len(features))
 
 
-def _timed(ways: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+def _timed(ways: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
     """Least seconds of each way; they take turns, in another order each time.
 
     What a way leaves in the caches costs or saves the next one up to a third of its time.
@@ -209,7 +210,7 @@ def _cases(model: str, cache: Path) -> Iterator[Case]:
     file = cache / f"{model}.npz"
     if not file.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        np.savez(file, **_features(model, cache))
+        np.savez(file, allow_pickle=False, **_features(model, cache))
     kept = np.load(file)
     for point in POINTS[model]:
         yield Case(model, point, kept[f"calibration/{point}"], kept[f"test/{point}"])
@@ -263,7 +264,8 @@ def trained(model: str, data: Any) -> torch.nn.Module:
     for _ in range(EPOCHS[model]):
         for images, labels in data.loader("train", 64, shuffle=True):
             made["optimizer"].zero_grad()
-            torch.nn.functional.cross_entropy(net(images), labels).backward()
+            loss = torch.nn.functional.cross_entropy(net(images), labels)
+            loss.backward()  # type: ignore[no-untyped-call]
             made["optimizer"].step()
             made["lr_scheduler"]["scheduler"].step()
     net.eval()

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from isplit.backbones import build_backbone
 from isplit.codec import Codec, Profile, bound_codec, calibrate, calibration, from_config
 from isplit.codec.grid import Grid
+from isplit.codec.levels import Levels
 from isplit.data import build_data
 from isplit.graph import split_at, split_points, trace, with_aliases
 
@@ -133,7 +134,7 @@ def _by_rate(
     before: Tensor, weight: Any, trade: float, contexts: bool = True, bits: int = 2
 ) -> Codec:
     """``ans`` with levels of the least weight * squared error + lambda * bits, 2**bits of them."""
-    codec = from_config({"name": "ans", "bits": bits, "per": "channel"})
+    codec = Levels(bits=bits, per="channel")
     features = before.numpy().reshape(len(before), before.shape[1], -1)
     grid = levels_by_rate(features, weight, trade, bits)
     profile = Profile(codec.get_config(), tuple(before.shape[1:]), grid)
@@ -180,9 +181,10 @@ def _sent(codec: Codec, features: Tensor) -> tuple[float, Tensor]:
 def _squared_gradient(tail: nn.Module, before: Tensor, labels: Tensor) -> Any:
     """Mean of the squared gradient of the true class's logit, (C,)."""
     total = torch.zeros(before.shape[1])
-    for some, right in zip(before.split(64), labels.split(64), strict=True):
+    for some, right in zip(torch.split(before, 64), torch.split(labels, 64), strict=True):
         leaf = some.clone().requires_grad_()
         tail(leaf).gather(1, right[:, None]).sum().backward()
+        assert leaf.grad is not None
         total += leaf.grad.square().flatten(2).sum((0, 2))
     return (total / before[:, 0].numel()).double().numpy()
 
@@ -201,7 +203,7 @@ def _renewed(tail: nn.Module, decoded: Tensor) -> nn.Module:
 
 @torch.no_grad()
 def _answers(net: nn.Module, inputs: Tensor) -> Tensor:
-    return torch.cat([net(some) for some in inputs.split(128)])
+    return torch.cat([net(some) for some in torch.split(inputs, 128)])
 
 
 def summary(rows: list[dict[str, Any]]) -> str:
@@ -236,7 +238,7 @@ def _net(model: str, data_name: str, data: Any, cache: Path) -> nn.Module:
 
 
 def _data(name: str, options: argparse.Namespace) -> Any:
-    letters = {"difficulty": 0.75, "train_images": 4000, "test_images": TEST_IMAGES}
+    letters: dict[str, Any] = {"difficulty": 0.75, "train_images": 4000, "test_images": TEST_IMAGES}
     return build_data(
         name,
         root=options.data / "notmnist" if name == "notmnist" else None,

@@ -26,6 +26,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from captum.attr import LayerGradCam
@@ -83,7 +84,7 @@ def floor(case: Case) -> None:
     hook.remove()
 
 
-def isplit(case: Case, precision: str = "32") -> Tensor:
+def isplit(case: Case, precision: Literal["32", "bf16"] = "32") -> Tensor:
     """Ours: the CUI of every point."""
     settings = CuiSettings(precision=precision)
     curve = importance_curves(
@@ -99,10 +100,12 @@ def one_by_one(case: Case) -> Tensor:
     for images, labels in case.batches:
         for image, label in zip(images[:, None], labels, strict=True):
             gradients: dict[int, Tensor] = {}
-            with tapped(
-                case.traced, case.points, lambda p, f, g, into=gradients: into.update({p: g})
-            ) as net:
-                net(image)[0, label].backward()
+
+            def keep(point: int, _: Tensor, g: Tensor, into: dict[int, Tensor] = gradients) -> None:
+                into[point] = g
+
+            with tapped(case.traced, case.points, keep) as net:
+                net(image)[0, label].backward()  # type: ignore[no-untyped-call]
             with torch.no_grad():
                 features = [head(image) for head in heads]
             per_image.append([_cui(f, gradients[p]) for p, f in enumerate(features)])
@@ -147,7 +150,7 @@ def _cui(features: Tensor, gradients: Tensor) -> float:
 def _class_mean(values_NP: Tensor, case: Case) -> Tensor:  # noqa: N803
     values_NP = values_NP.cpu()
     labels = torch.cat([labels for _, labels in case.batches]).cpu()
-    return torch.stack([values_NP[labels == k].mean(0) for k in labels.unique()]).mean(0)
+    return torch.stack([values_NP[labels == k].mean(0) for k in torch.unique(labels)]).mean(0)
 
 
 def _ways(case: Case) -> dict[str, Callable[[], Tensor | None]]:
@@ -177,7 +180,7 @@ def _check_agreement(case: Case) -> None:
             expected,
             rtol=0,
             atol=TOLERANCE * float(expected.max()),
-            msg=lambda text, name=name: f"{case.name}: {name} differs from isplit. {text}",
+            msg=f"{case.name}: {name} differs from isplit",
         )
 
 
@@ -246,7 +249,9 @@ def _case(model: str, options: argparse.Namespace, device: str) -> Case:
     labels = torch.arange(options.images, device=device) % len(CLASS_NAMES)
     _calibrate(net, images)
     traced = trace(net, images[:2])
-    batches = list(zip(images.split(options.batch), labels.split(options.batch), strict=True))
+    batches = list(
+        zip(torch.split(images, options.batch), torch.split(labels, options.batch), strict=True)
+    )
     return Case(model, net, traced, split_points(traced), batches)
 
 

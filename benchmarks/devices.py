@@ -12,6 +12,7 @@ import argparse
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -95,7 +96,7 @@ def _measured(jobs: Jobs, rounds: int) -> dict[tuple[str, str], float]:
 
 def _rows(
     jobs: Jobs, seconds: dict[tuple[str, str], float], device: Device, anchored: Device
-) -> list[dict]:
+) -> list[dict[str, Any]]:
     rows = []
     for (name, part), (_, _, work) in jobs.items():
         times = (seconds[name, part], device.seconds(work), anchored.seconds(work))

@@ -82,7 +82,6 @@ def condition_of(folder: Path) -> Condition:
     return Condition(
         name=f"{facts['model']} on {facts['data']} ({facts['classes']} classes), {size}, "
         f"seed {folder.name[-1]}",
-        slug=folder.name,
         facts={"model": facts["model"], "data": facts["data"]},
         class_names=(),
         baseline_accuracy=float(rows[0]["baseline_accuracy"]),
@@ -90,25 +89,29 @@ def condition_of(folder: Path) -> Condition:
         test_images=1,  # the noise is not computed again
         points=points,
         retrained=tuple(_retrained(rows, points)),
-        curves={name: _curve(name, rows, points) for name in names},
+        curves={name: _curve(name, rows, points) for name in names if _kind(name) in PREDICTORS},
     )
 
 
-def _curve(name: str, rows: list[dict[str, str]], points: tuple[SplitPoint, ...]) -> Curve:
+def _kind(name: str) -> str:
+    """Of a column; one that the program no longer offers is left out."""
     found = REDUCED.fullmatch(name)
     assert found is not None, name
-    kind = found["kind"]
-    assert kind in PREDICTORS, kind
+    return found["kind"]
+
+
+def _curve(name: str, rows: list[dict[str, str]], points: tuple[SplitPoint, ...]) -> Curve:
+    kind = _kind(name)
     smaller = [p for p in range(1, len(points)) if points[p].numel < points[p - 1].numel]
     values = tuple(float(row[name]) for row in rows)
     return Curve(kind, points, values, marked=tuple(smaller) if kind == "cde" else None)
 
 
 def _point(row: dict[str, str]) -> SplitPoint:
-    counts = (int(row[name]) for name in ("head_macs", "tail_macs", "head_params"))
+    head, tail, params = (int(row[name]) for name in ("head_macs", "tail_macs", "head_params"))
     shape = tuple(map(int, row["shape"].split("x")))
     aliases = (row["label"],) if row["label"] != row["layer"] else ()
-    return SplitPoint(int(row["index"]), row["layer"], shape, "", *counts, aliases)
+    return SplitPoint(int(row["index"]), row["layer"], shape, "", head, tail, params, aliases)
 
 
 def _retrained(rows: list[dict[str, str]], points: tuple[SplitPoint, ...]) -> Iterator[Retrained]:

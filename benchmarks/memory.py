@@ -36,7 +36,7 @@ def main() -> None:
     own = ["--model", options.model, "--size", str(options.size), "--batch", str(options.batch)]
     rows = [_in_own_process([*own, "--one", str(images)]) for images in options.images]
     for row in rows:
-        print("{images:6d} images: {peak_gb:.2f} GB, {start_gb:.2f} before".format(**row))
+        print(f"{row['images']:6.0f} images: {row['peak_gb']:.2f} GB, {row['start_gb']:.2f} before")
     print(f"largest over smallest: {rows[-1]['peak_gb'] / rows[0]['peak_gb']:.3f}")
     if options.json:
         options.json.write_text(json.dumps({"rows": rows}, indent=1))
@@ -71,7 +71,8 @@ def measured(model: str, size: int, batch: int, images: int) -> dict[str, float]
 def _in_own_process(arguments: list[str]) -> dict[str, float]:
     command = [sys.executable, __file__, *arguments]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    row: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return row
 
 
 def _resident_gb() -> float:

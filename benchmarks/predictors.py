@@ -160,7 +160,6 @@ def _rows(
                 "highest": standing.highest,
                 "conditions": standing.conditions,
                 "beats_cui": standing.beats_cui,
-                "share_of_ceiling": standing.share_of_ceiling,
             }
         )
     return rows

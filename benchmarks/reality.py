@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from wire import SERVER, Cell, _namespaces, _start
+from wire import SERVER, Cell, _namespaces, _start, first_line
 
 ROOT = Path(__file__).parents[1]
 LOOPBACK = "loopback"
@@ -141,7 +141,7 @@ def servers(namespace: str, exports: dict[str, Path]) -> Iterator[dict[str, int]
             words = ["serve", os.fspath(folder), "--host", "0.0.0.0", "--rest-port", "0"]
             started.append(popen(namespace, ["-m", "isplit", *words, "--port", str(ports[name])]))
         for process in started:
-            if process.stdout is None or not process.stdout.readline():
+            if not first_line(process):
                 raise SystemExit("a server did not start")
         yield ports
     finally:
@@ -171,12 +171,13 @@ def link(device: str, server: str) -> Row:
 
     peer = popen(server, ["-m", "isplit.network", "serve"])
     try:
-        peer.stdout.readline()
+        first_line(peer)
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "link.yaml"
             words = ["-m", "isplit.network", "measure", SERVER, "--out", os.fspath(out)]
             inside(device, [*words, "--seconds", "3"])
-            return yaml.safe_load(out.read_text(encoding="utf-8"))
+            measured: Row = yaml.safe_load(out.read_text(encoding="utf-8"))
+            return measured
     finally:
         peer.kill()
         peer.wait()
@@ -185,7 +186,9 @@ def link(device: str, server: str) -> Row:
 def run_client(namespace: str, images: Path, exports: dict[str, Path]) -> list[Row]:
     """What the client measured of each."""
     words = [os.fspath(Path(__file__).resolve()), "client", "--client", os.fspath(images)]
-    return json.loads(inside(namespace, [*words, json.dumps(exports, default=os.fspath)]))
+    said = inside(namespace, [*words, json.dumps(exports, default=os.fspath)])
+    rows: list[Row] = json.loads(said)
+    return rows
 
 
 def inside(namespace: str, words: list[str]) -> str:
@@ -353,8 +356,8 @@ def pairs(rows: list[Row]) -> list[tuple[Row, Row]]:
 
 def agree(one: Row, other: Row, what: str) -> bool:
     """Whether the one that is said to be faster is."""
-    said = one[f"said_{what}_ms"] < other[f"said_{what}_ms"]
-    return said == (one[f"{what}_ms"] < other[f"{what}_ms"])
+    said, really = (one[f"{by}{what}_ms"] < other[f"{by}{what}_ms"] for by in ("said_", ""))
+    return bool(said == really)
 
 
 if __name__ == "__main__":

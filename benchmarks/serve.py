@@ -34,6 +34,7 @@ from typing import Any
 import grpc
 import numpy as np
 from tritonclient.grpc import InferenceServerClient, InferInput, service_pb2
+from wire import first_line
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(os.fspath(ROOT / "edge" / "src"))
@@ -47,9 +48,11 @@ class Server:
     def __init__(self, folder: Path, port: int = 0) -> None:
         words = [sys.executable, "-m", "isplit", "serve", os.fspath(folder), "--port", str(port)]
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
-        pipes = {"stdout": subprocess.PIPE, "stderr": self.errors, "text": True}
-        self.process = subprocess.Popen([*words, "--rest-port", "0"], **pipes)
-        line = self.process.stdout.readline()
+        words += ["--rest-port", "0"]
+        self.process = subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=self.errors, text=True
+        )
+        line = first_line(self.process)
         self.name, _, ports = line.partition(": ")
         self.port, self.rest = (int(part.split(":")[1]) for part in ports.split(", "))
 
@@ -91,6 +94,7 @@ def answers(given: Namespace) -> None:
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder) / "export"
             shutil.copytree(given.export, place)
+            assert codec.profile is not None
             codec.profile.save(place / PROFILE)
             about = json.loads((place / MANIFEST).read_text())
             about |= {"codec": codec.get_config(), "profile": codec.profile.digest.hex()}
@@ -133,12 +137,13 @@ def overhead(given: Namespace) -> None:
         subprocess.Popen([*here, kind], stdout=subprocess.PIPE, text=True)
         for kind in ("_echo", "_tail")
     ]
-    ports = [int(server.stdout.readline()) for server in servers]
+    ports = [int(first_line(server)) for server in servers]
     calls = [grpc.insecure_channel(f"127.0.0.1:{port}").unary_unary(CALL) for port in ports]
     for label, size in sizes.items():
         request = service_pb2.ModelInferRequest(model_name="bare", raw_input_contents=[bytes(size)])
         request.inputs.add(name="payload", datatype="UINT8", shape=[size])
-        message, times = request.SerializeToString(), ([], [])
+        message = request.SerializeToString()
+        times: tuple[list[float], list[float]] = ([], [])
         for turn in range(given.rounds + 20):
             for call, taken in zip(calls, times, strict=True):
                 start = time.perf_counter()
@@ -182,8 +187,9 @@ def _tail(given: Namespace) -> None:
         """Queue, threads and batches as they are; nothing is decoded or computed."""
 
         def __init__(self) -> None:
-            self.export = SimpleNamespace(name="bare", profile=None, class_names=[])
-            self.export.largest_bytes = 2**20
+            about: Any = SimpleNamespace(name="bare", profile=None, class_names=[])
+            about.largest_bytes = 2**20
+            self.export = about
             self.ready, self.max_batch, self.queue = True, 16, 64
             self._waiting, self._computing = 0, asyncio.Lock()
             self._codes, self._logits, self._worker = [], None, futures.ThreadPoolExecutor(1)
@@ -262,14 +268,14 @@ def _from_many(
 ) -> tuple[int, int, float]:
     from isplit_edge.server import Server as Client
 
-    count = [0, 0, 0.0]
+    count = [0.0, 0.0, 0.0]  # right, wrong, the longest in seconds
     lock = threading.Lock()
 
     def one(number: int) -> None:
         client = Client(addresses, export, {})
         for turn in range(given.each):
             which, start = (number + turn) % len(payloads), time.monotonic()
-            logits, _ = client.ask(payloads[which], start + 60)
+            logits, *_ = client.ask(payloads[which], start + 60)
             with lock:
                 count[int(logits.argmax() != expected[which])] += 1
                 count[2] = max(count[2], time.monotonic() - start)
@@ -279,7 +285,7 @@ def _from_many(
 
     with futures.ThreadPoolExecutor(given.clients) as pool:
         list(pool.map(one, range(given.clients)))
-    return tuple(count)
+    return int(count[0]), int(count[1]), count[2]
 
 
 def abuse(given: Namespace) -> None:
@@ -297,11 +303,12 @@ def abuse(given: Namespace) -> None:
     def infer(payload: bytes, to: Any = client) -> int:
         one = InferInput("payload", [len(payload)], "UINT8")
         one.set_data_from_numpy(np.frombuffer(payload, np.uint8))
-        return to.infer(export.name, [one]).as_numpy("logits")[0].argmax()
+        return int(to.infer(export.name, [one]).as_numpy("logits")[0].argmax())
 
     for payload in payloads:
         infer(payload)
-    before, counts = server.rss(), {}
+    before = server.rss()
+    counts: dict[str, int] = {}
     call = grpc.insecure_channel(f"127.0.0.1:{server.port}").unary_unary(CALL)
     start = time.monotonic()
     for _ in range(given.requests):
@@ -384,7 +391,7 @@ def _crowd(
 def _good(name: str, payload: bytes, **fields: Any) -> bytes:
     one = {"name": "payload", "datatype": "UINT8", "shape": [len(payload)]}
     request = {"model_name": name, "inputs": [one], "raw_input_contents": [payload]}
-    return service_pb2.ModelInferRequest(**(request | fields)).SerializeToString()
+    return bytes(service_pb2.ModelInferRequest(**(request | fields)).SerializeToString())
 
 
 def _malformed(rng: random.Random, name: str, payload: bytes) -> bytes:
@@ -402,7 +409,7 @@ def _malformed(rng: random.Random, name: str, payload: bytes) -> bytes:
         return _good(name, payload)[: rng.randrange(1, len(payload))]
     if kind == 4:
         return _good(name, rng.randbytes(rng.randrange(0, 4000)))
-    lies = (
+    lies: tuple[dict[str, Any], ...] = (
         {"model_name": "x" * rng.randrange(5000)},
         {"model_version": "-1"},
         {"inputs": []},

@@ -83,7 +83,8 @@ def read(path: Path) -> dict[Cell, list[dict[str, float]]]:
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             numbers = [float(row[key]) for key in KEYS]
-            cell = Cell(*numbers[:4], int(numbers[4]), row["congestion_control"])
+            rate, rtt, loss, queue, size = numbers[:5]
+            cell = Cell(rate, rtt, loss, queue, int(size), row["congestion_control"])
             cells[cell].append({key: float(row[key]) for key in ("cold_transfer_s", "connect_s")})
     return cells
 
@@ -141,7 +142,8 @@ def slow_start(cell: Cell) -> float:
     window_s = INITIAL_WINDOW * (SEGMENT_BYTES + HEADER_BYTES) * 8 / cell.rate_bit_s
     windows = math.ceil(math.log2(wire_s / window_s + 1))
     stalls = min(windows - 1, math.floor(math.log2(1 + cell.rtt_s / window_s)) + 1)
-    return cell.rtt_s + wire_s + stalls * (cell.rtt_s + window_s) - (2**stalls - 1) * window_s
+    waits_s = float(stalls * (cell.rtt_s + window_s) - (2**stalls - 1) * window_s)
+    return cell.rtt_s + wire_s + waits_s
 
 
 def line(cell: dict[str, float], other: dict[str, float]) -> str:

@@ -24,6 +24,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x1, 0x1000
 CLONE_NEWNET = 0x40000000
@@ -41,6 +42,12 @@ class Cell:
     queue_bytes: float
     payload_bytes: int
     congestion_control: str = "cubic"
+
+
+def first_line(process: subprocess.Popen[str]) -> str:
+    """What a process with a pipe says first; empty where it ended."""
+    assert process.stdout is not None
+    return process.stdout.readline()
 
 
 @dataclass
@@ -121,7 +128,11 @@ def measure(cell: Cell, repeats: int, transfers: int, gap_s: float) -> None:
             _set_up(connection, cell)
             began_s = time.monotonic()
             connection.connect((SERVER, PORT))
-            row = {"connect_s": time.monotonic() - began_s, "transfers_s": [], "retransmits": 0}
+            row: dict[str, Any] = {
+                "connect_s": time.monotonic() - began_s,
+                "transfers_s": [],
+                "retransmits": 0,
+            }
             for number in range(transfers):
                 time.sleep(gap_s if number else 0)
                 began_s = time.monotonic()
@@ -135,7 +146,7 @@ def measure(cell: Cell, repeats: int, transfers: int, gap_s: float) -> None:
 
 def transfers(
     cell: Cell, repeats: int, seed: int = 0, count: int = 2, gap_s: float = 0.0
-) -> tuple[list[dict], float]:
+) -> tuple[list[dict[str, Any]], float]:
     """The rows of ``measure``, and how late the wire was at worst."""
     if os.geteuid() or not Path("/dev/net/tun").exists():
         raise SystemExit("real transfers need root, /dev/net/tun and the ip command")

@@ -34,8 +34,12 @@ def save(figure: Figure, path: Path, suffixes: Sequence[str] = (".png", ".svg"))
         text.set_text(printable(text.get_text(), kept="\n"))
         text.set_parse_math(False)
     settings: Any = {"svg.hashsalt": "isplit", "svg.fonttype": "none", "text.parse_math": False}
+    settings |= {"figure.autolayout": False, "figure.constrained_layout.use": False}
     with rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a box in the PNG, text in the SVG
+        figure.dpi = DOTS_PER_INCH
+        figure.draw_without_rendering()
+        figure.set_layout_engine(None)  # it is laid out: once for all files
         return [_write(figure, path.with_name(path.name + suffix)) for suffix in suffixes]
 
 
