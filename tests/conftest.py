@@ -30,29 +30,25 @@ def pytest_collection_modifyitems(items):
     """Tests that share what takes long to make go to one process (``--dist loadgroup``)."""
     for item in items:
         fixtures = [found[-1] for found in item._fixtureinfo.name2fixturedefs.values()]
-        places = [f.baseid for f in fixtures if f.scope != "function" and f.baseid]
+        places = [
+            f.baseid
+            for f in fixtures
+            if f.scope != "function" and f.baseid and f.argname != "drawn"
+        ]
         if places:
             item.add_marker(pytest.mark.xdist_group(min(places, key=len)))
-
-
-@pytest.fixture
-def undrawn(monkeypatch):
-    """Figures take most of the time of an analysis."""
-    monkeypatch.setattr("isplit.report.findings.save", lambda *_: [])
-    monkeypatch.setattr("isplit.report.page.inlined", lambda *_: "")
 
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """Four split points at one rate, twice, and at another rate two of them; nothing drawn."""
-    from pipeline.jobs import compose_job
+    from pipeline.jobs import compose_job, undrawn
 
     from isplit import runs
 
     root = tmp_path_factory.mktemp("runs")
     two = "split.layer=[block1_pool,block3_pool]"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("isplit.report.findings.save", lambda *_: [])
+    with undrawn():
         runs.train(compose_job(root, LAYERS, output="one"))
         runs.train(compose_job(root, LAYERS, "repeat=1", output="again"))
         runs.train(compose_job(root, two, "bottleneck.compression_rate=0.98", output="two"))

@@ -9,7 +9,7 @@ from hydra._internal.callbacks import Callbacks
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, RunMode
-from pipeline.jobs import ROOT, SMALLEST
+from pipeline.jobs import DATA, ROOT, SMALLEST
 from torch import nn
 
 from isplit import runs
@@ -47,4 +47,4 @@ def numbered() -> nn.Module:
 
 
 def _where(root: Path) -> list[str]:
-    return [f"paths.root={root}", f"paths.data={root / 'data'}"]
+    return [f"paths.root={root}", f"paths.data={DATA}"]

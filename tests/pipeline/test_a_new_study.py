@@ -17,6 +17,7 @@ from isplit.studies.collect import by_condition
 from isplit.studies.conditions import condition_of
 from isplit.studies.seen import Seen
 
+DRAWN = True
 POINTS = ["block1_pool", "block2_pool", "block3_pool", "block5_conv3"]
 COLUMNS = (
     Column("point", "split point", screen=1),

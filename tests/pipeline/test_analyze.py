@@ -10,7 +10,7 @@ import torch
 import yaml
 from bounds import bounded
 from hydra import compose, initialize_config_dir
-from jobs import ROOT, compose_job
+from pipeline.jobs import ROOT, compose_job
 from run_folders import CALL, CONFIG, changed, make_run, malformed
 from safetensors.torch import save_file
 from scipy import stats
@@ -87,7 +87,6 @@ def test_repeats_share_the_baseline_and_nothing_else(trained):
     assert fingerprints[0]["finetune"] != fingerprints[1]["finetune"]
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_a_training_may_belong_to_two_conditions(trained):
     """The same code at one point, asked for as a rate and as a number of elements."""
     rate = 1 - 205 / 2048  # of the elements at block1_pool
@@ -125,7 +124,6 @@ def test_what_cannot_be_read_is_named_and_left_out(trained, tmp_path):
     assert len(found.runs) == 5
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_without_the_store_what_the_runs_know_is_used(trained):
     cfg = compose_analysis(trained, f"paths.store={trained / 'nowhere'}", output="poor")
     runs.analyze(cfg)
@@ -197,7 +195,6 @@ def test_a_net_of_ones_own_is_called_where_the_store_has_it_on_record(trained, t
 QUICKEST = ("study.predictors=[size,depth]", "study.reductions=[]", "study.untrained=[]")
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_malformed_folders_end_no_analysis_and_no_code_of_theirs_runs(
     trained, tmp_path, monkeypatch, caplog
 ):
@@ -217,7 +214,6 @@ def test_malformed_folders_end_no_analysis_and_no_code_of_theirs_runs(
     assert not (tmp_path / "canary").exists()
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_the_same_analysis_again_reads_the_curves_from_the_store(trained, analysed, caplog):
     caplog.set_level("INFO")
     runs.analyze(compose_analysis(trained, output="again_analysed"))
@@ -249,7 +245,6 @@ def test_a_folder_without_runs_says_what_makes_one(tmp_path):
     assert "has no finished run: python train.py makes one" in said.stdout + said.stderr
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_random_curves_are_of_random_weights_though_others_were_given(tmp_path):
     """The same architecture with two files of weights: the curve of the net knows neither."""
     curves = []

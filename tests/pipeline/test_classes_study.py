@@ -15,7 +15,7 @@ from statistics import fmean
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from pipeline.jobs import ROOT, SMALLEST, compose_job
+from pipeline.jobs import DATA, ROOT, SMALLEST, compose_job
 
 from isplit import runs
 from isplit.studies.classes.proposal import Proposal, Subset
@@ -45,7 +45,7 @@ def rows(path: Path):
 def root(tmp_path_factory):
     """A folder with a finished job on all ten letters, as a command leaves it."""
     folder = tmp_path_factory.mktemp("classes")
-    words = [*SMALLEST, f"paths.root={folder}", f"paths.data={folder / 'data'}"]
+    words = [*SMALLEST, f"paths.root={folder}", f"paths.data={DATA}"]
     runs.train(compose_job(folder))
     (folder / "job" / ".hydra").mkdir()
     (folder / "job" / ".hydra" / "overrides.yaml").write_text(json.dumps(words), encoding="utf-8")
@@ -236,7 +236,7 @@ def test_without_the_words_or_of_groups_there_is_no_command(root, tmp_path):
     assert not is_part_of(replace(part, config=other), whole)
 
 
-def test_repeats_are_counted(root, tried, undrawn):
+def test_repeats_are_counted(root, tried):
     again = study(
         root, "repeated", "study.classes_per_subset=3", "study.repeats=2", BOTH.format(root=root)
     )
@@ -269,7 +269,7 @@ def test_a_run_without_its_answers_cannot_be_compared(root, tried, tmp_path):
         study(root, "unpaired", "study.classes_per_subset=3", f"runs=[{copy},{root / 'job'}]")
 
 
-def test_named_points_are_the_only_ones_looked_at(root, undrawn):
+def test_named_points_are_the_only_ones_looked_at(root):
     (finding,) = study(root, "named", "study.among=[block4_pool,15]")["conditions"]
     assert finding["splits"] == ["block4_pool", "block5_conv2"]
     assert set(finding["peaks"].values()) <= set(finding["splits"])

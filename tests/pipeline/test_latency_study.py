@@ -7,12 +7,13 @@ import subprocess
 import sys
 
 import pytest
-from jobs import ROOT, compose_job
+from pipeline.jobs import ROOT, compose_job
 from pipeline.test_analyze import compose_analysis
 
 from isplit import runs
 from isplit.devices.__main__ import main as devices
 
+DRAWN = True
 WORDS = ("study=latency", "device=pi3", "server=t4", "channel=lte", "requirement.p95_ms=90")
 
 

@@ -12,6 +12,7 @@ from pipeline.jobs import ROOT, compose_job
 from isplit import runs
 
 LAYERS = "split.layer=[block2_pool,block5_pool]"
+DRAWN = True
 SMALL = ("study.images=24", "study.calibration_images=20", "study.encoded_images=6")
 POINTS = "study.points=[block2_pool,3,block5_pool]"
 WIDE = ("study.bits=[1,4,8]", "study.ranges=[image,clip]", "study.codecs=[quantize,rle,ans]")
@@ -102,7 +103,7 @@ def test_distributions_are_rising_and_begin_and_end_with_all(studied):
             assert (np.diff([float(row["value"]) for row in own]) >= 0).all()
 
 
-def test_one_word_is_a_list_of_one_and_two_nets_stand_beside_each_other(trained, undrawn, tmp_path):
+def test_one_word_is_a_list_of_one_and_two_nets_stand_beside_each_other(trained, tmp_path):
     runs.train(compose_job(tmp_path, "seed=1", "split.layer=block5_pool"))
     shutil.copytree(trained / "job", tmp_path / "other")
     shutil.copytree(trained / "store", tmp_path / "store", dirs_exist_ok=True)
@@ -115,7 +116,7 @@ def test_one_word_is_a_list_of_one_and_two_nets_stand_beside_each_other(trained,
     assert "RLE needs" not in said
 
 
-def test_a_net_that_is_gone_is_said_and_no_net_is_refused(trained, undrawn, tmp_path):
+def test_a_net_that_is_gone_is_said_and_no_net_is_refused(trained, tmp_path):
     shutil.copytree(trained / "job", tmp_path / "job")
     with pytest.raises(ValueError, match=r"(?s)no net to study:.*vgg16 x 0\.125.*net 1: "):
         runs.analyze(compose_study(tmp_path))
