@@ -69,6 +69,7 @@ WAYS: dict[str, Way] = {
     "high": Way({}, SHORT | HIGH),
     "both": Way({}, SHORT | BOTH),
     "both-high": Way({}, SHORT | BOTH | HIGH),
+    "parts": Way({}, SHORT | BOTH | HIGH | {"net_learning_rate": 5e-4}),
     "distill": Way({"loss": "distill"}, SHORT),
     "distill-both-high": Way({"loss": "distill"}, SHORT | BOTH | HIGH),
     "even": Way({"epochs": 1}, EVEN),
@@ -106,7 +107,7 @@ def _measured(
 ) -> dict[str, Any]:
     """Accuracies on the test images, validation before and after, steps and training's MACs."""
     encode = replace(config.recipe(cfg, "autoencoder"), **way.encode)
-    tune = replace(config.recipe(cfg, "finetune"), **way.tune)
+    tune = replace(config.fine_tuning(cfg), **way.tune)
     head, tail = split_at(copy.deepcopy(base.traced), point)
     with seeded(bench.seed, "bottleneck", point.node):
         split = SplitModel(head, make_bottleneck(point, config.rate_of(cfg)(point)), tail)
@@ -152,7 +153,7 @@ def _config(options: argparse.Namespace) -> DictConfig:
     out = options.out.resolve().parent
     asked = [*NETS[net], *DATA[data], f"bottleneck.compression_rate={rate}", *options.override]
     asked += [f"paths.{name}={out / name}" for name in ("root", "output", "store", "cache")]
-    quiet = ["logger=none", "trainer.progress=none", "trainer.threads=1"]
+    quiet = ["recipe=paper", "logger=none", "trainer.progress=none", "trainer.threads=1"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("train", [*asked, *quiet])
 

@@ -55,6 +55,7 @@ def undrawn():
 
 def _empty(figure, path: Path, suffixes=(".png", ".svg")) -> list[Path]:
     files = [path.with_name(path.name + suffix) for suffix in suffixes]
+    path.parent.mkdir(parents=True, exist_ok=True)
     for file in files:
         file.touch()
     return files

@@ -15,6 +15,7 @@ from isplit.config.values import build_data as build_data
 from isplit.config.values import build_model as build_model
 from isplit.config.values import cui_settings as cui_settings
 from isplit.config.values import curve_rate_of as curve_rate_of
+from isplit.config.values import fine_tuning as fine_tuning
 from isplit.config.values import identity as identity
 from isplit.config.values import limits as limits
 from isplit.config.values import model_description as model_description

@@ -22,7 +22,7 @@ from isplit.importance import CuiSettings, Limits
 from isplit.keys import architecture as architecture
 from isplit.keys import plain as plain
 from isplit.point import SplitPoint
-from isplit.stages import Recipe, Sending
+from isplit.stages import FineTuning, Recipe, Sending
 
 NOT_THE_RESULT = ("paths", "logger", "sweep", "hydra")  # groups that decide where, not what
 OTHER_SEED = 20_011_213  # any that no job derives for its model
@@ -53,9 +53,15 @@ def store_folder(cfg: DictConfig) -> Path:
 
 
 def recipe(cfg: DictConfig, stage: str) -> Recipe:
-    """How a stage trains."""
+    """How the baseline or the autoencoder trains."""
     keys = plain(cfg.stage[stage])
-    return Recipe(**{key: keys[key] for key in keys if key not in ("trains", "through_codec")})
+    return Recipe(**{key: keys[key] for key in keys if key != "trains"})
+
+
+def fine_tuning(cfg: DictConfig) -> FineTuning:
+    """How the split model trains."""
+    keys = plain(cfg.stage.finetune)
+    return FineTuning(**{key: keys[key] for key in keys if key != "through_codec"})
 
 
 def limits(cfg: DictConfig) -> Limits:

@@ -25,14 +25,14 @@ class Split(SplitModel):
     Attributes:
         autoencoder: how the first stage trains: epochs, learning rate, loss ...; the usual way
             unless you set another ``Recipe``. The loaders decide batch size and images.
-        finetune: the same of the second stage.
+        finetune: the same of the second stage, a ``FineTuning``.
         fitted: whether it is trained; set it after a training of your own.
     """
 
     point: RankedPoint
     manifest: Manifest
     autoencoder = stages.Recipe(epochs=3, learning_rate=2e-3, weight_decay=0.0, loss="mse")
-    finetune = stages.Recipe(epochs=2, learning_rate=5e-4)
+    finetune = stages.FineTuning(2, 2e-3, loss="both", net_learning_rate=5e-4)
     fitted = False
 
     @in_parameters()

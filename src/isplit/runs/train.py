@@ -123,15 +123,13 @@ def _split(
     sending = config.sending(cfg)
     sending = sending and bench.affordable(sending, split.bottleneck.code_shape)
     if rate:
-        encoding, tuning = (config.recipe(cfg, stage) for stage in ("autoencoder", "finetune"))
         through = sending if cfg.stage.finetune.through_codec else None
+        encoding = config.recipe(cfg, "autoencoder")
         encoded = stages.autoencoder(bench, split, point, base.stored, encoding)
-        tuned = stages.finetune(bench, split, encoded, tuning, through)
+        tuned = stages.finetune(bench, split, encoded, config.fine_tuning(cfg), through)
         done |= {"autoencoder": encoded, "finetune": tuned}
     elif cfg.bottleneck.get("finetune"):  # the control: the unsplit net trained on as long
-        done["finetune"] = stages.finetune(
-            bench, split, base.stored, config.recipe(cfg, "finetune")
-        )
+        done["finetune"] = stages.finetune(bench, split, base.stored, config.fine_tuning(cfg))
     if sending:
         done["codec"] = stages.coded(bench, split, point, [*done.values()][-1], sending)
     chosen_by = _chosen_by(cfg, curve, point)

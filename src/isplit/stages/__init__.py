@@ -4,6 +4,7 @@ from isplit.stages.fit import Engine as Engine
 from isplit.stages.preemption import PREEMPTED as PREEMPTED
 from isplit.stages.preemption import Preempted as Preempted
 from isplit.stages.preemption import preemptible as preemptible
+from isplit.stages.recipe import FineTuning as FineTuning
 from isplit.stages.recipe import Recipe as Recipe
 from isplit.stages.runner import autoencoder as autoencoder
 from isplit.stages.runner import baseline as baseline

@@ -29,6 +29,8 @@ from isplit.stages.team import Team, quiet
 
 log = logging.getLogger(__name__)
 
+BEST = "best.ckpt"  # the best epoch, in the folder of a stage while it trains
+
 
 @dataclass(frozen=True)
 class Engine:
@@ -120,7 +122,7 @@ def fit(
             (metrics,) = trainer.validate(trained, validation, verbose=False)
             history.rows.append({"epoch": -1, **metrics})
         trainer.fit(trained, train, validation, ckpt_path=checkpoint, weights_only=True)
-    best = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)
+    best = torch.load(folder / BEST, map_location="cpu", weights_only=True)
     better = _training_helped(stage, history.rows)
     stage.load_state_dict(best["state_dict"] if better else before)
     stage.cpu()
@@ -185,7 +187,7 @@ def _trainer(
 ) -> L.Trainer:
     checkpoints = ModelCheckpoint(
         folder,
-        filename="best",
+        filename=Path(BEST).stem,
         monitor=stage.monitor,
         mode=stage.mode,
         save_last=True,

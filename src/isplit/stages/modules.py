@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric, SumMetric
 from torchmetrics.classification import MulticlassAccuracy
 
+from isplit.model import SplitModel
 from isplit.stages.fit import Stage
-from isplit.stages.recipe import LOSSES, Recipe, divergence
+from isplit.stages.recipe import LOSSES, FineTuning, Recipe, divergence
 
 NMSE, DIVERGENCE = "autoencoder/val_nmse", "autoencoder/val_divergence"
 
@@ -69,6 +70,21 @@ class Classifier(Stage):
         """The recipe's optimizer over what is trainable."""
         trainable = [p for p in self.net.parameters() if p.requires_grad]
         return self.recipe.optimize(trainable, int(self.trainer.estimated_stepping_batches))
+
+
+class Tuner(Classifier):
+    """Trains a split model, whose parts may have rates of their own."""
+
+    net: SplitModel
+    recipe: FineTuning
+
+    def configure_optimizers(self) -> Any:
+        """The recipe's optimizer over what is trainable."""
+        new = [p for p in self.net.bottleneck.parameters() if p.requires_grad]
+        other = (self.net.head, self.net.tail)
+        trained = [p for part in other for p in part.parameters() if p.requires_grad]
+        steps = int(self.trainer.estimated_stepping_batches)
+        return self.recipe.optimize_parts(new, trained, steps)
 
 
 class Autoencoder(Stage):

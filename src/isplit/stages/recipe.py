@@ -61,6 +61,30 @@ class Recipe:
         }
 
 
+@dataclass(frozen=True)
+class FineTuning(Recipe):
+    """How the split model trains: its bottleneck is new, head and tail are trained already.
+
+    Attributes:
+        net_learning_rate: the highest of head and tail; None: as that of the bottleneck.
+    """
+
+    net_learning_rate: float | None = None
+
+    def optimize_parts(self, new: Parameters, trained: Parameters, steps: int) -> dict[str, Any]:
+        """Optimizer and per-step schedule, a rate for each part."""
+        rates = (self.learning_rate, self.net_learning_rate or self.learning_rate)
+        parts = [(list(part), rate) for part, rate in zip((new, trained), rates, strict=True)]
+        groups: Any = [{"params": part, "lr": rate} for part, rate in parts if part]
+        optimizer = OPTIMIZERS[self.optimizer](groups, self.learning_rate, self.weight_decay)
+        highest: Any = [group["lr"] for group in groups]
+        schedule = SCHEDULES[self.schedule](optimizer, highest, steps)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Logits (N, K), labels (N,), logits of the unsplit net (N, K) -> a number."""
 

@@ -27,10 +27,10 @@ from isplit.data.module import as_it_is
 from isplit.evaluate import Evaluation
 from isplit.model import SplitModel
 from isplit.point import SplitPoint
-from isplit.stages.fit import Batches, History, fit
+from isplit.stages.fit import BEST, Batches, History, fit
 from isplit.stages.memory import compute_features, say_if_too_large
-from isplit.stages.modules import DIVERGENCE, NMSE, Autoencoder, Classifier
-from isplit.stages.recipe import LOSSES, TAUGHT, Recipe
+from isplit.stages.modules import DIVERGENCE, NMSE, Autoencoder, Classifier, Tuner
+from isplit.stages.recipe import LOSSES, TAUGHT, FineTuning, Recipe
 from isplit.stages.sending import Sending, Wire
 from isplit.stages.source import source_hash
 from isplit.stages.store import Made, Stored
@@ -93,9 +93,15 @@ def autoencoder(
 
 
 def finetune(
-    bench: Workbench, split: SplitModel, encoded: Stored, recipe: Recipe, via: Sending | None = None
+    bench: Workbench,
+    split: SplitModel,
+    encoded: Stored,
+    recipe: FineTuning,
+    via: Sending | None = None,
 ) -> Stored:
     """The split model trained end to end; Eq. 4 or cross-entropy, as the recipe says.
+
+    It ends with the weights that are best on validation: of an epoch, from before, or half way.
 
     Args:
         encoded: the stage that ``split`` has its bottleneck from.
@@ -106,13 +112,16 @@ def finetune(
     def make(folder: Path) -> Made:
         unsplit = nn.Sequential(split.head, split.tail)
         teacher = copy.deepcopy(unsplit).requires_grad_(False) if recipe.loss in TAUGHT else None
-        stage = Classifier("finetune", split, bench.data.num_classes, recipe, teacher)
+        stage = Tuner("finetune", split, bench.data.num_classes, recipe, teacher)
         wire = via and Wire(_calibrated(bench, split, via))
+        before = copy.deepcopy(stage.state_dict())
         with split.bottleneck.encoder.register_forward_hook(wire) if wire else nullcontext():
             history = _fit(bench, stage, folder)
-        return Made(split.state_dict(), {"history": history, "test": bench.test(split)})
+            halfway = _halfway(bench, stage, before, history, folder) if history else None
+        facts = {"history": history, "halfway": halfway, "test": bench.test(split)}
+        return Made(split.state_dict(), facts)
 
-    code = (Classifier, LOSSES[recipe.loss], SplitModel)
+    code = (Tuner, LOSSES[recipe.loss], _halfway)
     what = bench.recipe("finetune", recipe, code, autoencoder=encoded.fingerprint)
     if via:
         what |= {"through_codec": asdict(via), "codec_code": source_hash(SENT_BY)}
@@ -169,6 +178,27 @@ def _fit(bench: Workbench, stage: Classifier, folder: Path) -> History:
     own_part = stage.recipe.batch_size // bench.engine.team.size
     say_if_too_large(stage.name, stage.net, bench.data.image_size, own_part, bench.engine.device)
     return fit(stage, train, bench.images("validation"), folder, bench.engine, bench.seed)
+
+
+def _halfway(
+    bench: Workbench, stage: Tuner, before: dict[str, Any], history: History, folder: Path
+) -> float:
+    """Validation accuracy of the mean of the weights before and after, kept where it is the best.
+
+    Where little was to be mended, the steps do harm of which the mean has half, and some of their
+    good (Wortsman et al. 2022, Robust fine-tuning of zero-shot models).
+    """
+    kept = copy.deepcopy(stage.state_dict())
+    after = torch.load(folder / BEST, map_location="cpu", weights_only=True)["state_dict"]
+    mean = {
+        name: (value + after[name]) / 2 if value.is_floating_point() else after[name]
+        for name, value in before.items()
+    }
+    stage.load_state_dict(mean)
+    accuracy = float(bench.test(stage.net, "validation")["accuracy"])
+    if accuracy <= max(row[stage.monitor] for row in history):
+        stage.load_state_dict(kept)
+    return accuracy
 
 
 def _fit_bottleneck(

@@ -105,7 +105,8 @@ def read_config(job: Path) -> dict[str, Any]:
     _mapping(filled["codec"], "config.yaml: codec")
     for stage in STAGES:
         _mapping(filled["stage"].get(stage), f"config.yaml: stage.{stage}")
-    filled["stage"]["finetune"] = {"through_codec": False} | filled["stage"]["finetune"]
+    older = {"through_codec": False, "net_learning_rate": None}
+    filled["stage"]["finetune"] = older | filled["stage"]["finetune"]
     if type(filled["repeat"]) is not int or type(filled.get("seed")) is not int:
         raise ValueError("config.yaml: seed and repeat must be whole numbers")
     return filled

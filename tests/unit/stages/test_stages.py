@@ -15,10 +15,23 @@ from isplit.bottleneck import make_bottleneck
 from isplit.data import build_data
 from isplit.graph import split_at, split_points, trace
 from isplit.model import SplitModel
-from isplit.stages import Engine, Preempted, Recipe, Store, Workbench, preemptible, seeded
+from isplit.stages import (
+    Engine,
+    FineTuning,
+    Preempted,
+    Recipe,
+    Store,
+    Workbench,
+    preemptible,
+    seeded,
+)
+from isplit.stages.fit import BEST
+from isplit.stages.modules import Tuner
 from isplit.stages.recipe import divergence, squared_error
+from isplit.stages.runner import _halfway
 
 RECIPE = Recipe(epochs=3, learning_rate=2e-3, batch_size=32)
+TUNING = FineTuning(epochs=3, learning_rate=2e-3, batch_size=32)
 
 
 class InterruptError(Exception):
@@ -222,8 +235,47 @@ def test_finetuning_moves_all_parts(data, tmp_path, trained):
     work = bench(data, tmp_path)
     encoded = stages.autoencoder(work, split, point, stored, RECIPE)
     parts = {name: bits(part) for name, part in split.named_children()}
-    stages.finetune(work, split, encoded, RECIPE)
+    stages.finetune(work, split, encoded, TUNING)
     assert all(not same(bits(part), parts[name]) for name, part in split.named_children())
+
+
+def test_head_and_tail_have_a_rate_of_their_own():
+    new, trained = (torch.nn.Parameter(torch.zeros(1)) for _ in range(2))
+    for optimizer in ("adamw", "adam", "sgd"):
+        for schedule in ("onecycle", "cosine", "constant"):
+            how = {"optimizer": optimizer, "schedule": schedule, "net_learning_rate": 1e-4}
+            made = replace(TUNING, **how).optimize_parts([new], [trained], 10)
+            highest = torch.zeros(2)
+            for _ in range(10):
+                rates = [group["lr"] for group in made["optimizer"].param_groups]
+                highest = torch.maximum(highest, torch.tensor(rates))
+                made["optimizer"].step()
+                made["lr_scheduler"]["scheduler"].step()
+            torch.testing.assert_close(highest, torch.tensor([2e-3, 1e-4]), rtol=0.02, atol=0)
+
+
+def test_one_rate_is_that_of_all_and_a_part_may_be_empty():
+    net = torch.nn.Parameter(torch.zeros(1))
+    (group,) = TUNING.optimize_parts([], [net], 10)["optimizer"].param_groups
+    assert group["initial_lr"] == pytest.approx(2e-3 / 25)  # where OneCycleLR begins
+
+
+@pytest.mark.parametrize("reached", [0.5, 0.8])
+def test_the_mean_of_before_and_after_is_kept_where_it_is_the_best(
+    data, tmp_path, trained, monkeypatch, reached
+):
+    split, _ = split_net(trained[0])
+    tuner = Tuner("finetune", split, data.num_classes, TUNING)
+    before = {name: torch.zeros_like(value) for name, value in tuner.state_dict().items()}
+    after = {name: torch.full_like(value, 2) for name, value in before.items()}
+    torch.save({"state_dict": after}, tmp_path / BEST)
+    monkeypatch.setattr(Workbench, "test", lambda *_: {"accuracy": 0.7})
+    kept = bits(split)
+    rows = [{tuner.monitor: 0.4}, {tuner.monitor: reached}]
+    assert _halfway(bench(data, tmp_path), tuner, before, rows, tmp_path) == 0.7
+    weights = [p for p in split.state_dict().values() if p.is_floating_point()]
+    assert same(bits(split), kept) == (reached == 0.8)
+    assert all(bool((p == 1).all()) for p in weights) == (reached == 0.5)
 
 
 def test_a_training_that_makes_it_worse_is_not_kept(data, tmp_path, trained):
@@ -231,7 +283,7 @@ def test_a_training_that_makes_it_worse_is_not_kept(data, tmp_path, trained):
     work = bench(data, tmp_path)
     encoded = stages.autoencoder(work, split, point, trained[1], RECIPE)
     before = bits(split)
-    destroying = replace(RECIPE, learning_rate=30.0, schedule="constant")
+    destroying = replace(TUNING, learning_rate=30.0, schedule="constant")
     tuned = stages.finetune(work, split, encoded, destroying)
     first, *after = (row["finetune/val_accuracy"] for row in tuned.made.facts["history"])
     assert max(after) <= first
@@ -256,13 +308,13 @@ def test_distillation_brings_the_answers_nearer_than_the_features_alone(data, tm
 
 def test_finetuning_after_distillation_moves_all_parts(data, tmp_path, trained):
     split, point = split_net(trained[0])
-    work, recipe = bench(data, tmp_path), replace(RECIPE, loss="distill")
-    encoded = stages.autoencoder(work, split, point, trained[1], recipe)
+    work, recipe = bench(data, tmp_path), replace(TUNING, loss="distill")
+    encoded = stages.autoencoder(work, split, point, trained[1], replace(RECIPE, loss="distill"))
     parts = {name: bits(part) for name, part in split.named_children()}
     tuned = stages.finetune(work, split, encoded, recipe)
     rows = [row["finetune/val_accuracy"] for row in tuned.made.facts["history"]]
     moved = [not same(bits(part), parts[name]) for name, part in split.named_children()]
-    assert moved == [max(rows[1:]) > rows[0]] * 3
+    assert moved == [max([*rows[1:], tuned.made.facts["halfway"]]) > rows[0]] * 3
 
 
 def test_a_squared_error_is_the_papers_fourth_equation():

@@ -18,10 +18,11 @@ from isplit import config, stages
 from isplit.bottleneck import make_bottleneck
 from isplit.graph import split_at, split_points, trace
 from isplit.model import SplitModel
-from isplit.stages import Engine, Recipe, Store, Team, Workbench, seeded, teamed
+from isplit.stages import Engine, FineTuning, Recipe, Store, Team, Workbench, seeded, teamed
 
 PROCESSES = 2
 RECIPE = Recipe(epochs=3, learning_rate=2e-3, batch_size=32, images=128)
+TUNING = FineTuning(3, 2e-3, batch_size=32, images=128, net_learning_rate=5e-4)
 SMALL = ("data.classes=[A,B,C]", "data.image_size=16", "data.images_per_class=60")
 
 
@@ -60,7 +61,7 @@ def all_stages(root, team):
     with seeded(0, "bottleneck"):
         split = SplitModel(head, make_bottleneck(point, 0.8), tail).double()
     encoded = stages.autoencoder(bench, split, point, baseline, RECIPE)
-    tuned = stages.finetune(bench, split, encoded, RECIPE)
+    tuned = stages.finetune(bench, split, encoded, TUNING)
     done = {"baseline": baseline, "autoencoder": encoded, "finetune": tuned}
     return {name: (stored.made.facts, stored.made.weights) for name, stored in done.items()}
 
