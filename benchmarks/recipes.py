@@ -70,6 +70,7 @@ WAYS: dict[str, Way] = {
     "both": Way({}, SHORT | BOTH),
     "both-high": Way({}, SHORT | BOTH | HIGH),
     "parts": Way({}, SHORT | BOTH | HIGH | {"net_learning_rate": 5e-4}),
+    "mending": Way({}, SHORT | BOTH | HIGH | {"net_learning_rate": "auto"}),
     "distill": Way({"loss": "distill"}, SHORT),
     "distill-both-high": Way({"loss": "distill"}, SHORT | BOTH | HIGH),
     "even": Way({"epochs": 1}, EVEN),

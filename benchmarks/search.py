@@ -252,7 +252,7 @@ def _shipped(conditions: Sequence[Condition]) -> dict[str, Any]:
             "nets": sorted({c.net for c in conditions}),
             "data": sorted({c.data for c in conditions}),
             "codes": sorted({c.size for c in conditions}),
-            "recipe": "experiment=every_point: fine-tuning of one epoch on 3000 images",
+            "recipe": "recipe=paper: fine-tuning of one epoch on 3000 images",
             "command": "python benchmarks/search.py docs/results --write",
         },
         "predictors": {

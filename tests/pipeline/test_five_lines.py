@@ -32,7 +32,8 @@ def test_five_lines_reach_what_train_py_reaches(tmp_path):
     ranking = isplit.rank(model, val)
     split = isplit.split(model, ranking.points[expected.split.index], rate=0.9)
     split.autoencoder = replace(split.autoencoder, epochs=2)
-    split.finetune = replace(split.finetune, epochs=1)
+    as_smoke = {"loss": "cross_entropy", "learning_rate": 5e-4, "net_learning_rate": None}
+    split.finetune = replace(split.finetune, epochs=1, **as_smoke)
     found = split.fit(train, val, progress="none")
     assert found.test_images == len(val.dataset)
     accuracies = [evaluate(split, test, 10).accuracy, expected.accuracy.after_finetune]

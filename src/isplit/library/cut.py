@@ -32,7 +32,7 @@ class Split(SplitModel):
     point: RankedPoint
     manifest: Manifest
     autoencoder = stages.Recipe(epochs=3, learning_rate=2e-3, weight_decay=0.0, loss="mse")
-    finetune = stages.FineTuning(2, 2e-3, loss="both", net_learning_rate=5e-4)
+    finetune = stages.FineTuning(2, 2e-3, loss="both", net_learning_rate="auto")
     fitted = False
 
     @in_parameters()

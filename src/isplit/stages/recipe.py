@@ -1,7 +1,9 @@
 """How a stage trains: optimizer, schedule, loss, and for how long."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -11,6 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler, OneCycleLR
 
 TEMPERATURE = 2.0  # softens answers that are nearly certain
+GENTLE, STEEPNESS = 0.25, 1.5  # of the rate for a trained net (docs/recipes.md)
 
 Parameters = Iterable[nn.Parameter]
 
@@ -66,14 +69,26 @@ class FineTuning(Recipe):
     """How the split model trains: its bottleneck is new, head and tail are trained already.
 
     Attributes:
-        net_learning_rate: the highest of head and tail; None: as that of the bottleneck.
+        net_learning_rate: the highest of head and tail; None: as that of the bottleneck; ``auto``:
+            a part of that, the larger the more there is to mend.
     """
 
-    net_learning_rate: float | None = None
+    net_learning_rate: float | str | None = None
+
+    def mending(self, lost: float) -> FineTuning:
+        """The same with a number in place of ``auto``.
+
+        Args:
+            lost: by the bottleneck, of the right answers of the unsplit net, 0..1.
+        """
+        if self.net_learning_rate != "auto":
+            return self
+        part = min(max(GENTLE, STEEPNESS * lost), 1.0)
+        return replace(self, net_learning_rate=part * self.learning_rate)
 
     def optimize_parts(self, new: Parameters, trained: Parameters, steps: int) -> dict[str, Any]:
         """Optimizer and per-step schedule, a rate for each part."""
-        rates = (self.learning_rate, self.net_learning_rate or self.learning_rate)
+        rates = (self.learning_rate, float(self.net_learning_rate or self.learning_rate))
         parts = [(list(part), rate) for part, rate in zip((new, trained), rates, strict=True)]
         groups: Any = [{"params": part, "lr": rate} for part, rate in parts if part]
         optimizer = OPTIMIZERS[self.optimizer](groups, self.learning_rate, self.weight_decay)

@@ -112,16 +112,17 @@ def finetune(
     def make(folder: Path) -> Made:
         unsplit = nn.Sequential(split.head, split.tail)
         teacher = copy.deepcopy(unsplit).requires_grad_(False) if recipe.loss in TAUGHT else None
-        stage = Tuner("finetune", split, bench.data.num_classes, recipe, teacher)
         wire = via and Wire(_calibrated(bench, split, via))
-        before = copy.deepcopy(stage.state_dict())
         with split.bottleneck.encoder.register_forward_hook(wire) if wire else nullcontext():
+            tuning = recipe.mending(_lost(bench, split))
+            stage = Tuner("finetune", split, bench.data.num_classes, tuning, teacher)
+            before = copy.deepcopy(stage.state_dict())
             history = _fit(bench, stage, folder)
             halfway = _halfway(bench, stage, before, history, folder) if history else None
         facts = {"history": history, "halfway": halfway, "test": bench.test(split)}
-        return Made(split.state_dict(), facts)
+        return Made(split.state_dict(), facts | {"net_learning_rate": tuning.net_learning_rate})
 
-    code = (Tuner, LOSSES[recipe.loss], _halfway)
+    code = (Tuner, LOSSES[recipe.loss], _lost, _halfway)
     what = bench.recipe("finetune", recipe, code, autoencoder=encoded.fingerprint)
     if via:
         what |= {"through_codec": asdict(via), "codec_code": source_hash(SENT_BY)}
@@ -178,6 +179,13 @@ def _fit(bench: Workbench, stage: Classifier, folder: Path) -> History:
     own_part = stage.recipe.batch_size // bench.engine.team.size
     say_if_too_large(stage.name, stage.net, bench.data.image_size, own_part, bench.engine.device)
     return fit(stage, train, bench.images("validation"), folder, bench.engine, bench.seed)
+
+
+def _lost(bench: Workbench, split: SplitModel) -> float:
+    """Of the unsplit net's right answers on validation, the part that the bottleneck loses."""
+    nets = (split, nn.Sequential(split.head, split.tail))
+    after, before = (float(bench.test(net, "validation")["accuracy"]) for net in nets)
+    return max(0.0, 1 - after / before) if before else 0.0
 
 
 def _halfway(

@@ -254,6 +254,13 @@ def test_head_and_tail_have_a_rate_of_their_own():
             torch.testing.assert_close(highest, torch.tensor([2e-3, 1e-4]), rtol=0.02, atol=0)
 
 
+def test_the_more_is_to_mend_the_faster_the_net_learns():
+    auto = replace(TUNING, net_learning_rate="auto")
+    rates = [auto.mending(lost).net_learning_rate for lost in (0.0, 0.1, 0.4, 0.9)]
+    assert rates == pytest.approx([5e-4, 5e-4, 1.2e-3, 2e-3])
+    assert TUNING.mending(0.5) == TUNING
+
+
 def test_one_rate_is_that_of_all_and_a_part_may_be_empty():
     net = torch.nn.Parameter(torch.zeros(1))
     (group,) = TUNING.optimize_parts([], [net], 10)["optimizer"].param_groups
