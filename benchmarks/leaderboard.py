@@ -32,7 +32,7 @@ from isplit.studies.agreement.agreement import agreement
 from isplit.studies.agreement.figures.predictors import leaderboard_figure
 from isplit.studies.agreement.leaderboard import leaderboard, standings_rows
 from isplit.studies.agreement.verdict import verdict
-from isplit.studies.conditions import Condition, Retrained
+from isplit.studies.conditions import MEASURED, Condition, Retrained
 from isplit.studies.scores import Noise
 
 FOLDER = re.compile(r"(?P<model>.+)-on-(?P<data>.+)-(?P<classes>\d+)-classes-(?P<size>.+)-seed-\d+")
@@ -78,11 +78,11 @@ def condition_of(folder: Path) -> Condition:
     assert facts is not None, folder
     points = tuple(map(_point, rows))
     names = list(rows[0])[list(rows[0]).index("code_shape") + 1 : list(rows[0]).index("minus_nmse")]
-    size = facts["size"].replace("-", " ")
+    size, model = facts["size"].replace("-", " "), facts["model"].replace("-x-", " x ")
     return Condition(
-        name=f"{facts['model']} on {facts['data']} ({facts['classes']} classes), {size}, "
+        name=f"{model} on {facts['data']} ({facts['classes']} classes), {size}, "
         f"seed {folder.name[-1]}",
-        facts={"model": facts["model"], "data": facts["data"]},
+        facts={"model": model, "data": facts["data"]},
         class_names=(),
         baseline_accuracy=float(rows[0]["baseline_accuracy"]),
         baseline_f1=(),
@@ -118,9 +118,7 @@ def _retrained(rows: list[dict[str, str]], points: tuple[SplitPoint, ...]) -> It
     """Each with one training that came to the mean of all."""
     for position, row in enumerate(rows):
         if row["accuracy"]:
-            value = {
-                name: float(row[name]) for name in row if name.startswith(("min", "aft", "acc"))
-            }
+            value = {name: float(row[name]) for name in (*MEASURED, "accuracy")}
             yield Retrained(position, (_result(points[position], value),))
 
 
