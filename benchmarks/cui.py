@@ -175,12 +175,16 @@ def _check_agreement(case: Case) -> None:
     expected = isplit(precise)
     for name in SLOW:
         found = _ways(precise)[name]()
+
+        def differs(text: str, name: str = name) -> str:
+            return f"{case.name}: {name} differs from isplit. {text}"
+
         torch.testing.assert_close(
             found,
             expected,
             rtol=0,
             atol=TOLERANCE * float(expected.max()),
-            msg=f"{case.name}: {name} differs from isplit",
+            msg=differs,
         )
 
 

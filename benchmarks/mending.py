@@ -29,7 +29,7 @@ def main(path: str) -> None:
         cells = [" / ".join(f"{one:+.1f}" for one in told(points, recipe)) for recipe in RECIPES]
         print(f"| {name} | {len(points)} | {before:+.1f} | {' | '.join(cells)} |")
     for recipe, label in RECIPES.items():
-        means = [told(points, recipe)[0] for points in conditions.values() if told(points, recipe)]
+        means = [found[0] for of in conditions.values() if (found := told(of, recipe))]
         drawn = np.random.default_rng(0).choice(means, (DRAWS, len(means))).mean(1)
         low, high = np.quantile(drawn, [0.025, 0.975])
         print(f"{label}: {np.mean(means):+.2f} ({low:+.2f} to {high:+.2f}), N={len(means)}")

@@ -75,15 +75,16 @@ class FineTuning(Recipe):
 
     net_learning_rate: float | str | None = None
 
-    def mending(self, lost: float) -> FineTuning:
+    def mending(self, lost: Callable[[], float]) -> FineTuning:
         """The same with a number in place of ``auto``.
 
         Args:
-            lost: by the bottleneck, of the right answers of the unsplit net, 0..1.
+            lost: by the bottleneck, of the right answers of the unsplit net, 0..1; asked for
+                where it matters.
         """
         if self.net_learning_rate != "auto":
             return self
-        part = min(max(GENTLE, STEEPNESS * lost), 1.0)
+        part = min(max(GENTLE, STEEPNESS * lost()), 1.0)
         return replace(self, net_learning_rate=part * self.learning_rate)
 
     def optimize_parts(self, new: Parameters, trained: Parameters, steps: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import logging
 import math
 from contextlib import nullcontext
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ def finetune(
         teacher = copy.deepcopy(unsplit).requires_grad_(False) if recipe.loss in TAUGHT else None
         wire = via and Wire(_calibrated(bench, split, via))
         with split.bottleneck.encoder.register_forward_hook(wire) if wire else nullcontext():
-            tuning = recipe.mending(_lost(bench, split))
+            tuning = recipe.mending(partial(_lost, bench, split))
             stage = Tuner("finetune", split, bench.data.num_classes, tuning, teacher)
             before = copy.deepcopy(stage.state_dict())
             history = _fit(bench, stage, folder)
