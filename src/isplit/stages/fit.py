@@ -5,9 +5,6 @@ written at the end of each epoch: a resumed stage ends with the same bits as an 
 """
 
 import copy
-import logging
-import math
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,18 +13,16 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.fabric.plugins.environments import SLURMEnvironment  # type: ignore[attr-defined]
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, ProgressBar
 from lightning.pytorch.loggers import Logger
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from isplit.stages.batch_norm import with_shared_batch_norm
+from isplit.stages.epochs import EpochHistory, History, SeedEpoch, last_epoch
 from isplit.stages.preemption import StopBetweenSteps
 from isplit.stages.recipe import Recipe
-from isplit.stages.seeds import derived_seed
 from isplit.stages.team import Team, quiet
-
-log = logging.getLogger(__name__)
 
 BEST = "best.ckpt"  # the best epoch, in the folder of a stage while it trains
 
@@ -88,9 +83,6 @@ class Stage(L.LightningModule):
         self.log(name, loss, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True)
 
 
-History = list[dict[str, float]]
-"""A row an epoch: the metrics of the stage by name, and ``epoch``."""
-
 Batches = DataLoader[Any]
 
 
@@ -117,69 +109,17 @@ def fit(
     with quiet():
         trainer = _trainer(stage, history, folder, engine, seed)
         before = copy.deepcopy(stage.state_dict())
-        checkpoint = _resumable(folder, stage)
+        checkpoint = last_epoch(stage.name, folder, stage.recipe.epochs)
         if checkpoint is None:
             (metrics,) = trainer.validate(trained, validation, verbose=False)
             history.rows.append({"epoch": -1, **metrics})
         trainer.fit(trained, train, validation, ckpt_path=checkpoint, weights_only=True)
     best = torch.load(folder / BEST, map_location="cpu", weights_only=True)
-    better = _training_helped(stage, history.rows)
-    stage.load_state_dict(best["state_dict"] if better else before)
+    values = [row[stage.monitor] for row in history.rows]  # the first is of before any step
+    helped = max(values) > values[0] if stage.mode == "max" else min(values) < values[0]
+    stage.load_state_dict(best["state_dict"] if helped else before)
     stage.cpu()
     return history.rows
-
-
-def _training_helped(stage: Stage, rows: History) -> bool:
-    """Whether the best epoch is better than what there was before the first step."""
-    before, *after = (row[stage.monitor] for row in rows)
-    return max(after) > before if stage.mode == "max" else min(after) < before
-
-
-class SeedEpoch(Callback):
-    """Makes what an epoch draws depend on the seed, the stage and the epoch alone."""
-
-    def __init__(self, seed: int, stage: str) -> None:
-        self.seed, self.stage = seed, stage
-
-    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Seed torch for this epoch (dropout, stochastic depth)."""
-        fellow = [trainer.global_rank] if trainer.global_rank else []  # draws for other images
-        torch.manual_seed(derived_seed(self.seed, self.stage, trainer.current_epoch, *fellow))
-
-
-class EpochHistory(Callback):
-    """A row of metrics an epoch, kept in the checkpoint so that a resumed stage has them all.
-
-    A metric that is not finite ends the training before its epoch is kept.
-    """
-
-    def __init__(self) -> None:
-        self.rows: History = []
-
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Keep this epoch's metrics.
-
-        Raises:
-            ValueError: one of them is not finite.
-        """
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        for name, value in metrics.items():
-            if not math.isfinite(value):
-                stage = name.partition("/")[0]
-                raise ValueError(
-                    f"{name} is {value} in epoch {trainer.current_epoch + 1} of "
-                    f"{trainer.max_epochs}: a lower stage.{stage}.learning_rate, or "
-                    f"stage.{stage}.gradient_clip=1.0, may keep the training finite"
-                )
-        self.rows.append({"epoch": trainer.current_epoch, **metrics})
-
-    def state_dict(self) -> dict[str, Any]:
-        """The rows, for the checkpoint."""
-        return {"rows": self.rows}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """The rows of a checkpoint."""
-        self.rows = list(state_dict["rows"])
 
 
 def _trainer(
@@ -215,7 +155,7 @@ def _trainer(
         log_every_n_steps=1,
         use_distributed_sampler=False,
         deterministic="warn" if engine.device.type == "cuda" else None,
-        enable_progress_bar=any(_is_progress_bar(c) for c in callbacks),
+        enable_progress_bar=any(isinstance(c, ProgressBar) for c in callbacks),
         enable_model_summary=False,
     )
 
@@ -227,22 +167,3 @@ def _on_slurm() -> list[Any]:
     the same bits.
     """
     return [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
-
-
-def _resumable(folder: Path, stage: Stage) -> Path | None:
-    """The checkpoint to go on from, if there is a readable one."""
-    path = folder / "last.ckpt"
-    if not path.exists():
-        return None
-    try:
-        epoch = torch.load(path, map_location="cpu", weights_only=True)["epoch"]
-    except (OSError, RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
-        log.warning("%s: begins anew, its checkpoint cannot be read: %s", stage.name, error)
-        path.unlink(missing_ok=True)  # all processes of a team find it so
-        return None
-    log.info("%s: goes on after epoch %d of %d", stage.name, epoch + 1, stage.recipe.epochs)
-    return path
-
-
-def _is_progress_bar(callback: Callback) -> bool:
-    return isinstance(callback, L.pytorch.callbacks.ProgressBar)

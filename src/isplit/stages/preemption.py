@@ -88,25 +88,17 @@ class StopBetweenSteps(Callback):
 
     def on_train_batch_end(self, trainer: L.Trainer, *args: Any) -> None:
         """Stop here if any of the processes was told to."""
-        self._stop_if_asked(trainer)
-
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Stop after the last validation too; its epoch is on disk."""
-        self._stop_if_asked(trainer)
-
-    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """After the training a signal ends the program at once again."""
-        self._end()
-
-    def on_exception(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
-    ) -> None:
-        """As after a training."""
-        self._end()
-
-    def _stop_if_asked(self, trainer: L.Trainer) -> None:
         if trainer.strategy.reduce_boolean_decision(_notice.came, all=False):
             raise Preempted
 
-    def _end(self) -> None:
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Stop after the last validation too; its epoch is on disk."""
+        self.on_train_batch_end(trainer)
+
+    def teardown(self, *args: Any, **kwargs: Any) -> None:
+        """After the training a signal ends the program at once again."""
         _notice.can_wait = False
+
+    def on_exception(self, *args: Any) -> None:
+        """As after a training."""
+        self.teardown()

@@ -9,8 +9,6 @@
 """
 
 import copy
-import logging
-import math
 from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
@@ -20,26 +18,22 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter
 from torch import nn
-from torch.utils.data import DataLoader
 
 from isplit.bottleneck import make_bottleneck
-from isplit.codec import Codec, calibrate, from_config
-from isplit.data.module import as_it_is
 from isplit.evaluate import Evaluation
 from isplit.model import SplitModel
 from isplit.point import SplitPoint
-from isplit.stages.fit import BEST, Batches, History, fit
-from isplit.stages.memory import compute_features, say_if_too_large
-from isplit.stages.modules import DIVERGENCE, NMSE, Autoencoder, Classifier, Tuner
+from isplit.stages.coding import SENT_BY, wire_of
+from isplit.stages.epochs import History
+from isplit.stages.features import fit_bottleneck
+from isplit.stages.fit import BEST, fit
+from isplit.stages.memory import say_if_too_large
+from isplit.stages.modules import Autoencoder, Classifier, Tuner
 from isplit.stages.recipe import LOSSES, TAUGHT, FineTuning, Recipe
-from isplit.stages.sending import Sending, Wire
+from isplit.stages.sending import Sending
 from isplit.stages.source import source_hash
-from isplit.stages.store import Made, Stored
+from isplit.stages.stored import Made, Stored
 from isplit.stages.workbench import Workbench
-
-log = logging.getLogger(__name__)
-
-SENT_BY = (Sending, Wire, from_config)
 
 
 def baseline(
@@ -75,8 +69,7 @@ def autoencoder(
     """
 
     def make(folder: Path) -> Made:
-        history = _fit_bottleneck(bench, split, point, recipe, folder)
-        nmse = best_row(history, recipe)[NMSE]
+        history, nmse = fit_bottleneck(bench, split, point, recipe, folder)
         facts = {"history": history, "nmse": nmse, "test": bench.test(split)}
         return Made(split.bottleneck.state_dict(), facts)
 
@@ -113,7 +106,7 @@ def finetune(
     def make(folder: Path) -> Made:
         unsplit = nn.Sequential(split.head, split.tail)
         teacher = copy.deepcopy(unsplit).requires_grad_(False) if recipe.loss in TAUGHT else None
-        wire = via and Wire(_calibrated(bench, split, via))
+        wire = via and wire_of(bench, split, via)
         with split.bottleneck.encoder.register_forward_hook(wire) if wire else nullcontext():
             tuning = recipe.mending(partial(_lost, bench, split))
             stage = Tuner("finetune", split, bench.data.num_classes, tuning, teacher)
@@ -130,40 +123,6 @@ def finetune(
     stored = bench.store.get_or_make("finetune", what, make)
     split.load_state_dict(stored.made.weights)
     return stored
-
-
-def coded(
-    bench: Workbench, split: SplitModel, point: SplitPoint, before: Stored, sending: Sending
-) -> Stored:
-    """What the finished split model answers when the code of every test image is sent for real.
-
-    Args:
-        before: the stage that the weights of ``split`` are of.
-    """
-
-    def make(folder: Path) -> Made:
-        wire = Wire(_calibrated(bench, split, sending))
-        with split.bottleneck.encoder.register_forward_hook(wire):
-            test = bench.test(split)
-        elements = math.prod(split.bottleneck.code_shape)
-        about = asdict(wire.measured(elements, sending.calibration_images))
-        profile = wire.codec.profile and wire.codec.profile.to_json()
-        return Made({}, {"history": [], "test": test, "codec": about, "profile": profile})
-
-    inputs = {"before": before.fingerprint, "node": point.node, "sent": asdict(sending)}
-    what = bench.recipe("codec", None, SENT_BY, **inputs)
-    return bench.store.get_or_make("codec", what, make)
-
-
-@torch.no_grad()
-def _calibrated(bench: Workbench, split: SplitModel, sending: Sending) -> Codec:
-    """The codec, bound to a profile of the codes of training images where it is to have one."""
-    if sending.calibration_images is None:
-        return sending.codec
-    images, device = bench.images("train", sending.calibration_images), bench.engine.device
-    encode = split.eval().to(device).encode
-    codes = torch.cat([encode(batch.to(device)).cpu() for batch, _ in images])
-    return sending.codec.bound(calibrate(sending.codec, codes))
 
 
 def tested(stage: Stored) -> Evaluation:
@@ -208,57 +167,3 @@ def _halfway(
     if accuracy <= max(row[stage.monitor] for row in history):
         stage.load_state_dict(kept)
     return accuracy
-
-
-def _fit_bottleneck(
-    bench: Workbench, split: SplitModel, point: SplitPoint, recipe: Recipe, folder: Path
-) -> History:
-    stage = Autoencoder(split.bottleneck.train(), recipe, split.head, split.tail)
-    train, validation = bench.training_images(recipe), bench.images("validation")
-    if not bench.data.augmented:
-        kept = _kept_features(bench, split.head, point, recipe, folder)
-        if kept is not None:
-            stage = Autoencoder(split.bottleneck, recipe, None, split.tail)
-            train, validation = kept
-    return fit(stage, train, validation, folder, bench.engine, bench.seed)
-
-
-def _kept_features(
-    bench: Workbench, head: nn.Module, point: SplitPoint, recipe: Recipe, folder: Path
-) -> tuple[Batches, Batches] | None:
-    """Batches of features in the very order in which the images would come; None: no room."""
-    images = {
-        "train": bench.images("train", recipe.images),
-        "validation": bench.images("validation"),
-    }
-    features = {
-        split: compute_features(
-            head,
-            loader,
-            point.shape,
-            folder / f"{split}.{bench.engine.team.rank}.spill",
-            bench.feature_memory_bytes // len(images),
-            bench.engine.device,
-        )
-        for split, loader in images.items()
-    }
-    if any(f is None for f in features.values()):
-        return None
-    order = {"train": bench.training_images(recipe), "validation": images["validation"]}
-    train, validation = (
-        DataLoader(
-            features[split],  # type: ignore[arg-type]
-            batch_size=order[split].batch_size,
-            sampler=order[split].sampler,
-            drop_last=order[split].drop_last,
-            collate_fn=as_it_is,
-        )
-        for split in images
-    )
-    return train, validation
-
-
-def best_row(history: History, recipe: Recipe) -> dict[str, float]:
-    """The validation of the bottleneck that an autoencoder's training ended with."""
-    monitor = DIVERGENCE if recipe.loss == "distill" else NMSE
-    return min(history, key=lambda row: row[monitor])

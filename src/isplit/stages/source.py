@@ -20,7 +20,7 @@ def source_hash(roots: Iterable[Callable[..., Any] | ModuleType]) -> str:
     functions, classes, tables and constants. Comments, docstrings, layout, the annotations of
     functions and the module that a definition stands in do not count.
     """
-    todo = [(_module_of(root), _name_of(root)) for root in roots]
+    todo = [_place_of(root) for root in roots]
     packages = {"isplit", *(module.partition(".")[0] for module, _ in todo)} - {*VERSIONED}
     texts: dict[tuple[str, str], str] = {}
     while todo:
@@ -43,13 +43,11 @@ def source_hash(roots: Iterable[Callable[..., Any] | ModuleType]) -> str:
     return hashlib.sha256(whole.encode()).hexdigest()
 
 
-def _module_of(root: Any) -> str:
-    return str(root.__name__ if isinstance(root, ModuleType) else root.__module__)
-
-
-def _name_of(root: Any) -> str:
-    """Of the definition at the top of its module; empty for a module."""
-    return "" if isinstance(root, ModuleType) else root.__qualname__.partition(".")[0]
+def _place_of(root: Any) -> tuple[str, str]:
+    """Its module, and the name of the definition at the top of that; empty for a module."""
+    if isinstance(root, ModuleType):
+        return root.__name__, ""
+    return root.__module__, root.__qualname__.partition(".")[0]
 
 
 @cache
@@ -97,7 +95,6 @@ def _imports(nodes: Iterable[ast.AST], module: str) -> Iterator[tuple[str, tuple
             source = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
             for alias in node.names:
                 value = getattr(importlib.import_module(source), alias.name, None)
-                place = (source, alias.name)
-                if isinstance(value, ModuleType):
-                    place = (value.__name__, "")
+                is_module = isinstance(value, ModuleType)
+                place = _place_of(value) if is_module else (source, alias.name)
                 yield alias.asname or alias.name, place

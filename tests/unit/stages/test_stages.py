@@ -220,7 +220,7 @@ def test_kept_features_give_the_losses_that_images_give(data, tmp_path, trained,
     net, stored = trained
     split, point = split_net(net)
     kept = stages.autoencoder(bench(data, tmp_path / "kept"), split, point, stored, RECIPE)
-    monkeypatch.setattr(stages.runner, "compute_features", lambda *args: None)
+    monkeypatch.setattr(stages.features, "compute_features", lambda *args: None)
     split, point = split_net(net)
     before = bits(split.head)
     images = stages.autoencoder(bench(data, tmp_path / "images"), split, point, stored, RECIPE)

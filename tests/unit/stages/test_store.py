@@ -10,7 +10,8 @@ import time
 import pytest
 import torch
 
-from isplit.stages.store import Made, Store
+from isplit.stages.store import Store
+from isplit.stages.stored import Made
 
 WEIGHTS = {"a": torch.arange(6.0).view(2, 3), "steps": torch.tensor(3)}
 

@@ -49,7 +49,7 @@ def tiny_net():
 
 def all_stages(root, team):
     """Facts and weights of the three stages by name."""
-    stages.runner.compute_features = lambda *args: None  # kept features are single precision
+    stages.features.compute_features = lambda *args: None  # kept features are single precision
     engine = Engine("cpu", team.size, "ddp" if team.size > 1 else "auto", team=team)
     store = Store(root / "store", {}, team)
     bench = Workbench(config.build_data(compose_job(root, *SMALL)), store, engine, seed=0)
@@ -82,7 +82,7 @@ def found(tmp_path_factory):
         port = server.getsockname()[1]
     multiprocessing.spawn(take_part, (root, port), PROCESSES)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stages.runner, "compute_features", None)
+        patch.setattr(stages.features, "compute_features", None)
         alone = all_stages(tmp_path_factory.mktemp("alone"), Team())
     return alone, [torch.load(root / f"{rank}.pt") for rank in range(PROCESSES)]
 
