@@ -1,4 +1,4 @@
-"""The accuracy that training would reach at every point, and which of them to train next.
+"""The accuracy that training would reach at every point.
 
 What earlier trainings say about the loss behind a predictor's value stands in ``search.json``.
 
@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +24,6 @@ DOUBT = (
     " DO NOT TRUST the expected intervals: {} of {} measured accuracies lie outside their own, so "
     "this net, or its training, is unlike those that the constants were fitted on."
 )
-WORTH = 0.0005  # accuracy: less than what two trainings of one point differ by
-LEAST_SAVED = 0.01  # of the cost
-NORMAL = NormalDist()
 
 
 @dataclass(frozen=True)
@@ -62,15 +57,21 @@ def constants_of(kind: str) -> Constants:
     Raises:
         ValueError: there are none.
     """
-    known = _file()["predictors"]
-    if kind not in known:
-        raise ValueError(f"split.kind={kind!r}: a search knows {', '.join(known)}")
-    return Constants(**known[kind])
+    if kind not in shipped():
+        raise ValueError(f"split.kind={kind!r}: a search knows {', '.join(shipped())}")
+    return shipped()[kind]
 
 
 def kinds() -> tuple[str, ...]:
     """The predictors that constants ship for, the best first."""
-    return tuple(_file()["predictors"])
+    return tuple(shipped())
+
+
+@cache
+def shipped() -> dict[str, Constants]:
+    """The constants that ship, by predictor."""
+    content = json.loads(FILE.read_text(encoding="utf-8"))
+    return {kind: Constants(**known) for kind, known in content["predictors"].items()}
 
 
 @dataclass(frozen=True)
@@ -142,71 +143,8 @@ def expectations(
 
 def doubt(found: Sequence[Expectation]) -> str:
     """A sentence where measured accuracies lie outside their own intervals; else nothing."""
-    known = [(of.low, of.measured, of.high) for of in found if of.measured is not None]
-    odd = [1 for low, measured, high in known if not low <= measured <= high]
-    return DOUBT.format(len(odd), len(known)) if odd else ""
-
-
-def next_point(found: Sequence[Expectation], candidates: Sequence[int]) -> int | None:
-    """Position of the candidate that is expected to win most over the best so far.
-
-    First it is the one of the highest expectation; of equal ones the deeper. ``None``: none is
-    left, or none is expected to win as much as ``WORTH``.
-    """
-    trained = [found[p].measured for p in candidates if found[p].measured is not None]
-    left = [p for p in candidates if found[p].measured is None]
-    if not left or not trained:
-        return max(left, key=lambda p: (found[p].accuracy, p), default=None)
-    best = max(accuracy for accuracy in trained if accuracy is not None)
-    winnings = {p: expected_win(found[p], best) for p in left}
-    chosen = max(left, key=lambda p: (winnings[p], p))
-    return chosen if winnings[chosen] >= WORTH else None
-
-
-def next_fitting(
-    found: Sequence[Expectation], costs: Mapping[int, float], asked: float
-) -> int | None:
-    """Position of the point that is expected to save most while it reaches the accuracy ``asked``.
-
-    What it saves is against the cheapest training so far that does; before there is one, against
-    more than the dearest point, so that what is likely comes before what is cheap. ``None``: none
-    is left, or none is expected to save a hundredth.
-
-    Args:
-        costs: of the candidates, by position.
-    """
-    fits = [costs[p] for p in costs if (found[p].measured or -1.0) >= asked]
-    dearest = max(costs.values())
-    bound = min(fits, default=dearest + abs(dearest))
-    savings = {
-        p: (1 - _missed(found[p], asked)) * (bound - cost)
-        for p, cost in costs.items()
-        if found[p].measured is None and cost < bound
-    }
-    chosen = max(savings, key=lambda p: (savings[p], p), default=None)
-    return chosen if chosen is not None and savings[chosen] > LEAST_SAVED * abs(bound) else None
-
-
-def _missed(of: Expectation, asked: float) -> float:
-    """Probability that a point's accuracy lies below ``asked``."""
-    if of.deviation == 0:
-        return float(of.accuracy < asked)
-    return NORMAL.cdf((asked - of.accuracy) / of.deviation)
-
-
-def expected_win(of: Expectation, best: float) -> float:
-    """Mean of what a point lies above ``best``, nothing where it lies below; of accuracy."""
-    ahead = of.accuracy - best
-    if of.deviation == 0:
-        return max(ahead, 0.0)
-    z = ahead / of.deviation
-    return ahead * NORMAL.cdf(z) + of.deviation * NORMAL.pdf(z)
-
-
-@cache
-def _file() -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
-    return content
+    inside = [of.low <= of.measured <= of.high for of in found if of.measured is not None]
+    return "" if all(inside) else DOUBT.format(inside.count(False), len(inside))
 
 
 def _divergence(kind: str, values: Sequence[float]) -> Floats:

@@ -7,16 +7,8 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from isplit.search import (
-    FILE,
-    WORTH,
-    Expectation,
-    constants_of,
-    expectations,
-    expected_win,
-    next_fitting,
-    next_point,
-)
+from isplit.runs.next_training import WORTH, expected_win, next_fitting, next_point
+from isplit.search import FILE, Expectation, constants_of, expectations
 
 VALUES = (-1.0, -0.3, -0.1, -0.01)
 KINDS = tuple(json.loads(FILE.read_text(encoding="utf-8"))["predictors"])

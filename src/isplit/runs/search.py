@@ -11,8 +11,9 @@ from isplit.point import SplitPoint
 from isplit.report.findings import Findings
 from isplit.report.table import Table, columns_of
 from isplit.result import SplitResult
+from isplit.runs.next_training import next_fitting, next_point
 from isplit.runs.required import Wanted
-from isplit.search import Expectation, doubt, expectations, next_fitting, next_point
+from isplit.search import Expectation, doubt, expectations
 from isplit.stages import Stored, tested
 
 log = logging.getLogger(__name__)
