@@ -31,7 +31,7 @@ from scipy.special import logit
 from scipy.stats import t as student_t
 
 from isplit.files import write_json
-from isplit.runs.next_training import next_point
+from isplit.runs.search import next_point
 from isplit.search import FILE, Z90, Constants, _divergence, expectations
 
 FOLDER = re.compile(r"(?P<net>.+)-on-(?P<data>.+)-\d+-classes-(?P<size>.+)-seed-\d+")

@@ -7,7 +7,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from isplit.runs.next_training import WORTH, expected_win, next_fitting, next_point
+from isplit.runs.search import WORTH, expected_win, next_fitting, next_point
 from isplit.search import FILE, Expectation, constants_of, expectations
 
 VALUES = (-1.0, -0.3, -0.1, -0.01)

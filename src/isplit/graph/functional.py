@@ -42,10 +42,9 @@ def make_out_of_place(traced: fx.GraphModule) -> list[str]:
     replaced = []
     modules = _switch_off_modules(traced)
     for node in list(traced.graph.nodes):
-        switched = {"call_function": _switch_off_function, "call_method": _switch_off_method}
         was_in_place = node.op == "call_module" and node.target in modules
-        if node.op in switched:
-            was_in_place = switched[node.op](node)
+        if node.op in ("call_function", "call_method"):
+            was_in_place = _switch_off(node)
         if was_in_place and "shape" in node.meta:  # integers are not overwritten by `n += 1`
             replaced.append(str(node.target) if node.op == "call_module" else node.name)
             _redirect_later_uses(node)
@@ -84,25 +83,18 @@ def _switch_off_modules(traced: fx.GraphModule) -> set[str]:
     return in_place
 
 
-def _switch_off_method(node: fx.Node) -> bool:
-    plain = str(node.target).removesuffix("_")
-    if plain == node.target or not hasattr(Tensor, plain):
-        return False
-    node.target = plain
-    return True
-
-
-def _switch_off_function(node: fx.Node) -> bool:
-    assert callable(node.target)
-    if node.target in OUT_OF_PLACE:
-        node.target = OUT_OF_PLACE[node.target]
+def _switch_off(node: fx.Node) -> bool:
+    """Puts its out-of-place twin in the place of a function or method; whether it was in place."""
+    is_method, target = node.op == "call_method", node.target
+    name = str(target) if is_method else getattr(target, "__name__", "")
+    plain = name.removesuffix("_")
+    twin = OUT_OF_PLACE.get(target) if callable(target) else None
+    if twin is None and plain != name:
+        twin = getattr(Tensor if is_method else torch, plain, None)
+    if twin is not None:
+        node.target = plain if is_method else twin
         return True
-    name = getattr(node.target, "__name__", "")
-    plain = getattr(torch, name.removesuffix("_"), None)
-    if name.endswith("_") and not name.endswith("__") and plain is not None:
-        node.target = plain
-        return True
-    return _switch_off_argument(node, node.target)
+    return callable(target) and _switch_off_argument(node, target)
 
 
 def _switch_off_argument(node: fx.Node, function: Callable[..., Any]) -> bool:

@@ -53,6 +53,19 @@ def split_work(traced: fx.GraphModule, points: Iterable[SplitPoint]) -> list[tup
     return [(_work(traced, nodes[:end]), _work(traced, nodes[end:])) for end in cuts]
 
 
+def costs_of(traced: fx.GraphModule) -> dict[fx.Node, tuple[int, int, int]]:
+    """MACs up to and after each node, and parameters up to it."""
+    total = sum(node.meta.get("macs", 0) for node in traced.graph.nodes)
+    done = 0
+    parameters: dict[int, int] = {}
+    costs = {}
+    for node in traced.graph.nodes:
+        done += node.meta.get("macs", 0)
+        parameters |= {id(p): p.numel() for p in parameters_of(traced, node)}
+        costs[node] = (done, total - done, sum(parameters.values()))
+    return costs
+
+
 class _Recorder(fx.Interpreter):
     """Runs a graph and notes a fact about every node."""
 

@@ -5,6 +5,7 @@ from itertools import chain, count, takewhile
 from torch import fx
 
 from isplit.graph.functional import has_effect
+from isplit.graph.measure import costs_of
 from isplit.graph.nodes import (
     clean_cuts,
     home,
@@ -13,7 +14,6 @@ from isplit.graph.nodes import (
     is_within,
     layout_of,
     operation,
-    parameters_of,
     positions,
 )
 from isplit.point import SplitPoint
@@ -58,7 +58,7 @@ def split_points(
             f"{type(traced).__name__} has no split point at split.granularity={granularity}: "
             + (f"{where} classifier" if cuts else nowhere)
         )
-    names, costs = _names(cuts, layers), _costs(traced)
+    names, costs = _names(cuts, layers), costs_of(traced)
     points = []
     for index, cut in enumerate(chosen):
         last = layout_of(cut.meta["channels"], len(cut.meta["shape"]))
@@ -142,19 +142,6 @@ def _names(cuts: list[fx.Node], layers: list[fx.Node]) -> dict[fx.Node, str]:
         numbered = chain([base], (f"{base}_{number}" for number in count(1)))
         names[cut] = next(name for name in numbered if name not in names.values())
     return names
-
-
-def _costs(traced: fx.GraphModule) -> dict[fx.Node, tuple[int, int, int]]:
-    """MACs up to and after each node, and parameters up to it."""
-    total = sum(node.meta.get("macs", 0) for node in traced.graph.nodes)
-    done = 0
-    parameters: dict[int, int] = {}
-    costs = {}
-    for node in traced.graph.nodes:
-        done += node.meta.get("macs", 0)
-        parameters |= {id(p): p.numel() for p in parameters_of(traced, node)}
-        costs[node] = (done, total - done, sum(parameters.values()))
-    return costs
 
 
 def _common_scope(segment: list[fx.Node]) -> str:

@@ -3,8 +3,8 @@
 import copy
 import hashlib
 import logging
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,12 @@ from pydantic import TypeAdapter
 from torch import fx, nn
 
 from isplit import config, stages
-from isplit.bottleneck import sent_shape
 from isplit.graph import split_points, trace, with_aliases
-from isplit.importance import computed_by, depends_on_rate, importance_curves, select
+from isplit.importance import computed_by, depends_on_rate, importance_curves
 from isplit.importance.curve import Curve
-from isplit.importance.curves import depth
 from isplit.point import SplitPoint
-from isplit.runs.unsplit import say_accuracy, weights_made_elsewhere
-from isplit.search import constants_of
+from isplit.runs.choice import refuse_hopeless
+from isplit.runs.unsplit import weights_made_elsewhere
 from isplit.stages import Made, Store, Stored, Team, Workbench, seeded, source_hash
 
 log = logging.getLogger(__name__)
@@ -32,14 +30,17 @@ CURVE_BATCH = 64  # images
 
 @dataclass(frozen=True)
 class Base:
-    """The unsplit model: arguments, stage, traced graph and its split points."""
+    """The unsplit model: arguments, stage, traced graph and its split points.
+
+    Attributes:
+        untrained: what a curve's recipe notes of weights that are not those of the stage.
+    """
 
     keys: dict[str, Any]
     stored: Stored
     traced: fx.GraphModule
     points: list[SplitPoint]
-    trained: bool = True
-    forgotten: bool = False
+    untrained: Mapping[str, Any] = field(default_factory=dict)
 
 
 def workbench(
@@ -58,13 +59,15 @@ def open_baseline(cfg: DictConfig, bench: Workbench) -> Base:
     """The unsplit model, trained or from the store, and where it can be split."""
     keys = config.model_keys(cfg, bench.data)
     net, traced, points = untrained(cfg, bench, keys)
-    _refuse_hopeless(cfg, bench, points)
+    refuse_hopeless(cfg, points)
+    bench.data.loader("validation", 1, classes=config.plain(cfg.split.classes))  # or says why not
     origin, trained = weights_made_elsewhere(bench, net, traced, keys)
     recipe = config.baseline_recipe(cfg, net, trained)
     description = description_of(cfg, keys) | origin | {"code": code_of(net, traced)}
     stored = stages.baseline(bench, net, description, recipe)
     net.requires_grad_(True)
-    say_accuracy(stored)
+    if (accuracy := stored.made.facts.get("validation_accuracy")) is not None:
+        log.info("unsplit validation accuracy %.3f", accuracy)
     return Base(keys, stored, traced_of(net, bench), points)
 
 
@@ -115,18 +118,13 @@ def curves_of(
     if cfg.bottleneck.compression_rate == 0:
         kinds = [kind for kind in kinds if not depends_on_rate(kind)]
     settings, rate_of = config.cui_settings(cfg), config.curve_rate_of(cfg)
-    classes = config.plain(cfg.split.classes)
     batch_size = bench.at_once(cfg.split.batch_size, CURVE_BATCH)
+    classes = config.plain(cfg.split.classes)
+    choice = {"images": cfg.split.images, "classes": classes, "seed": cfg.seed}
 
     def make(folder: Path) -> Made:
-        batches = bench.data.loader(
-            "validation",
-            batch_size,
-            shuffle=True,  # else a batch may hold one class, and BatchNorms see a strange world
-            images=cfg.split.images,
-            classes=classes,
-            seed=cfg.seed,
-        )
+        # shuffled, else a batch may hold one class, and BatchNorms see a strange world
+        batches = bench.data.loader("validation", batch_size, shuffle=True, **choice)
         traced = copy.deepcopy(base.traced).to(bench.engine.device)
         names = bench.data.class_names
         curves = importance_curves(
@@ -141,38 +139,12 @@ def curves_of(
         "settings": asdict(settings),
         "baseline": base.stored.fingerprint,
         "points": [(point.node, point.channels_last) for point in base.points],
-        "images": cfg.split.images,
         "batch_size": batch_size,
-        "classes": classes,
-        "seed": cfg.seed,
+        **choice,
+        **base.untrained,
     }
-    if not base.trained:
-        recipe["trained"] = False
-        recipe |= {"weights": "forgotten"} if base.forgotten else {}
     if any(depends_on_rate(kind) for kind in kinds):
         recipe["rates"] = [rate_of(point) for point in base.points]
     facts = bench.store.get_or_make("curve", recipe, make).made.facts
     points = {"points": tuple(base.points)}
     return {kind: TypeAdapter(Curve).validate_python(facts[kind] | points) for kind in kinds}
-
-
-def selected(cfg: DictConfig, curve: Curve, layer: str | int | list[str | int]) -> list[SplitPoint]:
-    """The points that ``layer`` stands for, within the limits of ``cfg.split``."""
-    return select(curve, layer, config.limits(cfg), config.rate_of(cfg))
-
-
-def _refuse_hopeless(cfg: DictConfig, bench: Workbench, points: Sequence[SplitPoint]) -> None:
-    """Say before anything is trained that a layer or class is unknown, or limits exclude it."""
-    if depends_on_rate(cfg.split.kind) and cfg.bottleneck.compression_rate == 0:
-        raise ValueError(f"split.kind={cfg.split.kind} judges bottlenecks, and there is none")
-    layer = config.plain(cfg.split.layer)
-    if isinstance(layer, list) and "search" in layer:
-        raise ValueError(f"split.layer={layer}: search stands by itself, in no list")
-    if layer == "search" and cfg.bottleneck.compression_rate == 0:
-        raise ValueError("split.layer=search expects what a bottleneck loses, and there is none")
-    if layer == "search":
-        constants_of(cfg.split.kind)
-    chosen = selected(cfg, depth(points), layer)  # by any curve
-    for point in chosen:
-        config.limits(cfg).sent_bytes(sent_shape(point, config.rate_of(cfg)(point)))
-    bench.data.loader("validation", 1, classes=config.plain(cfg.split.classes))

@@ -27,6 +27,7 @@ from isplit.result import (
     StageResult,
 )
 from isplit.runs.base import Base
+from isplit.runs.choice import chosen_by
 from isplit.stages import Stored, Workbench, tested
 
 RESULT_SCHEMA = 2
@@ -37,7 +38,7 @@ class Trained:
     """One split and what it was made by.
 
     Attributes:
-        curve: that ``point`` was chosen by; ``chosen_by`` says how.
+        curve: that ``point`` was chosen by.
         rate: at which its features are compressed.
         done: the finished stages by name, in their order.
     """
@@ -47,7 +48,6 @@ class Trained:
     base: Base
     curve: Curve
     point: SplitPoint
-    chosen_by: str
     rate: float
     split: SplitModel
     done: Mapping[str, Stored]
@@ -60,6 +60,7 @@ def split_result(made: Trained) -> SplitResult:
     reached = {stage: test.accuracy for stage, test in tests.items()}
     encoded, shape = done.get("autoencoder"), made.split.bottleneck.code_shape
     rates = (made.rate, made.split.bottleneck.achieved_rate)
+    how = chosen_by(made.cfg, curve, point)
     of_one = cost(point, made.split.bottleneck)
     codec = CodecResult(**done["codec"].made.facts["codec"]) if "codec" in done else None
     return SplitResult(
@@ -68,7 +69,7 @@ def split_result(made: Trained) -> SplitResult:
         data=config.data_name(made.cfg),
         num_classes=data.num_classes,
         seed=made.cfg.seed,
-        split=ChosenSplit(point.name, point.index, point.shape, made.chosen_by, point.label),
+        split=ChosenSplit(point.name, point.index, point.shape, how, point.label),
         curve=CurveValue(
             curve.kind, curve.values[point.index], curve.rank(point.index), len(curve.points)
         ),

@@ -69,11 +69,12 @@ def reopen_baseline(
     _refuse_another(stored, {"code": code_of(net, traced)}, bench.data.fingerprint)
     if trained:
         net.load_state_dict(stored.made.weights)
-    forgotten = not trained and ("net" in keys or keys.get("weights") is not None)
-    if forgotten:
+    told: dict[str, Any] = {} if trained else {"trained": False}
+    if not trained and ("net" in keys or keys.get("weights") is not None):
+        told["weights"] = "forgotten"
         with seeded(cfg.seed, "random"):
             _forget(net)
-    return Base(keys, stored, traced_of(net, bench), points, trained, forgotten)
+    return Base(keys, stored, traced_of(net, bench), points, told)
 
 
 def refuse_code(cfg: DictConfig, run: Run) -> None:
@@ -93,18 +94,6 @@ def refuse_code(cfg: DictConfig, run: Run) -> None:
         f"model.net calls {called}, which is not in this store's record of the baseline: "
         "not called; study.allow_code=true calls it"
     )
-
-
-def own_places(cfg: DictConfig) -> dict[str, Any]:
-    """What of a run's config is the analysis's own: folders, downloads, threads."""
-    data: dict[str, Any] = {"cache_dir": cfg.paths.cache, "download": cfg.study.download}
-    if cfg.study.data_root is not None:
-        data["root"] = cfg.study.data_root
-    return {
-        "data": data,
-        "paths": {"store": cfg.paths.store, "cache": cfg.paths.cache},
-        "trainer": {"threads": cfg.threads, "progress": "none"},
-    }
 
 
 def merged(cfg: DictConfig, changes: Mapping[str, Any]) -> DictConfig:
@@ -150,10 +139,15 @@ def _stored(cfg: DictConfig, run: Run) -> Stored:
 
 
 def _job_of(cfg: DictConfig, run: Run) -> DictConfig:
-    """The config of the run's job, its curve replaced by what the study asks for."""
-    study = {"images": cfg.study.images, "batch_size": cfg.study.batch_size, "classes": None}
+    """The config of the run's job; folders, downloads, device and curve are the analysis's own."""
+    study, recorded = cfg.study, run.config["trainer"].get("accelerator", "auto")
     one_device = {"devices": 1, "strategy": "auto", "num_nodes": 1, "precision": "32-true"}
-    known = {"accelerator": run.config["trainer"].get("accelerator", "auto")}
-    job = OmegaConf.create(dict(run.config) | {"trainer": known | one_device, "logger": {}})
-    here = own_places(cfg) | {"split": study | {"cui": asdict(CuiSettings())}}
-    return merged(job, here)
+    trainer = {"accelerator": recorded, "threads": cfg.threads, "progress": "none"}
+    job = OmegaConf.create(dict(run.config) | {"trainer": trainer | one_device, "logger": {}})
+    data = {"cache_dir": cfg.paths.cache, "download": study.download}
+    if study.data_root is not None:
+        data["root"] = study.data_root
+    paths = {"store": cfg.paths.store, "cache": cfg.paths.cache}
+    curve = {"images": study.images, "batch_size": study.batch_size, "classes": None}
+    split = curve | {"cui": asdict(CuiSettings())}
+    return merged(job, {"data": data, "paths": paths, "split": split})

@@ -22,7 +22,6 @@ from isplit import config, stages
 from isplit.bottleneck import bottleneck_at
 from isplit.files import write_text
 from isplit.graph import split_at
-from isplit.importance import auto_rule, is_rule
 from isplit.importance.curve import Curve
 from isplit.keys import checked
 from isplit.model import SplitModel
@@ -30,10 +29,11 @@ from isplit.point import SplitPoint
 from isplit.report.findings import write_findings
 from isplit.report.screen import say
 from isplit.result import SplitResult
-from isplit.runs.base import Base, curve_of, open_baseline, selected, workbench
+from isplit.runs.base import Base, curve_of, open_baseline, workbench
+from isplit.runs.choice import SEARCH, selected
 from isplit.runs.outcome import Trained, split_result, write_split
 from isplit.runs.required import refuse_requirement, wanted
-from isplit.runs.search import SEARCH, Search, copy_result
+from isplit.runs.search import Search, copy_result
 from isplit.stages import Team, Workbench, derived_seed, seeded
 from isplit.studies.job import curve_findings, flat_numbers, job_findings
 from isplit.tracking import log_findings
@@ -101,27 +101,19 @@ def _place(point: SplitPoint) -> str:
     return f"{point.index:02d}-{point.label}"
 
 
-def _chosen_by(cfg: DictConfig, curve: Curve, point: SplitPoint) -> str:
-    """``cui:peak`` and the like if a rule of ``split.layer`` gives the point, else ``user``."""
-    layer = config.plain(cfg.split.layer)
-    asked = layer if isinstance(layer, list) else [layer]
-    rules = [one for one in asked if is_rule(one) and point in selected(cfg, curve, one)]
-    named = {"auto": auto_rule(curve.kind)}
-    return f"{curve.kind}:{named.get(rules[0], rules[0])}" if rules else "user"
-
-
 def _split(
     cfg: DictConfig, bench: Workbench, base: Base, curve: Curve, point: SplitPoint, folder: Path
 ) -> SplitResult:
     """Cut at one point, train what there is to train, send it; everything in ``folder``."""
     rate = config.rate_of(cfg)(point)
-    bench = _repeated(cfg, bench)
+    if cfg.repeat:  # another training on the same baseline
+        bench = replace(bench, seed=derived_seed(cfg.seed, cfg.repeat))
     head, tail = split_at(copy.deepcopy(base.traced), point)
     with seeded(bench.seed, "bottleneck", point.node):
         split = SplitModel(head, bottleneck_at(point, rate), tail)
     done = {"baseline": base.stored}
     sending = config.sending(cfg)
-    sending = sending and bench.affordable(sending, split.bottleneck.code_shape)
+    sending = sending and stages.affordable(sending, bench, split.bottleneck.code_shape)
     if rate:
         through = sending if cfg.stage.finetune.through_codec else None
         encoding = config.recipe(cfg, "autoencoder")
@@ -132,16 +124,10 @@ def _split(
         done["finetune"] = stages.finetune(bench, split, base.stored, config.fine_tuning(cfg))
     if sending:
         done["codec"] = stages.coded(bench, split, point, [*done.values()][-1], sending)
-    chosen_by = _chosen_by(cfg, curve, point)
-    made = Trained(cfg, bench, base, curve, point, chosen_by, rate, split, done)
+    made = Trained(cfg, bench, base, curve, point, rate, split, done)
     result = split_result(made)
     write_split(made, result, folder)
     return result
-
-
-def _repeated(cfg: DictConfig, bench: Workbench) -> Workbench:
-    """The workbench with the random numbers of another training on the same baseline."""
-    return replace(bench, seed=derived_seed(cfg.seed, cfg.repeat)) if cfg.repeat else bench
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from torch import fx, nn
 
 from isplit import config
 from isplit.evaluate import evaluate
-from isplit.stages import Stored, Workbench
+from isplit.stages import Workbench
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +34,6 @@ def weights_made_elsewhere(
     _say_normalisation(bench, net)
     above_chance = _above_chance(bench, traced)
     return {"tensors": digest.hexdigest()}, above_chance or keys["weights"] is not None
-
-
-def say_accuracy(stored: Stored) -> None:
-    """One line with the accuracy of the baseline on the validation images."""
-    accuracy = stored.made.facts.get("validation_accuracy")
-    if accuracy is not None:
-        log.info("unsplit validation accuracy %.3f", accuracy)
 
 
 def _say_normalisation(bench: Workbench, net: nn.Module) -> None:

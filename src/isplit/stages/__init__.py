@@ -1,6 +1,5 @@
 """Training the baseline, the bottleneck and the split model, each once, kept in a store."""
 
-from isplit.stages.coding import coded as coded
 from isplit.stages.fit import Engine as Engine
 from isplit.stages.preemption import PREEMPTED as PREEMPTED
 from isplit.stages.preemption import Preempted as Preempted
@@ -14,6 +13,8 @@ from isplit.stages.runner import tested as tested
 from isplit.stages.seeds import derived_seed as derived_seed
 from isplit.stages.seeds import seeded as seeded
 from isplit.stages.sending import Sending as Sending
+from isplit.stages.sending import affordable as affordable
+from isplit.stages.sending import coded as coded
 from isplit.stages.source import source_hash as source_hash
 from isplit.stages.store import Store as Store
 from isplit.stages.stored import Made as Made

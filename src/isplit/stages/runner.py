@@ -23,14 +23,13 @@ from isplit.bottleneck import make_bottleneck
 from isplit.evaluate import Evaluation
 from isplit.model import SplitModel
 from isplit.point import SplitPoint
-from isplit.stages.coding import SENT_BY, wire_of
 from isplit.stages.epochs import History
 from isplit.stages.features import fit_bottleneck
 from isplit.stages.fit import BEST, fit
 from isplit.stages.memory import say_if_too_large
 from isplit.stages.modules import Autoencoder, Classifier, Tuner
 from isplit.stages.recipe import LOSSES, TAUGHT, FineTuning, Recipe
-from isplit.stages.sending import Sending
+from isplit.stages.sending import SENT_BY, Sending, wire_of
 from isplit.stages.source import source_hash
 from isplit.stages.stored import Made, Stored
 from isplit.stages.workbench import Workbench

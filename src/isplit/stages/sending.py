@@ -1,7 +1,10 @@
 """What crosses the split as bytes: encoded and decoded for real, one image at a time."""
 
+import math
 import time
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,9 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from isplit.codec import Codec, calibrate
+from isplit.codec import Codec, calibrate, from_config
 from isplit.codec.levels import Levels
+from isplit.model import SplitModel
+from isplit.point import FLOAT32_BYTES, SplitPoint
 from isplit.result import CodecResult
+from isplit.stages.stored import Made, Stored
+from isplit.stages.workbench import Workbench
 
 MS = 1e3  # in a second
 
@@ -79,3 +86,48 @@ class Wire:
         decode_s = time.perf_counter() - encoded
         self.notes.append((len(payloads[0]), encoded - begin, decode_s))
         return decoded
+
+
+SENT_BY = (Sending, Wire, from_config)
+"""The code that a payload is made with."""
+
+
+def affordable(sending: Sending, bench: Workbench, code_shape: Sequence[int]) -> Sending:
+    """The same, with as many calibration images as there are and memory has room for."""
+    room = bench.feature_memory_bytes // (math.prod(code_shape) * FLOAT32_BYTES) or 1
+    images = min(sending.calibration_images or 0, bench.data.size("train"), room)
+    return replace(sending, calibration_images=images or None)
+
+
+def coded(
+    bench: Workbench, split: SplitModel, point: SplitPoint, before: Stored, sending: Sending
+) -> Stored:
+    """What the finished split model answers when the code of every test image is sent for real.
+
+    Args:
+        before: the stage that the weights of ``split`` are of.
+    """
+
+    def make(folder: Path) -> Made:
+        wire = wire_of(bench, split, sending)
+        with split.bottleneck.encoder.register_forward_hook(wire):
+            test = bench.test(split)
+        elements = math.prod(split.bottleneck.code_shape)
+        about = asdict(wire.measured(elements, sending.calibration_images))
+        profile = wire.codec.profile and wire.codec.profile.to_json()
+        return Made({}, {"history": [], "test": test, "codec": about, "profile": profile})
+
+    inputs = {"before": before.fingerprint, "node": point.node, "sent": asdict(sending)}
+    what = bench.recipe("codec", None, SENT_BY, **inputs)
+    return bench.store.get_or_make("codec", what, make)
+
+
+@torch.no_grad()
+def wire_of(bench: Workbench, split: SplitModel, sending: Sending) -> Wire:
+    """Its codec is bound to a profile of the codes of training images if it is to have one."""
+    if sending.calibration_images is None:
+        return Wire(sending.codec)
+    images, device = bench.images("train", sending.calibration_images), bench.engine.device
+    encode = split.eval().to(device).encode
+    codes = torch.cat([encode(batch.to(device)).cpu() for batch, _ in images])
+    return Wire(sending.codec.bound(calibrate(sending.codec, codes)))

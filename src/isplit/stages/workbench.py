@@ -1,8 +1,7 @@
 """What every stage of a job works with: data, store, machine, and how many images at once."""
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from torch import nn
@@ -10,10 +9,8 @@ from torch import nn
 from isplit.data import ImageData
 from isplit.data.images import augment
 from isplit.evaluate import evaluate
-from isplit.point import FLOAT32_BYTES
 from isplit.stages.fit import Batches, Engine
 from isplit.stages.recipe import Recipe
-from isplit.stages.sending import Sending
 from isplit.stages.source import source_hash
 from isplit.stages.store import Store
 
@@ -56,12 +53,6 @@ class Workbench:
             seed=self.seed,
             part=(team.rank, team.size),
         )
-
-    def affordable(self, sending: Sending, code_shape: Sequence[int]) -> Sending:
-        """The same, with as many calibration images as there are and memory has room for."""
-        room = self.feature_memory_bytes // (math.prod(code_shape) * FLOAT32_BYTES) or 1
-        images = min(sending.calibration_images or 0, self.data.size("train"), room)
-        return replace(sending, calibration_images=images or None)
 
     def images(self, split: str, images: int | None = None) -> Batches:
         """A split in its order, as it is; or a balanced choice of so many images."""

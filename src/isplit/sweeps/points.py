@@ -22,7 +22,7 @@ from isplit.backbones import build_backbone
 from isplit.backbones.architecture import IMAGENET_PX
 from isplit.files import write_json
 from isplit.graph import split_points, trace, with_aliases
-from isplit.importance import is_rule, select
+from isplit.importance import is_rule
 from isplit.importance.curves import depth
 from isplit.keys import checked, composed, conf_folder, own_choices
 from isplit.keys.words import is_plain
@@ -30,6 +30,7 @@ from isplit.point import SplitPoint
 from isplit.report.findings import Findings
 from isplit.report.screen import say
 from isplit.report.table import Table, columns_of
+from isplit.runs.choice import rules_in, selected
 
 ANY_NUMBER_OF_CLASSES = 1000  # changes the last layer alone
 
@@ -53,11 +54,10 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(str(error))
     title = f"{len(points)} split points of {config.architecture(cfg)} at {cfg.data.image_size} px"
     rows = [asdict(point) | {"feature_bytes": point.feature_bytes} for point in points]
-    texts = [
-        {"aliases": " ".join(point.aliases), "shape": "x".join(map(str, point.shape))}
-        for point in points
+    shown = [
+        row | {"aliases": " ".join(point.aliases), "shape": "x".join(map(str, point.shape))}
+        for row, point in zip(rows, points, strict=True)
     ]
-    shown = [row | text for row, text in zip(rows, texts, strict=True)]
     say(Findings("points", tables=[Table(title, columns_of("points"), shown, on_screen=True)]))
     if given.json:
         about = {"model": config.architecture(cfg), "image_size": cfg.data.image_size}
@@ -89,11 +89,8 @@ def points_asked(cfg: DictConfig, points: list[SplitPoint]) -> list[SplitPoint]:
     Raises:
         ValueError: no such point, or the limits exclude it or all.
     """
-    layer = config.plain(cfg.split.layer)
-    by_curve = [one for one in (layer if isinstance(layer, list) else [layer]) if is_rule(one)]
-    return select(
-        depth(points), "all" if by_curve else layer, config.limits(cfg), config.rate_of(cfg)
-    )
+    layer = "all" if rules_in(cfg) else config.plain(cfg.split.layer)
+    return selected(cfg, depth(points), layer)
 
 
 def layer_key(point: SplitPoint) -> str | int:
@@ -115,9 +112,7 @@ def _untrained(cfg: DictConfig) -> nn.Module:
     if "net" in keys:
         net: nn.Module = instantiate(keys["net"])
         return net
+    size = cfg.data.image_size
     if keys.get("weights") is not None and not Path(keys["weights"]).exists():
-        published_px = max(IMAGENET_PX, cfg.data.image_size)
-        return build_backbone(
-            **keys | {"weights": None}, num_classes=ANY_NUMBER_OF_CLASSES, image_size=published_px
-        )
-    return build_backbone(**keys, num_classes=ANY_NUMBER_OF_CLASSES, image_size=cfg.data.image_size)
+        keys["weights"], size = None, max(IMAGENET_PX, size)
+    return build_backbone(**keys, num_classes=ANY_NUMBER_OF_CLASSES, image_size=size)
