@@ -30,8 +30,9 @@ from torch import Tensor
 from isplit import config
 from isplit.files import write_json
 from isplit.importance import PREDICTORS, importance_curves
+from isplit.runs.base import Base
 from isplit.runs.curves import seen_of
-from isplit.runs.reopened import Reopened, reopened
+from isplit.runs.reopened import reopened
 from isplit.studies.agreement.leaderboard import leaderboard
 from isplit.studies.agreement.study import judged_conditions
 from isplit.studies.collect import Run, by_condition, collect
@@ -83,8 +84,8 @@ def _analysis(cfg: DictConfig, run: Run, options: argparse.Namespace) -> dict[st
     count the reading of the batch.
     """
     ready = reopened(cfg, run)
-    net, names = ready.base.traced.eval().requires_grad_(False), ready.bench.data.class_names
-    points = ready.base.points
+    net, names = ready.traced.eval().requires_grad_(False), ready.bench.data.class_names
+    points = ready.points
     first = net.get_submodule(points[0].name)
     reading = bare = 0.0
     images = 0
@@ -120,15 +121,15 @@ def _analysis(cfg: DictConfig, run: Run, options: argparse.Namespace) -> dict[st
     }
 
 
-def _way(ready: Reopened, kinds: list[str], images: int, split: str) -> Callable[[], object]:
-    names, rate_of = ready.bench.data.class_names, config.rate_of(ready.job)
-    traced, points = ready.base.traced, ready.base.points
+def _way(ready: Base, kinds: list[str], images: int, split: str) -> Callable[[], object]:
+    names, rate_of = ready.bench.data.class_names, config.rate_of(ready.cfg)
+    traced, points = ready.traced, ready.points
     return lambda: importance_curves(
         traced, points, _batches(ready, images, split), names, kinds, rate_of=rate_of
     )
 
 
-def _batches(ready: Reopened, images: int, split: str) -> Any:
+def _batches(ready: Base, images: int, split: str) -> Any:
     return ready.bench.data.loader(split, 64, shuffle=True, images=images)
 
 

@@ -17,7 +17,8 @@ from scipy import stats
 
 from isplit import runs
 from isplit.backbones import build_backbone
-from isplit.runs.reopened import Reopened, reopened_or_why_not
+from isplit.runs.base import Base
+from isplit.runs.reopened import reopened_or_why_not
 from isplit.studies.collect import by_condition, collect
 
 QUICK = ("logger=none", "study.images=40", "study.reductions=[{channels: sum}]")
@@ -164,7 +165,7 @@ def test_nothing_is_written_where_a_run_says(trained, tmp_path):
         config["paths"] = {"store": str(tmp_path / "theirs"), "cache": str(tmp_path / "theirs")}
 
     run = copied(trained, tmp_path / "run", elsewhere)
-    assert isinstance(reopened_or_why_not(compose_analysis(trained), run), Reopened)
+    assert isinstance(reopened_or_why_not(compose_analysis(trained), run), Base)
     assert not (tmp_path / "theirs").exists()
 
 
@@ -178,14 +179,14 @@ def test_the_stages_of_an_older_version_are_opened(trained, tmp_path):
         path.write_text(json.dumps(about), encoding="utf-8")
     cfg = compose_analysis(trained, f"paths.store={tmp_path / 'store'}")
     (run, *_) = collect([trained / "one"]).runs
-    assert isinstance(reopened_or_why_not(cfg, run), Reopened)
+    assert isinstance(reopened_or_why_not(cfg, run), Base)
 
 
 def test_a_net_of_ones_own_is_called_where_the_store_has_it_on_record(trained, tmp_path):
     own = ("model=custom", "model.net._target_=cases.Residual", "stage.baseline.epochs=0")
     runs.train(compose_job(tmp_path, *own, "data.classes=[A,B,C]", "split.layer=block1"))
     (run,) = collect([tmp_path / "job"]).runs
-    assert isinstance(reopened_or_why_not(compose_analysis(tmp_path), run), Reopened)
+    assert isinstance(reopened_or_why_not(compose_analysis(tmp_path), run), Base)
     elsewhere = compose_analysis(trained)
     assert "model.net calls cases.Residual" in reopened_or_why_not(elsewhere, run)
     elsewhere.study.allow_code = True

@@ -41,7 +41,8 @@ def trace(model: nn.Module, example: Tensor) -> fx.GraphModule:
             traced = symbolic(model)
             _measure_into_meta(traced, example)
         except Exception as error:  # whatever a user's forward raises on symbols
-            raise ValueError(f"{name} cannot be traced: {_first_line(error)}") from error
+            said = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+            raise ValueError(f"{name} cannot be traced: {said}") from error
         in_place = make_out_of_place(traced)
         remove_dead(traced.graph)
         if localise_sizes(traced, example):
@@ -147,7 +148,3 @@ def _drop_defaults(graph: fx.Graph) -> None:
 def _measure_into_meta(traced: fx.GraphModule, example: Tensor) -> None:
     for node, fact in measure(traced, example, batch_size=1).items():
         node.meta |= fact
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"

@@ -30,12 +30,15 @@ CURVE_BATCH = 64  # images
 
 @dataclass(frozen=True)
 class Base:
-    """The unsplit model: arguments, stage, traced graph and its split points.
+    """The unsplit model of a job: its arguments, its stage, its traced graph, its split points.
 
     Attributes:
+        cfg: of the job; of an earlier one with what an analysis asks for in the place of its own.
         untrained: what a curve's recipe notes of weights that are not those of the stage.
     """
 
+    cfg: DictConfig
+    bench: Workbench
     keys: dict[str, Any]
     stored: Stored
     traced: fx.GraphModule
@@ -68,7 +71,7 @@ def open_baseline(cfg: DictConfig, bench: Workbench) -> Base:
     net.requires_grad_(True)
     if (accuracy := stored.made.facts.get("validation_accuracy")) is not None:
         log.info("unsplit validation accuracy %.3f", accuracy)
-    return Base(keys, stored, traced_of(net, bench), points)
+    return Base(cfg, bench, keys, stored, traced_of(net, bench), points)
 
 
 def untrained(
@@ -103,18 +106,18 @@ def code_of(net: nn.Module, traced: fx.GraphModule) -> str:
     return hashlib.sha256(f"{net}\n{traced.code}".encode()).hexdigest()
 
 
-def curve_of(cfg: DictConfig, bench: Workbench, base: Base) -> Curve:
+def curve_of(base: Base) -> Curve:
     """The curve that ranks the split points, computed or from the store."""
-    return curves_of(cfg, bench, base, [cfg.split.kind])[cfg.split.kind]
+    kind = base.cfg.split.kind
+    return curves_of(base, [kind])[kind]
 
 
-def curves_of(
-    cfg: DictConfig, bench: Workbench, base: Base, kinds: Sequence[str]
-) -> dict[str, Curve]:
+def curves_of(base: Base, kinds: Sequence[str]) -> dict[str, Curve]:
     """Curves that share what passes they can, computed or from the store.
 
     Without a bottleneck there are none of the kinds that judge one.
     """
+    cfg, bench = base.cfg, base.bench
     if cfg.bottleneck.compression_rate == 0:
         kinds = [kind for kind in kinds if not depends_on_rate(kind)]
     settings, rate_of = config.cui_settings(cfg), config.curve_rate_of(cfg)

@@ -1,6 +1,7 @@
 """Every curve an analysis asks for, of a baseline that earlier jobs left in the store."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from omegaconf import DictConfig
@@ -9,8 +10,8 @@ from isplit import config
 from isplit.importance import PREDICTORS, architecture_curves, predictor_cost
 from isplit.importance.curve import Curve, PredictorCost
 from isplit.importance.heatmaps import has_map, heat_maps, overlays
-from isplit.runs.base import CURVE_BATCH, curves_of
-from isplit.runs.reopened import Reopened, merged, reopen_baseline, reopened_or_why_not
+from isplit.runs.base import CURVE_BATCH, Base, curves_of
+from isplit.runs.reopened import merged, reopen_baseline, reopened_or_why_not
 from isplit.runs.sides import sides_of
 from isplit.stages.cut_net import CutNet
 from isplit.studies.collect import why
@@ -29,9 +30,10 @@ def seen_of(cfg: DictConfig, run: Run) -> Seen:
     if "predictors" not in cfg.study:
         if isinstance(ready, str):
             return Seen({}, left_out=[ready])
-        bench, traced, points = ready.bench, ready.base.traced, ready.base.points
+        bench = ready.bench
         at_once = bench.at_once(cfg.study.batch_size, CURVE_BATCH)
-        return Seen({}, net=CutNet(traced, points, bench.data, at_once, bench.engine.device))
+        net = CutNet(ready.traced, ready.points, bench.data, at_once, bench.engine.device)
+        return Seen({}, net=net)
     curves, costs, missing = curves_and_costs(cfg, run, ready)
     if isinstance(ready, str):
         return Seen(curves, costs, missing)
@@ -39,7 +41,7 @@ def seen_of(cfg: DictConfig, run: Run) -> Seen:
     return Seen(curves, costs, missing, pictures_of(cfg, ready), sides)
 
 
-def curves_and_costs(cfg: DictConfig, run: Run, ready: Reopened | str) -> Found:
+def curves_and_costs(cfg: DictConfig, run: Run, ready: Base | str) -> Found:
     """The study's curves for the condition of ``run``.
 
     Args:
@@ -48,17 +50,17 @@ def curves_and_costs(cfg: DictConfig, run: Run, ready: Reopened | str) -> Found:
     """
     kinds = list(cfg.study.predictors)
     curves, missing = {}, []
-    if isinstance(ready, Reopened) and not (kinds or cfg.study.reductions or cfg.study.untrained):
+    if isinstance(ready, Base) and not (kinds or cfg.study.reductions or cfg.study.untrained):
         return {}, {}, []
-    if isinstance(ready, Reopened):
+    if isinstance(ready, Base):
         try:
             curves = dict(_computed(cfg, ready))
-            missing = config.not_compressed(ready.job, ready.base.points)
+            missing = config.not_compressed(ready.cfg, ready.points)
             if absent := [kind for kind in kinds if kind not in curves]:
                 missing.append(f"no {', '.join(absent)}: there is no bottleneck to judge")
         except Exception as error:  # of this condition; the others go on
             ready = why(error)
-    if not isinstance(ready, Reopened):
+    if not isinstance(ready, Base):
         curves = {run.curve.kind: run.curve} | architecture_curves(run.curve.points, kinds)
         missing = [f"no {', '.join(k for k in kinds if k not in curves)} here: {ready}"]
     costs = {
@@ -69,31 +71,29 @@ def curves_and_costs(cfg: DictConfig, run: Run, ready: Reopened | str) -> Found:
     return curves, costs, missing
 
 
-def pictures_of(cfg: DictConfig, ready: Reopened) -> Pictures | None:
+def pictures_of(cfg: DictConfig, ready: Base) -> Pictures | None:
     """Some test images under the heat maps of their own class; ``None`` where there are no maps."""
-    points = [point for point in ready.base.points if has_map(point)]
+    points = [point for point in ready.points if has_map(point)]
     if not cfg.study.get("heat_maps") or not points:
         return None
     data, count = ready.bench.data, int(cfg.study.heat_maps)
     points = points[:: -(-len(points) // PICTURED_POINTS)]
-    images, labels = next(iter(data.loader("test", count, images=count, seed=ready.job.seed)))
-    maps = heat_maps(ready.base.traced, points, images, labels)
+    images, labels = next(iter(data.loader("test", count, images=count, seed=ready.cfg.seed)))
+    maps = heat_maps(ready.traced, points, images, labels)
     seen_NHW3 = data.preparation.pixels(images).permute(0, 2, 3, 1).numpy()
     names = [data.class_names[label] for label in labels.tolist()]
     return Pictures(overlays((seen_NHW3 / 255).astype("float32"), maps), points, seen_NHW3, names)
 
 
-def _computed(cfg: DictConfig, ready: Reopened) -> Iterator[tuple[str, Curve]]:
+def _computed(cfg: DictConfig, ready: Base) -> Iterator[tuple[str, Curve]]:
     """Each curve under its name: the kinds, reductions of the CUI, those of the untrained net."""
-    job, bench, base = ready.job, ready.bench, ready.base
-    yield from curves_of(job, bench, base, list(cfg.study.predictors)).items()
+    yield from curves_of(ready, list(cfg.study.predictors)).items()
     for reduction in config.plain(cfg.study.reductions):
-        reduced = merged(job, {"split": {"cui": reduction}})
-        yield _name("cui", reduction), curves_of(reduced, bench, base, ["cui"])["cui"]
+        reduced = replace(ready, cfg=merged(ready.cfg, {"split": {"cui": reduction}}))
+        yield _name("cui", reduction), curves_of(reduced, ["cui"])["cui"]
     if cfg.study.untrained:
-        kinds = list(cfg.study.untrained)
-        untrained = reopen_baseline(job, bench, base.stored, trained=False)
-        for kind, curve in curves_of(job, bench, untrained, kinds).items():
+        untrained = reopen_baseline(ready.cfg, ready.bench, ready.stored, trained=False)
+        for kind, curve in curves_of(untrained, list(cfg.study.untrained)).items():
             yield f"random:{kind}", curve
 
 

@@ -21,7 +21,7 @@ from isplit.graph import split_at
 from isplit.network import Channel, carriers, erased, lost_packets
 from isplit.network.link import LAYOUTS
 from isplit.network.transport import HEADERS_BYTES
-from isplit.runs.reopened import Reopened
+from isplit.runs.base import Base
 from isplit.studies.run_folder import Run
 from isplit.studies.seen import Lost
 
@@ -31,21 +31,21 @@ Answers = Callable[[Tensor], Tensor]
 
 
 @torch.no_grad()
-def under_loss(cfg: DictConfig, ready: Reopened, run: Run) -> list[Lost]:
+def under_loss(cfg: DictConfig, ready: Base, run: Run) -> list[Lost]:
     """Accuracy at each loss of features and code, however they are sent.
 
     A row has payload, layout (which coefficients share a packet), fill (what stands in for those
     that are gone), loss, accuracy (0..1), packets, and the mean bytes of them all.
     """
-    data, most, base = ready.bench.data, cfg.study.images, ready.base
-    point = base.points[run.result.split.index]
+    data, most = ready.bench.data, cfg.study.images
+    point = ready.points[run.result.split.index]
     ways: dict[str, tuple[Answers, Answers]] = {}
     if run.result.bottleneck:
-        split = load_split_model(run.folder, base.traced if "net" in base.keys else None)
+        split = load_split_model(run.folder, ready.traced if "net" in ready.keys else None)
         ways["code"] = split.encode, split.decode
-    head, tail = split_at(copy.deepcopy(base.traced).eval(), point)
+    head, tail = split_at(copy.deepcopy(ready.traced).eval(), point)
     parts = [
-        data.loader(part, most, images=most, seed=ready.job.seed) for part in ("test", "validation")
+        data.loader(part, most, images=most, seed=ready.cfg.seed) for part in ("test", "validation")
     ]
     (images, labels), (others, _) = (next(iter(part)) for part in parts)
     axes = [axis for axis in range(len(point.shape) + 1) if axis != point.channel_axis + 1]
@@ -53,13 +53,12 @@ def under_loss(cfg: DictConfig, ready: Reopened, run: Run) -> list[Lost]:
     for coder, (first, rest) in (dict.fromkeys(CODERS, (head, tail)) | ways).items():
         bits = {} if coder in ("plain", "code") else {"bits": cfg.study.bits}
         codec = from_config({"name": coder.replace("code", "plain"), **bits})
-        name = f"features, {coder} {cfg.study.bits} bits" if bits else f"{coder}, float32"
+        kind = coder.replace("plain", "features")
+        name = f"features, {coder} {cfg.study.bits} bits" if bits else f"{kind}, float32"
         values, usual = first(images), first(others).mean(axes, keepdim=True)
         for row, filled in _received(codec, values, usual, cfg):
             right = (rest(filled).argmax(1) == labels).double().mean()
-            found.append(
-                {"payload": name.replace("plain", "features"), **row, "accuracy": float(right)}
-            )
+            found.append({"payload": name, **row, "accuracy": float(right)})
     return found
 
 

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from omegaconf import DictConfig
-
 from isplit import config
 from isplit.artifact import Manifest, save_split_model
 from isplit.backbones import stored_layout
@@ -28,7 +26,7 @@ from isplit.result import (
 )
 from isplit.runs.base import Base
 from isplit.runs.choice import chosen_by
-from isplit.stages import Stored, Workbench, tested
+from isplit.stages import Stored, tested
 
 RESULT_SCHEMA = 2
 
@@ -43,8 +41,6 @@ class Trained:
         done: the finished stages by name, in their order.
     """
 
-    cfg: DictConfig
-    bench: Workbench
     base: Base
     curve: Curve
     point: SplitPoint
@@ -55,20 +51,21 @@ class Trained:
 
 def split_result(made: Trained) -> SplitResult:
     """Everything one split came to, from its finished stages."""
-    curve, point, done, data = made.curve, made.point, made.done, made.bench.data
+    cfg, data = made.base.cfg, made.base.bench.data
+    curve, point, done = made.curve, made.point, made.done
     tests = {stage: tested(stored) for stage, stored in done.items()}
     reached = {stage: test.accuracy for stage, test in tests.items()}
     encoded, shape = done.get("autoencoder"), made.split.bottleneck.code_shape
     rates = (made.rate, made.split.bottleneck.achieved_rate)
-    how = chosen_by(made.cfg, curve, point)
+    how = chosen_by(cfg, curve, point)
     of_one = cost(point, made.split.bottleneck)
     codec = CodecResult(**done["codec"].made.facts["codec"]) if "codec" in done else None
     return SplitResult(
         schema=RESULT_SCHEMA,
-        model=config.model_name(made.cfg),
-        data=config.data_name(made.cfg),
+        model=config.model_name(cfg),
+        data=config.data_name(cfg),
         num_classes=data.num_classes,
-        seed=made.cfg.seed,
+        seed=cfg.seed,
         split=ChosenSplit(point.name, point.index, point.shape, how, point.label),
         curve=CurveValue(
             curve.kind, curve.values[point.index], curve.rank(point.index), len(curve.points)
@@ -93,7 +90,7 @@ def write_split(made: Trained, result: SplitResult, folder: Path) -> None:
 
     ``result.json`` comes last: where it is missing, the job did not finish.
     """
-    done, data = made.done, made.bench.data
+    done, data = made.done, made.base.bench.data
     profile = done["codec"].made.facts["profile"] if result.codec else None
     save_split_model(made.split, _manifest(made, result), folder, profile)
     history = {stage: stored.made.facts["history"] for stage, stored in done.items()}
@@ -105,9 +102,10 @@ def write_split(made: Trained, result: SplitResult, folder: Path) -> None:
 
 
 def _manifest(made: Trained, result: SplitResult) -> Manifest:
-    keys, data, split = made.base.keys, made.bench.data, made.cfg.split
+    base = made.base
+    keys, data, split = base.keys, base.bench.data, base.cfg.split
     return Manifest(
-        model=keys if "net" in keys else stored_layout(keys, made.base.stored.made.weights),
+        model=keys if "net" in keys else stored_layout(keys, base.stored.made.weights),
         layer=made.point.name,
         granularity=split.granularity,
         channels=split.channels,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -16,20 +16,7 @@ from isplit.stages import Store, Stored, Workbench, seeded
 from isplit.studies.collect import Run, why
 
 
-@dataclass(frozen=True)
-class Reopened:
-    """What a job worked with, for an analysis to go on from.
-
-    Attributes:
-        job: its config, with the curve that the study asks for in the place of its own.
-    """
-
-    job: DictConfig
-    bench: Workbench
-    base: Base
-
-
-def reopened(cfg: DictConfig, run: Run) -> Reopened:
+def reopened(cfg: DictConfig, run: Run) -> Base:
     """Data and trained baseline of a run; its folder decides nothing but which they are.
 
     Raises:
@@ -40,11 +27,10 @@ def reopened(cfg: DictConfig, run: Run) -> Reopened:
     refuse_code(cfg, run)
     job = _job_of(cfg, run)
     stored = _stored(cfg, run)
-    bench = workbench(job)
-    return Reopened(job, bench, reopen_baseline(job, bench, stored))
+    return reopen_baseline(job, workbench(job), stored)
 
 
-def reopened_or_why_not(cfg: DictConfig, run: Run) -> Reopened | str:
+def reopened_or_why_not(cfg: DictConfig, run: Run) -> Base | str:
     """The same; or, where something is gone or odd, what it is."""
     try:
         return reopened(cfg, run)
@@ -74,7 +60,7 @@ def reopen_baseline(
         told["weights"] = "forgotten"
         with seeded(cfg.seed, "random"):
             _forget(net)
-    return Base(keys, stored, traced_of(net, bench), points, told)
+    return Base(cfg, bench, keys, stored, traced_of(net, bench), points, told)
 
 
 def refuse_code(cfg: DictConfig, run: Run) -> None:

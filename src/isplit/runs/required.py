@@ -1,8 +1,8 @@
 """What an application asks of a frame, while a search chooses which split points to train."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from omegaconf import DictConfig
@@ -16,6 +16,7 @@ from isplit.matching import cost
 from isplit.point import SplitPoint
 from isplit.requirements import misses
 from isplit.runs.base import Base
+from isplit.runs.search import Search
 from isplit.runs.sides import coded_at
 from isplit.studies.latency.designs import Places, of_split, places_of
 from isplit.studies.latency.splits import Split
@@ -23,22 +24,6 @@ from isplit.studies.seen import Sent
 
 log = logging.getLogger(__name__)
 PLACES = ("device", "channel", "requirement")
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a search looks for.
-
-    Attributes:
-        points: where a split meets all but the accuracy, which nobody knows yet.
-        accuracy: that a split must reach; ``None``: the highest is sought.
-        costs: by position of these points, the figure that decides among splits which reach it, the
-            lower the better.
-    """
-
-    points: Sequence[SplitPoint]
-    accuracy: float | None = None
-    costs: Mapping[int, float] = field(default_factory=dict)
 
 
 def places(cfg: DictConfig) -> dict[str, Any]:
@@ -65,14 +50,16 @@ def refuse_requirement(cfg: DictConfig) -> None:
     _where(cfg)
 
 
-def wanted(cfg: DictConfig, base: Base, curve: Curve, points: Sequence[SplitPoint]) -> Wanted:
-    """What a search among ``points`` looks for.
+def search_among(base: Base, curve: Curve, points: Sequence[SplitPoint]) -> Search:
+    """The search that ``split.layer=search`` stands for, among those that meet the requirement.
 
     Raises:
         ValueError: no point meets the requirement; what each misses is logged.
     """
+    cfg = base.cfg
+    search = Search(curve, base.stored, cfg.split.get("budget", 3), points)
     if not _asked(cfg):
-        return Wanted(points)
+        return search
     where = _where(cfg)
     asked, costs, missed = where.requirement, {}, {}
     parts, rate_of = split_work(base.traced, curve.points), config.rate_of(cfg)
@@ -90,7 +77,7 @@ def wanted(cfg: DictConfig, base: Base, curve: Curve, points: Sequence[SplitPoin
         raise ValueError(f"requirement={_asked(cfg)}: no split point can meet it")
     by_accuracy = asked.ranked_by == "accuracy"
     kept_costs = {} if by_accuracy else {point.index: costs[point.index] for point in kept}
-    return Wanted(kept, asked.accuracy, kept_costs)
+    return replace(search, candidates=kept, accuracy=asked.accuracy, costs=kept_costs)
 
 
 def _where(cfg: DictConfig) -> Places:

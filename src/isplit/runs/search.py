@@ -3,7 +3,7 @@
 import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import NormalDist
 
@@ -12,7 +12,6 @@ from isplit.point import SplitPoint
 from isplit.report.findings import Findings
 from isplit.report.table import Table, columns_of
 from isplit.result import SplitResult
-from isplit.runs.required import Wanted
 from isplit.search import Expectation, doubt, expectations
 from isplit.stages import Stored, tested
 
@@ -30,21 +29,31 @@ NOTE = (
 
 @dataclass(frozen=True)
 class Search:
-    """What a search may train, and how often."""
+    """What a search may train, how often, and what it looks for.
+
+    Attributes:
+        budget: trainings at most.
+        candidates: where a split meets all but the accuracy, which nobody knows yet.
+        accuracy: that a split must reach; ``None``: the highest is sought.
+        costs: by position of the candidates, the figure that decides among splits which reach it,
+            the lower the better.
+    """
 
     curve: Curve
-    wanted: Wanted
     baseline: Stored
     budget: int
+    candidates: Sequence[SplitPoint]
+    accuracy: float | None = None
+    costs: Mapping[int, float] = field(default_factory=dict)
 
     def points(self, results: Sequence[SplitResult]) -> Iterator[SplitPoint]:
         """The next point to train, again and again, by the ``results`` so far."""
         while len(results) < self.budget:
-            expected, wanted = self.expected(results), self.wanted
-            if wanted.costs:
-                position = next_fitting(expected, wanted.costs, wanted.accuracy or 0.0)
+            expected = self.expected(results)
+            if self.costs:
+                position = next_fitting(expected, self.costs, self.accuracy or 0.0)
             else:
-                position = next_point(expected, [point.index for point in wanted.points])
+                position = next_point(expected, [point.index for point in self.candidates])
             if position is None:
                 log.info("the search ends after %d trainings: no other may win", len(results))
                 return
@@ -59,15 +68,14 @@ class Search:
 
     def best(self, results: Sequence[SplitResult]) -> SplitResult:
         """The best that was trained; among those that reach the accuracy asked for the cheapest."""
-        wanted = self.wanted
-        fits = [r for r in results if r.accuracy.final >= (wanted.accuracy or 0.0)]
-        if wanted.costs and fits:
-            return min(fits, key=lambda r: (wanted.costs[r.split.index], -r.split.index))
+        fits = [r for r in results if r.accuracy.final >= (self.accuracy or 0.0)]
+        if self.costs and fits:
+            return min(fits, key=lambda r: (self.costs[r.split.index], -r.split.index))
         return max(results, key=lambda r: (r.accuracy.final, r.split.index))
 
     def findings(self, results: Sequence[SplitResult], found: Findings) -> Findings:
         """The findings of the job and, for each point, what is expected of it."""
-        within = {point.index for point in self.wanted.points}
+        within = {point.index for point in self.candidates}
         expected = self.expected(results)
         rows = [
             asdict(of)
@@ -76,7 +84,7 @@ class Search:
             for point, of in zip(self.curve.points, expected, strict=True)
         ]
         note = NOTE + doubt(expected)
-        asked, best = self.wanted.accuracy, self.best(results)
+        asked, best = self.accuracy, self.best(results)
         if asked is not None and best.accuracy.final < asked:
             note += f" No trained split reaches requirement.accuracy={asked}."
         table = Table("every split point", columns_of("search"), rows, note, on_screen=True)

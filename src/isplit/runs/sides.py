@@ -13,8 +13,8 @@ from isplit.codec import from_config
 from isplit.evaluate import cost, evaluate
 from isplit.graph.measure import split_work, total_work
 from isplit.point import SplitPoint
+from isplit.runs.base import Base
 from isplit.runs.erasures import under_loss
-from isplit.runs.reopened import Reopened
 from isplit.stages import tested
 from isplit.studies.run_folder import Run
 from isplit.studies.seen import Coded, Sent, Sides
@@ -22,11 +22,11 @@ from isplit.studies.seen import Coded, Sent, Sides
 BATCH = 100
 
 
-def sides_of(cfg: DictConfig, ready: Reopened) -> Sides:
+def sides_of(cfg: DictConfig, ready: Base) -> Sides:
     """Work of head and tail at every point, and the bytes and accuracy of the image itself."""
-    traced, points = ready.base.traced, ready.base.points
+    traced, points = ready.traced, ready.points
     size = ready.bench.data.image_size
-    image = Sent("raw pixels", tested(ready.base.stored).accuracy, 3 * size * size)
+    image = Sent("raw pixels", tested(ready.stored).accuracy, 3 * size * size)
     return Sides(
         whole=total_work(traced),
         parts=split_work(traced, points),
@@ -44,19 +44,19 @@ def coded_at(point: SplitPoint, rate: float) -> Coded:
     return Coded(rate, cost(point, bottleneck), params)
 
 
-def _coded(ready: Reopened, run: Run, position: int) -> Coded:
-    point, trained, rate = ready.base.points[position], run.result.bottleneck, 0.0
+def _coded(ready: Base, run: Run, position: int) -> Coded:
+    point, trained, rate = ready.points[position], run.result.bottleneck, 0.0
     if trained:
         elements = run.config["bottleneck"]["code_elements"]
         rate = same_code(elements)(point) if elements else trained.compression_rate
     return coded_at(point, rate)
 
 
-def _jpeg(ready: Reopened, quality: int) -> Sent:
+def _jpeg(ready: Base, quality: int) -> Sent:
     """All test images as JPEG: what the unsplit net answers from them, mean bytes and seconds."""
     data, codec = ready.bench.data, from_config({"name": "jpeg", "quality": quality})
     preparation = data.preparation
-    sums = [0.0, 0.0, 0.0]
+    notes: list[tuple[float, float, float]] = []  # of each batch: bytes, seconds of both ways
 
     def decoded() -> Iterator[tuple[Tensor, Tensor]]:
         for images, labels in data.loader("test", BATCH):
@@ -65,11 +65,10 @@ def _jpeg(ready: Reopened, quality: int) -> Sent:
             payloads = codec.encode(pixels)
             middle_s = time.process_time()
             seen = torch.from_numpy(codec.decode(payloads))
-            times_s = middle_s - start_s, time.process_time() - middle_s
-            more = sum(map(len, payloads)), *times_s
-            sums[:] = (total + one for total, one in zip(sums, more, strict=True))
+            decode_s = time.process_time() - middle_s
+            notes.append((sum(map(len, payloads)), middle_s - start_s, decode_s))
             yield preparation.normalised(seen), labels
 
-    found = evaluate(ready.base.traced, decoded(), data.num_classes)
-    means = (total / len(found.predictions) for total in sums)
+    found = evaluate(ready.traced, decoded(), data.num_classes)
+    means = (sum(column) / len(found.predictions) for column in zip(*notes, strict=True))
     return Sent(f"JPEG of quality {quality}", found.accuracy, *means)

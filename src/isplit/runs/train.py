@@ -32,9 +32,9 @@ from isplit.result import SplitResult
 from isplit.runs.base import Base, curve_of, open_baseline, workbench
 from isplit.runs.choice import SEARCH, selected
 from isplit.runs.outcome import Trained, split_result, write_split
-from isplit.runs.required import refuse_requirement, wanted
-from isplit.runs.search import Search, copy_result
-from isplit.stages import Team, Workbench, derived_seed, seeded
+from isplit.runs.required import refuse_requirement, search_among
+from isplit.runs.search import copy_result
+from isplit.stages import Team, derived_seed, seeded
 from isplit.studies.job import curve_findings, flat_numbers, job_findings
 from isplit.tracking import log_findings
 
@@ -61,21 +61,20 @@ def _train(cfg: DictConfig, team: Team) -> list[SplitResult]:
         refuse_requirement(cfg)
         bench = workbench(cfg, loggers, team)
         base = open_baseline(cfg, bench)
-        curve = curve_of(cfg, bench, base)
+        curve = curve_of(base)
         chosen = selected(cfg, curve, config.plain(cfg.split.layer))
         auto = selected(cfg, curve, "auto")[0].index
         write_findings(curve_findings(curve, chosen, auto), folder)
         results: list[SplitResult] = []
         searching = cfg.split.layer == SEARCH
-        sought = wanted(cfg, base, curve, chosen)
-        search = Search(curve, sought, base.stored, cfg.split.get("budget", 3))
-        count = min(search.budget, len(sought.points)) if searching else len(chosen)
+        search = search_among(base, curve, chosen)
+        count = min(search.budget, len(search.candidates)) if searching else len(chosen)
         several, begin_s = searching or count > 1, time.monotonic()
         for point in search.points(results) if searching else chosen:
             ahead = _minutes_ahead(time.monotonic() - begin_s, len(results), count)
             log.info("split at %s (%d of %d)%s", point.label, len(results) + 1, count, ahead)
             place = folder / _place(point) if several else folder
-            results.append(_split(cfg, bench, base, curve, point, place))
+            results.append(_split(base, curve, point, place))
             prefix = f"{point.label}/" if several else ""
             log_findings(loggers, flat_numbers(results[-1], prefix))
         found = job_findings(curve, results, auto)
@@ -101,10 +100,9 @@ def _place(point: SplitPoint) -> str:
     return f"{point.index:02d}-{point.label}"
 
 
-def _split(
-    cfg: DictConfig, bench: Workbench, base: Base, curve: Curve, point: SplitPoint, folder: Path
-) -> SplitResult:
+def _split(base: Base, curve: Curve, point: SplitPoint, folder: Path) -> SplitResult:
     """Cut at one point, train what there is to train, send it; everything in ``folder``."""
+    cfg, bench = base.cfg, base.bench
     rate = config.rate_of(cfg)(point)
     if cfg.repeat:  # another training on the same baseline
         bench = replace(bench, seed=derived_seed(cfg.seed, cfg.repeat))
@@ -124,7 +122,7 @@ def _split(
         done["finetune"] = stages.finetune(bench, split, base.stored, config.fine_tuning(cfg))
     if sending:
         done["codec"] = stages.coded(bench, split, point, [*done.values()][-1], sending)
-    made = Trained(cfg, bench, base, curve, point, rate, split, done)
+    made = Trained(base, curve, point, rate, split, done)
     result = split_result(made)
     write_split(made, result, folder)
     return result

@@ -72,14 +72,9 @@ def autoencoder(
         facts = {"history": history, "nmse": nmse, "test": bench.test(split)}
         return Made(split.bottleneck.state_dict(), facts)
 
-    what = bench.recipe(
-        "autoencoder",
-        recipe,
-        (Autoencoder, make_bottleneck),
-        baseline=baseline.fingerprint,
-        node=point.node,
-        code_shape=split.bottleneck.code_shape,
-    )
+    shape = split.bottleneck.code_shape
+    inputs = {"baseline": baseline.fingerprint, "node": point.node, "code_shape": shape}
+    what = bench.recipe("autoencoder", recipe, (Autoencoder, make_bottleneck), **inputs)
     stored = bench.store.get_or_make("autoencoder", what, make)
     split.bottleneck.load_state_dict(stored.made.weights)
     return stored
