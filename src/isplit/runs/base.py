@@ -63,7 +63,8 @@ def open_baseline(cfg: DictConfig, bench: Workbench) -> Base:
     keys = config.model_keys(cfg, bench.data)
     net, traced, points = untrained(cfg, bench, keys)
     refuse_hopeless(cfg, points)
-    bench.data.loader("validation", 1, classes=config.plain(cfg.split.classes))  # or says why not
+    # refuses unknown classes before anything is trained
+    bench.data.loader("validation", 1, classes=config.plain(cfg.split.classes))
     origin, trained = weights_made_elsewhere(bench, net, traced, keys)
     recipe = config.baseline_recipe(cfg, net, trained)
     description = description_of(cfg, keys) | origin | {"code": code_of(net, traced)}

@@ -62,10 +62,7 @@ def _bindings(module: str) -> tuple[dict[str, ast.AST], dict[str, tuple[str, str
         body = getattr(node, "body", None)
         if isinstance(body, list):
             node.body = [one for one in body if not _is_text(one)]  # type: ignore[attr-defined]
-    defined: dict[str, ast.AST] = {}
-    for node in tree.body:
-        for name in _bound(node):
-            defined[name] = node
+    defined: dict[str, ast.AST] = {name: node for node in tree.body for name in _bound(node)}
     return defined, dict(_imports(tree.body, module))
 
 

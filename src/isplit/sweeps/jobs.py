@@ -64,9 +64,7 @@ def jobs_of(commands: Sequence[Sequence[str]], compose: Compose) -> list[Job]:
                 jobs.setdefault(job.fingerprint, job)
         except ValueError as error:
             own = [word for word in command if not all(word in other for other in commands)]
-            raise ValueError(
-                ": ".join([" ".join(own), str(error)] if own else [str(error)])
-            ) from error
+            raise ValueError(f"{' '.join(own)}: {error}" if own else str(error)) from error
     return _named(list(jobs.values()))
 
 
