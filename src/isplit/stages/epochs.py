@@ -65,7 +65,7 @@ class EpochHistory(Callback):
         self.rows = list(state_dict["rows"])
 
 
-def last_epoch(stage: str, folder: Path, epochs: int) -> Path | None:
+def last_checkpoint(stage: str, folder: Path, epochs: int) -> Path | None:
     """The checkpoint to go on from, if there is a readable one."""
     path = folder / "last.ckpt"
     if not path.exists():

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from isplit.stages.batch_norm import with_shared_batch_norm
-from isplit.stages.epochs import EpochHistory, History, SeedEpoch, last_epoch
+from isplit.stages.epochs import EpochHistory, History, SeedEpoch, last_checkpoint
 from isplit.stages.preemption import StopBetweenSteps
 from isplit.stages.recipe import Recipe
 from isplit.stages.team import Team, quiet
@@ -109,7 +109,7 @@ def fit(
     with quiet():
         trainer = _trainer(stage, history, folder, engine, seed)
         before = copy.deepcopy(stage.state_dict())
-        checkpoint = last_epoch(stage.name, folder, stage.recipe.epochs)
+        checkpoint = last_checkpoint(stage.name, folder, stage.recipe.epochs)
         if checkpoint is None:
             (metrics,) = trainer.validate(trained, validation, verbose=False)
             history.rows.append({"epoch": -1, **metrics})
