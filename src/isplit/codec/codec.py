@@ -73,20 +73,15 @@ class Codec(ABC):
         Raises:
             PayloadError: damaged, cut off, of another codec or profile, or above the limit.
         """
-        batch = np.empty(0)
         if self.profile:
             refuse_large(self.profile.shape, limit_bytes)
-        for place, payload in enumerate(payloads):
-            header, body = self._opened(bytes(memoryview(payload)), limit_bytes)
-            if not place:
-                batch = np.empty((len(payloads), *header.shape), self.decoded_type)
-            if header.shape != batch.shape[1:]:
-                break
+        opened = [self._opened(bytes(memoryview(one)), limit_bytes) for one in payloads]
+        if len({header.shape for header, _ in opened}) != 1:
+            raise PayloadError("decode takes payloads of one shape, and at least one")
+        batch = np.empty((len(opened), *opened[0][0].shape), self.decoded_type)
+        for place, (header, body) in enumerate(opened):
             self._unpack(header, body, batch[place : place + 1])
-        else:
-            if len(payloads):
-                return batch
-        raise PayloadError("decode takes payloads of one shape, and at least one")
+        return batch
 
     def get_config(self) -> dict[str, Any]:
         """What :func:`isplit.codec.from_config` makes this codec of again, as JSON can hold it."""
@@ -101,11 +96,6 @@ class Codec(ABC):
         if dict(profile.config) != self.get_config():
             raise ValueError(f"the profile is of {dict(profile.config)}, not {self.get_config()}")
         return replace(self, profile=profile)
-
-    @property
-    def number(self) -> int:
-        """Of the codec on the wire."""
-        return NAMES.index(self.name)
 
     @abstractmethod
     def _pack(self, batch: Array) -> Coded: ...

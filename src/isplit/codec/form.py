@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from isplit.codec.tables import Tables
 
-DELTAS = ("none", "rows", "columns", "channels")
-_AXES = {"rows": -2, "columns": -1, "channels": 0}
+_AXES = {"none": 0, "rows": -2, "columns": -1, "channels": 1}
+"""Of a batch, over which differences are taken."""
+DELTAS = tuple(_AXES)
 
 
 @dataclass(frozen=True)
@@ -63,14 +64,15 @@ class Form:
 def differences(
     levels: NDArray[np.uint8], shape: tuple[int, ...], delta: str, bits: int
 ) -> NDArray[np.uint8]:
-    """Each level less the one before it along an axis; the first stays. Shape as it came.
+    """Each level (N, C, M) less the one before it along an axis; the first stays.
 
-    >>> differences(np.array([[1, 3, 0]], np.uint8), (1, 3), "columns", bits=2).tolist()
-    [[1, 2, 1]]
+    >>> differences(np.array([[[1, 3, 0]]], np.uint8), (1, 3), "columns", bits=2).tolist()
+    [[[1, 2, 1]]]
     """
     if delta == "none":
         return levels
-    changes = np.diff(levels.reshape(shape), axis=_AXES[delta], prepend=np.uint8(0))
+    samples = levels.reshape(len(levels), *shape)
+    changes = np.diff(samples, axis=_AXES[delta], prepend=np.uint8(0))
     return (changes & np.uint8((1 << bits) - 1)).reshape(levels.shape)
 
 
@@ -80,7 +82,8 @@ def summed(
     """The levels whose :func:`differences` these are."""
     if delta == "none":
         return changes
-    levels = np.cumsum(changes.reshape(shape), axis=_AXES[delta], dtype=np.uint8)
+    samples = changes.reshape(len(changes), *shape)
+    levels = np.cumsum(samples, axis=_AXES[delta], dtype=np.uint8)
     return (levels & np.uint8((1 << bits) - 1)).reshape(changes.shape)
 
 
