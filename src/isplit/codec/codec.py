@@ -54,12 +54,11 @@ class Codec(ABC):
         batch = as_array(features)
         if not batch.ndim:
             raise ValueError("encode takes a batch (N, ...); a single sample x is x[None]")
-        if batch.ndim - 1 > MAX_DIMENSIONS:
-            raise ValueError(f"samples of shape {batch.shape[1:]} have over {MAX_DIMENSIONS} axes")
-        if self.profile and batch.shape[1:] != self.profile.shape:
-            raise ValueError(
-                f"samples of shape {batch.shape[1:]} where the profile has {self.profile.shape}"
-            )
+        shape = batch.shape[1:]
+        if len(shape) > MAX_DIMENSIONS:
+            raise ValueError(f"samples of shape {shape} have over {MAX_DIMENSIONS} axes")
+        if self.profile and shape != self.profile.shape:
+            raise ValueError(f"samples of shape {shape} where the profile has {self.profile.shape}")
         return [self._framed(*coded) for coded in self._pack(batch)] if len(batch) else []
 
     def decode(self, payloads: Sequence[bytes], limit_bytes: int = LIMIT_BYTES) -> Array:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from isplit.codec import ans, bits, library, rle
 from isplit.codec.codec import NAMES, Array, Codec, Coded
-from isplit.codec.form import DELTAS, Form, differences, refuse_flat, summed
+from isplit.codec.form import DELTAS, Form
 from isplit.codec.grid import RANGES, Grid, find_ranges, uniform
 from isplit.codec.payload import Header, PayloadError
 
@@ -52,12 +52,12 @@ class Levels(Codec):
 
     def form(self, shape: tuple[int, ...]) -> Form:
         """What the coder is told of a sample of this shape."""
-        return self._bound_form or Form(shape, self.bits, None, self.name, self.effort)
+        return self._bound_form or Form(shape, self.bits, None, self.name, self.effort, self.delta)
 
     @cached_property
     def _bound_form(self) -> Form | None:
-        held = self.profile
-        return held and Form(held.shape, self.bits, held.tables, self.name, self.effort)
+        held, how = self.profile, (self.name, self.effort, self.delta)
+        return held and Form(held.shape, self.bits, held.tables, *how)
 
     def levels(self, batch: Array) -> NDArray[np.uint8]:
         """What the coder codes of a batch (N, ...) by the profile's grid: (N, C, M).
@@ -66,7 +66,7 @@ class Levels(Codec):
             ValueError: no profile, NaN or infinity, or no axis to take differences over.
         """
         levels = self._calibrated().levels(self._planes(batch))
-        return differences(levels, batch.shape[1:], self.delta, self.bits)
+        return self.form(batch.shape[1:]).differences(levels)
 
     def _calibrated(self) -> Grid:
         if self.profile is None or self.profile.grid is None:
@@ -74,10 +74,11 @@ class Levels(Codec):
         return self.profile.grid
 
     def _planes(self, batch: Array) -> NDArray[np.float32]:
-        refuse_flat(batch.shape[1:], self.delta)
+        form = self.form(batch.shape[1:])
+        form.refuse_flat(ValueError)
         with np.errstate(over="ignore"):
             features = np.ascontiguousarray(batch, np.float32)
-        return features.reshape(len(batch), *Form(batch.shape[1:], self.bits).plane)
+        return features.reshape(len(batch), *form.plane)
 
     def _header(self, shape: tuple[int, ...]) -> Header:
         codec, delta = NAMES.index(self.name), DELTAS.index(self.delta)
@@ -94,7 +95,7 @@ class Levels(Codec):
             low, high = find_ranges(sample[None], self.bits, self.per, self.range)
             levels = uniform(low, high, self.bits).levels(sample[None])
             ends = np.stack([low, high], 1).astype("<f4").tobytes()
-            changes = differences(levels, shape, self.delta, self.bits)
+            changes = self.form(shape).differences(levels)
             coded += [(header, ends + body) for header, body in self._coded(changes, shape)]
         return coded
 
@@ -113,6 +114,7 @@ class Levels(Codec):
 
     def _unpack(self, header: Header, body: bytes, sample: Array) -> None:
         form = self.form(header.shape)
+        form.refuse_flat(PayloadError)
         if self.profile:
             grid = self._calibrated()
         else:
@@ -120,7 +122,7 @@ class Levels(Codec):
         coder = bits if header.packed else CODERS[self.name]
         if coder is rle and self.delta == "none" and len(grid.values) == 1:
             return rle.unpack_values(body, form, grid.values[0], sample.reshape(-1))
-        levels = summed(coder.unpack(body, form)[None], header.shape, self.delta, self.bits)
+        levels = form.summed(coder.unpack(body, form)[None])
         return grid.write_features(levels[0], sample.reshape(form.plane))
 
     def _sent_grid(self, rows: int, body: bytes) -> tuple[Grid, bytes]:
