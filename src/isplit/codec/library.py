@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from isplit.codec.form import Form
 from isplit.codec.payload import PayloadError
 
-_LIBRARIES = {
+LIBRARIES = {
     "zlib": ("zlib", 6),
     "zstd": ("zstandard", 3),
     "lz4": ("lz4.block", 1),
@@ -20,7 +20,6 @@ _LIBRARIES = {
     "pcodec": ("pcodec", 8),
 }
 """The module of each, and its usual effort."""
-LIBRARIES = tuple(_LIBRARIES)
 
 
 def pack(levels: NDArray[np.uint8], form: Form) -> list[bytes]:
@@ -30,7 +29,7 @@ def pack(levels: NDArray[np.uint8], form: Form) -> list[bytes]:
         ModuleNotFoundError: the library is not installed.
     """
     name, package = form.library, _package(form.library)
-    effort = _LIBRARIES[name][1] if form.effort is None else form.effort
+    effort = LIBRARIES[name][1] if form.effort is None else form.effort
     return [bytes(_compressed(name, package, one.reshape(-1), effort)) for one in levels]
 
 
@@ -53,7 +52,7 @@ def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
 
 def _package(name: str) -> Any:
     try:
-        return import_module(_LIBRARIES[name][0])
+        return import_module(LIBRARIES[name][0])
     except ImportError as error:
         message = f"codec={name} needs a library: pip install isplit[codecs]"
         raise ModuleNotFoundError(message) from error

@@ -26,8 +26,7 @@ def read_trace(path: str) -> tuple[float, ...]:
             that lasts no time.
     """
     try:
-        lines = Path(path).read_text(encoding="ascii").split()
-        times_ms = [int(line) for line in lines]
+        times_ms = [int(line) for line in Path(path).read_text(encoding="ascii").split()]
     except (OSError, ValueError) as error:
         raise ValueError(
             f"trace {path}: not a file of whole milliseconds, one a line: {error}"
