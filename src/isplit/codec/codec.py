@@ -9,16 +9,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from isplit.codec.payload import (
-    LIMIT_BYTES,
-    MAX_DIMENSIONS,
-    Header,
-    PayloadError,
-    parsed,
-    refuse_large,
-    sealed,
-    unsealed,
-)
+from isplit.codec import payload as wire
+from isplit.codec.payload import LIMIT_BYTES, MAX_DIMENSIONS, Header, PayloadError
 from isplit.codec.profile import Profile
 
 Array = NDArray[Any]
@@ -73,7 +65,7 @@ class Codec(ABC):
             PayloadError: damaged, cut off, of another codec or profile, or above the limit.
         """
         if self.profile:
-            refuse_large(self.profile.shape, limit_bytes)
+            wire.refuse_large(self.profile.shape, limit_bytes)
         opened = [self._opened(bytes(memoryview(one)), limit_bytes) for one in payloads]
         if len({header.shape for header, _ in opened}) != 1:
             raise PayloadError("decode takes payloads of one shape, and at least one")
@@ -108,18 +100,18 @@ class Codec(ABC):
 
     def _framed(self, header: Header, body: bytes) -> bytes:
         if self.profile is None:
-            return sealed(header.to_bytes(len(body)), body)
+            return wire.sealed(header.to_bytes(len(body)), body)
         digest = self.profile.digest
-        return sealed(digest[:ID_BYTES] + _MODES[header.packed], body, key=digest)
+        return wire.sealed(digest[:ID_BYTES] + _MODES[header.packed], body, key=digest)
 
     def _opened(self, payload: bytes, limit_bytes: int) -> tuple[Header, bytes]:
         if self.profile is None:
-            header, body = parsed(unsealed(payload), limit_bytes)
+            header, body = wire.parsed(wire.unsealed(payload), limit_bytes)
             expected = self._header(header.shape)
             if header not in (expected, replace(expected, packed=True)):
                 raise PayloadError(f"made by other settings than {self.get_config()}")
             return header, body
-        content = unsealed(payload, key=self.profile.digest)
+        content = wire.unsealed(payload, key=self.profile.digest)
         known = self._heads.get(content[: ID_BYTES + 1])
         if known is None:
             raise PayloadError("not a payload of this profile")

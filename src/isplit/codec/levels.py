@@ -57,7 +57,7 @@ class Levels(Codec):
     @cached_property
     def _bound_form(self) -> Form | None:
         held, how = self.profile, (self.name, self.effort, self.delta)
-        return held and Form(held.shape, self.bits, held.tables, *how)
+        return Form(held.shape, self.bits, held.tables, *how) if held else None
 
     def levels(self, batch: Array) -> NDArray[np.uint8]:
         """What the coder codes of a batch (N, ...) by the profile's grid: (N, C, M).
