@@ -91,8 +91,8 @@ def _written(made: Export, result: Mapping[str, Any], out: Path) -> Export:
     exact = made.checked.get("float32")
     numbers = f"int8; the same nets in float32: {exact}" if exact else "float32"
     card = Path(__file__).with_name("card.md").read_text(encoding="utf-8")
-    about = vars(made) | result | result["accuracy"] | made.checked | {"numbers": numbers}
-    write_text(out / CARD, card.format(**about))
+    about = {**vars(made), **result, **result["accuracy"], **made.checked}
+    write_text(out / CARD, card.format(**about, numbers=numbers))
     names = [HEAD, TAIL, NET, WEIGHTS, CARD, *([PROFILE] if made.profile else [])]
     made = replace(made, files={name: sha256(out / name) for name in names})
     write_json(out / MANIFEST, asdict(made))
