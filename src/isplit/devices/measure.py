@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import tempfile
 import timeit
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -115,7 +114,7 @@ def _in_onnxruntime(model: nn.Module, image: Tensor, threads: int) -> Callable[[
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     with tempfile.TemporaryDirectory() as folder:
-        path = os.fspath(Path(folder) / "net.onnx")
+        path = Path(folder) / "net.onnx"
         torch.onnx.export(model, (image,), path, dynamo=True, verbose=False)
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     feed = {session.get_inputs()[0].name: image.numpy()}

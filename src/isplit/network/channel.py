@@ -7,8 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from isplit.presets import FROM_0, FROM_1, check, load_preset
 
 OPPORTUNITY_BYTES = 1500
@@ -31,7 +29,7 @@ def read_trace(path: str) -> tuple[float, ...]:
         raise ValueError(
             f"trace {path}: not a file of whole milliseconds, one a line: {error}"
         ) from error
-    if not times_ms or times_ms[-1] <= 0 or times_ms[0] < 0 or np.any(np.diff(times_ms) < 0):
+    if not times_ms or times_ms[-1] <= 0 or times_ms[0] < 0 or times_ms != sorted(times_ms):
         raise ValueError(f"trace {path}: milliseconds must not go back and must end above 0")
     return tuple(ms / 1000 for ms in times_ms)
 
