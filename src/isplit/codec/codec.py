@@ -18,7 +18,6 @@ Coded = list[tuple[Header, bytes]]
 NAMES = ("plain", "quantize", "rle", "zlib", "zstd", "lz4", "blosc2", "pcodec", "ans", "jpeg")
 """In the order of their numbers on the wire."""
 ID_BYTES = 3
-_MODES = (b"\0", b"\1")  # coded; packed plainly
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +101,7 @@ class Codec(ABC):
         if self.profile is None:
             return wire.sealed(header.to_bytes(len(body)), body)
         digest = self.profile.digest
-        return wire.sealed(digest[:ID_BYTES] + _MODES[header.packed], body, key=digest)
+        return wire.sealed(digest[:ID_BYTES] + bytes([header.packed]), body, key=digest)
 
     def _opened(self, payload: bytes, limit_bytes: int) -> tuple[Header, bytes]:
         if self.profile is None:
@@ -121,9 +120,8 @@ class Codec(ABC):
     def _heads(self) -> dict[bytes, Header]:
         """What a bound payload begins with, and the header that it stands for."""
         assert self.profile
-        header = self._header(self.profile.shape)
-        modes = zip(_MODES, (header, replace(header, packed=True)), strict=True)
-        return {self.profile.digest[:ID_BYTES] + mode: header for mode, header in modes}
+        begin, header = self.profile.digest[:ID_BYTES], self._header(self.profile.shape)
+        return {begin + bytes([way]): replace(header, packed=way) for way in (False, True)}
 
 
 def as_array(features: Any) -> Array:
