@@ -7,16 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from isplit.requirements import (
-    AT_LEAST,
-    SCENARIOS,
-    Design,
-    Miss,
-    Requirement,
-    as_text,
-    counted,
-    misses,
-)
+from isplit.requirements import SCENARIOS, Design, Miss, Requirement, as_text, cost, misses
 
 FRONT = ("accuracy", "p95_ms", "energy_J", "payload_bytes")
 """Figures in which a design of the Pareto front is not beaten in all at once."""
@@ -70,7 +61,8 @@ def match(designs: Sequence[Design], requirement: Requirement) -> Match:
         raise ValueError(f"two designs are called {double[0]!r}")
     found = [Rejection(design, misses(design, requirement)) for design in designs]
     by = requirement.ranked_by
-    ranked = sorted((r.design for r in found if not r.misses), key=lambda d: _order(d, by))
+    ranked = [rejection.design for rejection in found if not rejection.misses]
+    ranked.sort(key=lambda design: [cost(design, key) for key in (by, *FRONT)])
     rejected = sorted((r for r in found if r.misses), key=lambda r: _distance(r.misses))
     sentence = _fitting(ranked, rejected, by) if ranked else _nothing(rejected[0])
     return Match(sentence, requirement, tuple(ranked), tuple(rejected), pareto(designs))
@@ -83,16 +75,6 @@ def pareto(designs: Sequence[Design]) -> tuple[str, ...]:
     return tuple(design.name for design, keep in zip(designs, kept, strict=True) if keep)
 
 
-def cost(design: Design, key: str) -> float:
-    """A figure, the lower the better; infinite where it is not known."""
-    value = counted(design, key)
-    return math.inf if value is None else (-value if key in AT_LEAST else value)
-
-
-def _order(design: Design, key: str) -> tuple[float, ...]:
-    return tuple(cost(design, name) for name in (key, *FRONT))
-
-
 def _distance(missed: Sequence[Miss]) -> float:
     """Sum of the misses, each relative to what was asked."""
     return sum(math.inf if miss.by is None else miss.by / miss.wanted for miss in missed)
@@ -101,13 +83,9 @@ def _distance(missed: Sequence[Miss]) -> float:
 def _fitting(ranked: Sequence[Design], rejected: Sequence[Rejection], key: str) -> str:
     """What to do, beside the best design of the other scenarios."""
     best = ranked[0]
-    if best.scenario == "SC":
-        start = f"Split: {_figure(best, key)}"
-    else:
-        start = f"Do not split: {SCENARIOS[best.scenario]}, {_figure(best, key)}"
-    others = [s for s in SCENARIOS if s != best.scenario]
-    beside = [_beside(s, ranked, rejected, key) for s in others]
-    return "; ".join([start, *(text for text in beside if text)]) + "."
+    begin = "Split: " if best.scenario == "SC" else f"Do not split: {SCENARIOS[best.scenario]}, "
+    others = [_beside(s, ranked, rejected, key) for s in SCENARIOS if s != best.scenario]
+    return "; ".join([begin + _figure(best, key), *filter(None, others)]) + "."
 
 
 def _beside(

@@ -1,6 +1,7 @@
 """What an application asks for, what a design gives, and what the second misses of the first."""
 
 from dataclasses import KW_ONLY, dataclass, fields
+from math import inf
 
 from isplit.presets import ABOVE_0, FINITE, check, check_choice
 
@@ -134,6 +135,12 @@ def counted(design: Design, key: str) -> float | None:
     low = key == "accuracy" and design.predicted
     found: float | None = design.accuracy_low if low else getattr(design, key)
     return found
+
+
+def cost(design: Design, key: str) -> float:
+    """A figure, the lower the better; infinite where it is not known."""
+    value = counted(design, key)
+    return inf if value is None else (-value if key in AT_LEAST else value)
 
 
 def as_text(value: float) -> str:

@@ -52,14 +52,5 @@ def bound_codec(profile: Profile) -> Codec:
     return from_config(profile.config).bound(profile)
 
 
-__all__ = [
-    "CODECS",
-    "LIMIT_BYTES",
-    "Codec",
-    "PayloadError",
-    "Profile",
-    "bound_codec",
-    "calibrate",
-    "from_config",
-    "load_profile",
-]
+__all__ = ["CODECS", "LIMIT_BYTES", "Codec", "PayloadError", "Profile"]
+__all__ += ["bound_codec", "calibrate", "from_config", "load_profile"]

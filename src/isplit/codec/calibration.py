@@ -4,6 +4,7 @@ Legend: N samples, C channels, M elements of a channel, K contexts, S symbols.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -44,14 +45,14 @@ def calibrate(codec: Codec, features: ArrayLike) -> Profile:
     profile = Profile(codec.get_config(), batch.shape[1:])
     if not isinstance(codec, Levels):
         return profile
-    planes = batch.astype(np.float32).reshape(len(batch), *codec.form(batch.shape[1:]).plane)
+    form = codec.form(profile.shape)
+    planes = batch.astype(np.float32).reshape(len(batch), *form.plane)
     low, high = find_ranges(planes, codec.bits, codec.per, codec.range)
     low = np.where(low > 0, np.float32(0), low)
-    profile = Profile(profile.config, profile.shape, uniform(low, high, codec.bits))
+    profile = replace(profile, grid=uniform(low, high, codec.bits))
     if codec.name != "ans":
         return profile
-    tables = fit_tables(codec.bound(profile).levels(batch), codec.form(profile.shape))
-    return Profile(profile.config, profile.shape, profile.grid, tables)
+    return replace(profile, tables=fit_tables(codec.bound(profile).levels(batch), form))
 
 
 def fit_tables(levels: NDArray[np.uint8], form: Form) -> Tables:

@@ -9,16 +9,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from isplit.codec.payload import (
-    LIMIT_BYTES,
-    MAX_DIMENSIONS,
-    Header,
-    PayloadError,
-    parsed,
-    refuse_large,
-    sealed,
-    unsealed,
-)
+from isplit.codec import payload as wire
+from isplit.codec.payload import LIMIT_BYTES, MAX_DIMENSIONS, Header, PayloadError
 from isplit.codec.profile import Profile
 
 Array = NDArray[Any]
@@ -26,7 +18,6 @@ Coded = list[tuple[Header, bytes]]
 NAMES = ("plain", "quantize", "rle", "zlib", "zstd", "lz4", "blosc2", "pcodec", "ans", "jpeg")
 """In the order of their numbers on the wire."""
 ID_BYTES = 3
-_MODES = (b"\0", b"\1")  # coded; packed plainly
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +45,11 @@ class Codec(ABC):
         batch = as_array(features)
         if not batch.ndim:
             raise ValueError("encode takes a batch (N, ...); a single sample x is x[None]")
-        if batch.ndim - 1 > MAX_DIMENSIONS:
-            raise ValueError(f"samples of shape {batch.shape[1:]} have over {MAX_DIMENSIONS} axes")
-        if self.profile and batch.shape[1:] != self.profile.shape:
-            raise ValueError(
-                f"samples of shape {batch.shape[1:]} where the profile has {self.profile.shape}"
-            )
+        shape = batch.shape[1:]
+        if len(shape) > MAX_DIMENSIONS:
+            raise ValueError(f"samples of shape {shape} have over {MAX_DIMENSIONS} axes")
+        if self.profile and shape != self.profile.shape:
+            raise ValueError(f"samples of shape {shape} where the profile has {self.profile.shape}")
         return [self._framed(*coded) for coded in self._pack(batch)] if len(batch) else []
 
     def decode(self, payloads: Sequence[bytes], limit_bytes: int = LIMIT_BYTES) -> Array:
@@ -73,20 +63,15 @@ class Codec(ABC):
         Raises:
             PayloadError: damaged, cut off, of another codec or profile, or above the limit.
         """
-        batch = np.empty(0)
         if self.profile:
-            refuse_large(self.profile.shape, limit_bytes)
-        for place, payload in enumerate(payloads):
-            header, body = self._opened(bytes(memoryview(payload)), limit_bytes)
-            if not place:
-                batch = np.empty((len(payloads), *header.shape), self.decoded_type)
-            if header.shape != batch.shape[1:]:
-                break
+            wire.refuse_large(self.profile.shape, limit_bytes)
+        opened = [self._opened(bytes(memoryview(one)), limit_bytes) for one in payloads]
+        if len({header.shape for header, _ in opened}) != 1:
+            raise PayloadError("decode takes payloads of one shape, and at least one")
+        batch = np.empty((len(opened), *opened[0][0].shape), self.decoded_type)
+        for place, (header, body) in enumerate(opened):
             self._unpack(header, body, batch[place : place + 1])
-        else:
-            if len(payloads):
-                return batch
-        raise PayloadError("decode takes payloads of one shape, and at least one")
+        return batch
 
     def get_config(self) -> dict[str, Any]:
         """What :func:`isplit.codec.from_config` makes this codec of again, as JSON can hold it."""
@@ -102,11 +87,6 @@ class Codec(ABC):
             raise ValueError(f"the profile is of {dict(profile.config)}, not {self.get_config()}")
         return replace(self, profile=profile)
 
-    @property
-    def number(self) -> int:
-        """Of the codec on the wire."""
-        return NAMES.index(self.name)
-
     @abstractmethod
     def _pack(self, batch: Array) -> Coded: ...
 
@@ -119,18 +99,18 @@ class Codec(ABC):
 
     def _framed(self, header: Header, body: bytes) -> bytes:
         if self.profile is None:
-            return sealed(header.to_bytes(len(body)), body)
+            return wire.sealed(header.to_bytes(len(body)), body)
         digest = self.profile.digest
-        return sealed(digest[:ID_BYTES] + _MODES[header.packed], body, key=digest)
+        return wire.sealed(digest[:ID_BYTES] + bytes([header.packed]), body, key=digest)
 
     def _opened(self, payload: bytes, limit_bytes: int) -> tuple[Header, bytes]:
         if self.profile is None:
-            header, body = parsed(unsealed(payload), limit_bytes)
+            header, body = wire.parsed(wire.unsealed(payload), limit_bytes)
             expected = self._header(header.shape)
             if header not in (expected, replace(expected, packed=True)):
                 raise PayloadError(f"made by other settings than {self.get_config()}")
             return header, body
-        content = unsealed(payload, key=self.profile.digest)
+        content = wire.unsealed(payload, key=self.profile.digest)
         known = self._heads.get(content[: ID_BYTES + 1])
         if known is None:
             raise PayloadError("not a payload of this profile")
@@ -140,9 +120,8 @@ class Codec(ABC):
     def _heads(self) -> dict[bytes, Header]:
         """What a bound payload begins with, and the header that it stands for."""
         assert self.profile
-        header = self._header(self.profile.shape)
-        modes = zip(_MODES, (header, replace(header, packed=True)), strict=True)
-        return {self.profile.digest[:ID_BYTES] + mode: header for mode, header in modes}
+        begin, header = self.profile.digest[:ID_BYTES], self._header(self.profile.shape)
+        return {begin + bytes([way]): replace(header, packed=way) for way in (False, True)}
 
 
 def as_array(features: Any) -> Array:

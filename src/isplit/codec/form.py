@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from isplit.codec.tables import Tables
 
-DELTAS = ("none", "rows", "columns", "channels")
-_AXES = {"rows": -2, "columns": -1, "channels": 0}
+_AXES = {"none": (0, 0), "rows": (-2, 3), "columns": (-1, 2), "channels": (1, 1)}
+"""Axis of a batch over which differences are taken, and how many dimensions a sample needs."""
+DELTAS = tuple(_AXES)
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Form:
         tables: of probabilities that both sides hold; None: they travel.
         library: name of the library that codes, where one does.
         effort: of the library; None: its usual one.
+        delta: what differences are taken over, one of ``DELTAS``.
     """
 
     shape: tuple[int, ...]
@@ -33,6 +35,7 @@ class Form:
     tables: Tables | None = None
     library: str = ""
     effort: int | None = None
+    delta: str = "none"
 
     @cached_property
     def channels(self) -> int:
@@ -59,35 +62,30 @@ class Form:
         """What plain packing takes; nothing is ever larger."""
         return (self.count * self.bits + 7) // 8
 
+    def differences(self, levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Each level (N, C, M) less the one before it along an axis; the first stays.
 
-def differences(
-    levels: NDArray[np.uint8], shape: tuple[int, ...], delta: str, bits: int
-) -> NDArray[np.uint8]:
-    """Each level less the one before it along an axis; the first stays. Shape as it came.
+        >>> form = Form((1, 3), bits=2, delta="columns")
+        >>> form.differences(np.array([[[1, 3, 0]]], np.uint8)).tolist()
+        [[[1, 2, 1]]]
+        """
+        if self.delta == "none":
+            return levels
+        samples, (axis, _) = levels.reshape(len(levels), *self.shape), _AXES[self.delta]
+        changes = np.diff(samples, axis=axis, prepend=np.uint8(0))
+        return (changes & np.uint8((1 << self.bits) - 1)).reshape(levels.shape)
 
-    >>> differences(np.array([[1, 3, 0]], np.uint8), (1, 3), "columns", bits=2).tolist()
-    [[1, 2, 1]]
-    """
-    if delta == "none":
-        return levels
-    changes = np.diff(levels.reshape(shape), axis=_AXES[delta], prepend=np.uint8(0))
-    return (changes & np.uint8((1 << bits) - 1)).reshape(levels.shape)
+    def summed(self, changes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The levels (N, C, M) whose :meth:`differences` these are."""
+        if self.delta == "none":
+            return changes
+        samples, (axis, _) = changes.reshape(len(changes), *self.shape), _AXES[self.delta]
+        levels = np.cumsum(samples, axis=axis, dtype=np.uint8)
+        return (levels & np.uint8((1 << self.bits) - 1)).reshape(changes.shape)
 
-
-def summed(
-    changes: NDArray[np.uint8], shape: tuple[int, ...], delta: str, bits: int
-) -> NDArray[np.uint8]:
-    """The levels whose :func:`differences` these are."""
-    if delta == "none":
-        return changes
-    levels = np.cumsum(changes.reshape(shape), axis=_AXES[delta], dtype=np.uint8)
-    return (levels & np.uint8((1 << bits) - 1)).reshape(changes.shape)
-
-
-def refuse_flat(shape: tuple[int, ...], delta: str) -> None:
-    """Raise ValueError where the sample has no such axis."""
-    needed = {"none": 0, "channels": 1, "columns": 2, "rows": 3}[delta]
-    if len(shape) < needed:
-        raise ValueError(
-            f"codec.delta={delta} needs samples of {needed} dimensions, not of shape {shape}"
-        )
+    def refuse_flat(self, error: type[ValueError]) -> None:
+        """Raise where the sample has no axis to take differences over."""
+        needed = _AXES[self.delta][1]
+        if len(self.shape) < needed:
+            what = f"samples of {needed} dimensions, not of shape {self.shape}"
+            raise error(f"codec.delta={self.delta} needs {what}")

@@ -61,12 +61,6 @@ class Grid:
             levels = index[rows, levels]
         return levels
 
-    def features(self, levels: NDArray[np.uint8]) -> Floats:
-        """What the levels (C, M) of one sample become."""
-        features = np.empty(levels.shape, np.float32)
-        self.write_features(levels, features)
-        return features
-
     def write_features(self, levels: NDArray[np.uint8], features: Floats) -> None:
         """Fill ``features`` (C, M), in one block of memory, with what the levels become."""
         if COMPILED:
@@ -131,21 +125,21 @@ def find_ranges(features: Floats, bits: int, per: str, how: str) -> tuple[Floats
         return np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
     low, high = rows.min(1), rows.max(1)
     with np.errstate(over="ignore", invalid="ignore"):
-        refuse = not np.isfinite(high - low).all()
-    if refuse:
-        raise ValueError("features hold NaN, infinity, or values too far apart for float32")
+        if not np.isfinite(high - low).all():
+            raise ValueError("features hold NaN, infinity, or values too far apart for float32")
     return (low, high) if how == "minmax" else _clipped(rows, low, high, bits)
 
 
 def _clipped(rows: Floats, low: Floats, high: Floats, bits: int) -> tuple[Floats, Floats]:
     rows = rows[:, :: max(1, rows.shape[1] // _ENOUGH)]
     middle = np.clip(np.float32(0), low, high)
-    candidates, errors = [], []
+    decoded, candidates, errors = np.empty(rows.shape, np.float32), [], []
     for fraction in _FRACTIONS.astype(np.float32):
         ends = middle + (low - middle) * fraction, middle + (high - middle) * fraction
         grid = uniform(*ends, bits)
         candidates.append(ends)
-        errors.append(np.square(grid.features(grid.levels(rows[None])[0]) - rows).sum(1))
+        grid.write_features(grid.levels(rows[None])[0], decoded)
+        errors.append(np.square(decoded - rows).sum(1))
     best = np.argmin(errors, axis=0)
     places = np.arange(len(low))
     lows, highs = (np.array(ends)[best, places] for ends in zip(*candidates, strict=True))

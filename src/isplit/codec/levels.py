@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from isplit.codec import ans, bits, library, rle
 from isplit.codec.codec import NAMES, Array, Codec, Coded
-from isplit.codec.form import DELTAS, Form, differences, refuse_flat, summed
+from isplit.codec.form import DELTAS, Form
 from isplit.codec.grid import RANGES, Grid, find_ranges, uniform
 from isplit.codec.payload import Header, PayloadError
 
@@ -52,14 +52,12 @@ class Levels(Codec):
 
     def form(self, shape: tuple[int, ...]) -> Form:
         """What the coder is told of a sample of this shape."""
-        if self.profile and shape == self.profile.shape:
-            return self._bound_form
-        return Form(shape, self.bits, None, self.name, self.effort)
+        return self._bound_form or Form(shape, self.bits, None, self.name, self.effort, self.delta)
 
     @cached_property
-    def _bound_form(self) -> Form:
-        assert self.profile
-        return Form(self.profile.shape, self.bits, self.profile.tables, self.name, self.effort)
+    def _bound_form(self) -> Form | None:
+        held, how = self.profile, (self.name, self.effort, self.delta)
+        return Form(held.shape, self.bits, held.tables, *how) if held else None
 
     def levels(self, batch: Array) -> NDArray[np.uint8]:
         """What the coder codes of a batch (N, ...) by the profile's grid: (N, C, M).
@@ -68,7 +66,7 @@ class Levels(Codec):
             ValueError: no profile, NaN or infinity, or no axis to take differences over.
         """
         levels = self._calibrated().levels(self._planes(batch))
-        return self._differences(levels, batch.shape[1:])
+        return self.form(batch.shape[1:]).differences(levels)
 
     def _calibrated(self) -> Grid:
         if self.profile is None or self.profile.grid is None:
@@ -76,19 +74,15 @@ class Levels(Codec):
         return self.profile.grid
 
     def _planes(self, batch: Array) -> NDArray[np.float32]:
-        refuse_flat(batch.shape[1:], self.delta)
+        form = self.form(batch.shape[1:])
+        form.refuse_flat(ValueError)
         with np.errstate(over="ignore"):
             features = np.ascontiguousarray(batch, np.float32)
-        return features.reshape(len(batch), *Form(batch.shape[1:], self.bits).plane)
-
-    def _differences(self, levels: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-        if self.delta == "none":
-            return levels
-        return np.stack([differences(one, shape, self.delta, self.bits) for one in levels])
+        return features.reshape(len(batch), *form.plane)
 
     def _header(self, shape: tuple[int, ...]) -> Header:
-        number, per_channel = DELTAS.index(self.delta), self.per == "channel"
-        return Header(self.number, self.bits, 0, shape, number, per_channel)
+        codec, delta = NAMES.index(self.name), DELTAS.index(self.delta)
+        return Header(codec, self.bits, 0, shape, delta, self.per == "channel")
 
     def _pack(self, batch: Array) -> Coded:
         shape = batch.shape[1:]
@@ -96,13 +90,13 @@ class Levels(Codec):
             some = max(1, _TOGETHER // max(1, batch[0].size))
             parts = (batch[k : k + some] for k in range(0, len(batch), some))
             return [one for part in parts for one in self._coded(self.levels(part), shape)]
-        coded = []
+        coded: Coded = []
         for sample in self._planes(batch):
             low, high = find_ranges(sample[None], self.bits, self.per, self.range)
             levels = uniform(low, high, self.bits).levels(sample[None])
             ends = np.stack([low, high], 1).astype("<f4").tobytes()
-            (header, body) = self._coded(self._differences(levels, shape), shape)[0]
-            coded.append((header, ends + body))
+            changes = self.form(shape).differences(levels)
+            coded += [(header, ends + body) for header, body in self._coded(changes, shape)]
         return coded
 
     def _coded(self, levels: NDArray[np.uint8], shape: tuple[int, ...]) -> Coded:
@@ -120,6 +114,7 @@ class Levels(Codec):
 
     def _unpack(self, header: Header, body: bytes, sample: Array) -> None:
         form = self.form(header.shape)
+        form.refuse_flat(PayloadError)
         if self.profile:
             grid = self._calibrated()
         else:
@@ -127,18 +122,15 @@ class Levels(Codec):
         coder = bits if header.packed else CODERS[self.name]
         if coder is rle and self.delta == "none" and len(grid.values) == 1:
             return rle.unpack_values(body, form, grid.values[0], sample.reshape(-1))
-        levels = coder.unpack(body, form)
-        levels = summed(levels, header.shape, self.delta, self.bits)
-        return grid.write_features(levels, sample.reshape(form.plane))
+        levels = form.summed(coder.unpack(body, form)[None])
+        return grid.write_features(levels[0], sample.reshape(form.plane))
 
     def _sent_grid(self, rows: int, body: bytes) -> tuple[Grid, bytes]:
         if len(body) < 8 * rows:
             raise PayloadError(f"{len(body)} bytes do not hold {rows} ranges")
-        low, high = (
-            np.frombuffer(body, "<f4", 2 * rows).reshape(rows, 2).T.astype(np.float32, order="C")
-        )
+        ends = np.frombuffer(body, "<f4", 2 * rows).reshape(rows, 2)
+        low, high = ends.T.astype(np.float32, order="C")
         with np.errstate(over="ignore", invalid="ignore"):
-            refuse = not np.isfinite(high - low).all() or (high < low).any()
-        if refuse:
-            raise PayloadError("the ranges are not finite, or their ends are swapped")
+            if not np.isfinite(high - low).all() or (high < low).any():
+                raise PayloadError("the ranges are not finite, or their ends are swapped")
         return uniform(low, high, self.bits), body[8 * rows :]

@@ -87,9 +87,8 @@ def parsed(content: bytes, limit_bytes: int) -> tuple[Header, bytes]:
         raise PayloadError(f"{dimensions} dimensions; at most {MAX_DIMENSIONS} are allowed")
     numbers, start = read_varints(content, _FIXED_BYTES, dimensions + 1)
     shape, body = tuple(numbers[:-1]), content[start:]
-    header = Header(
-        codec, kind & 15, types >> 4, shape, kind >> 4 & 3, bool(kind & 64), bool(kind & 128)
-    )
+    delta, per_channel, packed = kind >> 4 & 3, bool(kind & 64), bool(kind & 128)
+    header = Header(codec, kind & 15, types >> 4, shape, delta, per_channel, packed)
     if header.to_bytes(len(body)) != content[:start]:
         raise PayloadError(f"the header promises {numbers[-1]} bytes, {len(body)} follow")
     refuse_large(shape, limit_bytes)

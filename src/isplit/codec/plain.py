@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from isplit.codec.codec import Array, Codec
+from isplit.codec.codec import NAMES, Array, Codec, Coded
 from isplit.codec.payload import Header, PayloadError
 
 _STORED = {"float32": "<f4", "float16": "<f2", "bfloat16": "<u2"}
@@ -31,9 +31,9 @@ class Plain(Codec):
             raise ValueError(f"codec.dtype={self.dtype!r} is none of: {', '.join(DTYPES)}")
 
     def _header(self, shape: tuple[int, ...]) -> Header:
-        return Header(self.number, 0, DTYPES.index(self.dtype), shape)
+        return Header(NAMES.index(self.name), 0, DTYPES.index(self.dtype), shape)
 
-    def _pack(self, batch: Array) -> list[tuple[Header, bytes]]:
+    def _pack(self, batch: Array) -> Coded:
         with np.errstate(over="ignore", invalid="ignore"):
             stored = _stored(batch.astype("<f4"), self.dtype)
         if not np.isfinite(_values(stored)).all():
@@ -65,9 +65,9 @@ class Jpeg(Codec):
             raise ValueError(f"codec.quality={self.quality} does not lie between 1 and 95")
 
     def _header(self, shape: tuple[int, ...]) -> Header:
-        return Header(self.number, 0, _UINT8, shape)
+        return Header(NAMES.index(self.name), 0, _UINT8, shape)
 
-    def _pack(self, batch: Array) -> list[tuple[Header, bytes]]:
+    def _pack(self, batch: Array) -> Coded:
         if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[1] not in (1, 3):
             raise ValueError(
                 f"codec=jpeg takes images uint8 (N, 1 or 3, H, W), not {batch.dtype} {batch.shape}"

@@ -8,7 +8,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -53,14 +53,8 @@ class Profile:
 
     def to_json(self) -> str:
         """The file's text, the same for the same profile."""
-        content = {
-            "format": FORMAT,
-            "config": dict(self.config),
-            "shape": list(self.shape),
-            "grid": _written(self.grid),
-            "tables": _written(self.tables),
-        }
-        return json.dumps(content, sort_keys=True, indent=1) + "\n"
+        content = {"format": FORMAT, **asdict(self)}
+        return json.dumps(content, default=_written, sort_keys=True, indent=1) + "\n"
 
     def save(self, path: Path | str) -> None:
         """Write the file, whole or not at all."""
@@ -76,34 +70,26 @@ def load_profile(path: Path | str) -> Profile:
         ValueError: the file is no profile of this version.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(Path(path).read_text(encoding="utf-8"), object_hook=_read)
         if content["format"] != FORMAT:
             raise ValueError(f"its format is {content['format']!r}")
-        grid = content["grid"] and Grid(**_read(content["grid"]))
-        tables = content["tables"] and Tables(**_read(content["tables"]))
+        grid = content["grid"] and Grid(**content["grid"])
+        tables = content["tables"] and Tables(**content["tables"])
         return Profile(content["config"], tuple(content["shape"]), grid, tables)
     except (KeyError, TypeError, ValueError, zlib.error) as error:
         raise ValueError(f"{path} is not an {FORMAT}: {error}") from error
 
 
-def _written(part: Grid | Tables | None) -> dict[str, Any] | None:
-    if part is None:
-        return None
-    values = {field.name: getattr(part, field.name) for field in fields(part)}
-    return {k: _text(v) if isinstance(v, np.ndarray) else v for k, v in values.items()}
-
-
-def _text(array: NDArray[Any]) -> dict[str, Any]:
+def _written(array: NDArray[Any]) -> dict[str, Any]:
     little = array.astype(array.dtype.newbyteorder("<"))
     packed = base64.b64encode(zlib.compress(little.tobytes(), 9)).decode()
     return {"dtype": array.dtype.name, "shape": list(array.shape), "data": packed}
 
 
-def _read(part: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: _array(v) if isinstance(v, dict) else v for k, v in part.items()}
-
-
-def _array(value: Mapping[str, Any]) -> NDArray[Any]:
+def _read(value: dict[str, Any]) -> Any:
+    """The array that :func:`_written` wrote; other mappings as they are."""
+    if value.keys() != {"dtype", "shape", "data"}:
+        return value
     content = zlib.decompress(base64.b64decode(value["data"]))
     little = np.frombuffer(content, np.dtype(value["dtype"]).newbyteorder("<"))
     return little.astype(value["dtype"]).reshape(value["shape"])

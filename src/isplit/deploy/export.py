@@ -68,10 +68,8 @@ def export(
     checked = compared(split, sender, data, images, out)
     if not (worst := checked["largest_difference"]) <= TOLERANCE:
         raise ValueError(f"the files differ from torch by {worst:.1e} of the largest value")
-    numbers = "float32"
     if int8:
         _quantise(sender, data, out)
-        numbers = f"int8; the same nets in float32: {checked}"
         checked = compared(split, sender, data, images, out) | {"float32": checked}
     if sender.profile:
         sender.profile.save(out / PROFILE)
@@ -85,10 +83,17 @@ def export(
         profile=sender.profile.digest.hex() if sender.profile else None,
         checked=checked,
     )
+    return _written(made, result, out)
+
+
+def _written(made: Export, result: Mapping[str, Any], out: Path) -> Export:
+    """The export with the digests of its files; writes its card and, last, the manifest."""
+    exact = made.checked.get("float32")
+    numbers = f"int8; the same nets in float32: {exact}" if exact else "float32"
     card = Path(__file__).with_name("card.md").read_text(encoding="utf-8")
-    about = vars(made) | result | result["accuracy"] | checked | {"numbers": numbers}
-    write_text(out / CARD, card.format(**about))
-    names = [HEAD, TAIL, NET, WEIGHTS, CARD, *([PROFILE] if sender.profile else [])]
+    about = {**vars(made), **result, **result["accuracy"], **made.checked}
+    write_text(out / CARD, card.format(**about, numbers=numbers))
+    names = [HEAD, TAIL, NET, WEIGHTS, CARD, *([PROFILE] if made.profile else [])]
     made = replace(made, files={name: sha256(out / name) for name in names})
     write_json(out / MANIFEST, asdict(made))
     return made

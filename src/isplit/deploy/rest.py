@@ -39,9 +39,8 @@ def app(tails: Tails) -> web.Application:
     async def metrics(request: web.Request) -> web.Response:
         return web.Response(body=generate_latest())
 
-    most = (
-        5 * max(tail.export.largest_bytes for tail in tails.values()) + BESIDE_BYTES
-    )  # JSON has "255, " for a byte
+    largest = max(tail.export.largest_bytes for tail in tails.values())
+    most = 5 * largest + BESIDE_BYTES  # JSON has "255, " for a byte
     app = web.Application(client_max_size=most)
     app.router.add_get("/metrics", metrics)
     for path, call in PATHS.items():

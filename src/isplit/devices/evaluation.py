@@ -61,8 +61,9 @@ def hold_out_families(systems: Systems, works: Mapping[Net, Work]) -> dict[str, 
             others = [net for net in nets if net not in inside]
             if len({works[net] for net in others}) >= FEWEST_NETS:
                 held_out = _held_out(key, nets, others, inside, works)
-                found.setdefault(name, []).extend([held_out] if held_out.nets else [])
-    return {name: found[name] for name in sorted(found) if found[name]}
+                if held_out.nets:
+                    found.setdefault(name, []).append(held_out)
+    return dict(sorted(found.items()))
 
 
 def family(model: str) -> str:

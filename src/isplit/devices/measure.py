@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import tempfile
-import time
+import timeit
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -54,15 +53,9 @@ def _work(net: Net) -> Work:
     return total_work(trace(model, image))
 
 
-NETS = (
-    Net("mobilenet_v2", 0.35, 128),
-    Net("mobilenet_v2", 1.0, 224),
-    Net("mobilenet_v3_large", 1.0, 224),
-    Net("squeezenet1_1", 1.0, 224),
-    Net("resnet18", 1.0, 128),
-    Net("resnet18", 1.0, 224),
-    Net("resnet50", 1.0, 224),
-)
+LIGHT = ("mobilenet_v2*0.35@128", "mobilenet_v2@224", "mobilenet_v3_large@224", "squeezenet1_1@224")
+DENSE = ("resnet18@128", "resnet18@224", "resnet50@224")
+NETS = tuple(map(Net.parse, LIGHT + DENSE))
 WARM_UP = 3
 
 
@@ -104,13 +97,8 @@ def measure(
 
 def timed(run: Callable[[], object], repeats: int) -> list[float]:
     """Milliseconds of each of so many runs, after some that do not count."""
-    taken = []
-    for number in range(WARM_UP + repeats):
-        start = time.perf_counter()
-        run()
-        if number >= WARM_UP:
-            taken.append(1000 * (time.perf_counter() - start))
-    return taken
+    seconds = timeit.repeat(run, number=1, repeat=WARM_UP + repeats)
+    return [1000 * each for each in seconds[WARM_UP:]]
 
 
 def _in_torch(model: nn.Module, image: Tensor, threads: int) -> Callable[[], object]:
@@ -126,7 +114,7 @@ def _in_onnxruntime(model: nn.Module, image: Tensor, threads: int) -> Callable[[
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     with tempfile.TemporaryDirectory() as folder:
-        path = os.fspath(Path(folder) / "net.onnx")
+        path = Path(folder) / "net.onnx"
         torch.onnx.export(model, (image,), path, dynamo=True, verbose=False)
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     feed = {session.get_inputs()[0].name: image.numpy()}

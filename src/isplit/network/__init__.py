@@ -7,19 +7,5 @@ from isplit.network.setting import Arrival, Power, Setting, Work
 from isplit.network.tcp import connect, transfer
 from isplit.network.transport import Tcp, Udp
 
-__all__ = [
-    "Arrival",
-    "Channel",
-    "Power",
-    "Setting",
-    "Tcp",
-    "Udp",
-    "Work",
-    "carriers",
-    "connect",
-    "erased",
-    "load_channel",
-    "lost_packets",
-    "simulate",
-    "transfer",
-]
+__all__ = ["Arrival", "Channel", "Power", "Setting", "Tcp", "Udp", "Work"]
+__all__ += ["carriers", "connect", "erased", "load_channel", "lost_packets", "simulate", "transfer"]

@@ -7,8 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from isplit.presets import FROM_0, FROM_1, check, load_preset
 
 OPPORTUNITY_BYTES = 1500
@@ -26,13 +24,12 @@ def read_trace(path: str) -> tuple[float, ...]:
             that lasts no time.
     """
     try:
-        lines = Path(path).read_text(encoding="ascii").split()
-        times_ms = [int(line) for line in lines]
+        times_ms = [int(line) for line in Path(path).read_text(encoding="ascii").split()]
     except (OSError, ValueError) as error:
         raise ValueError(
             f"trace {path}: not a file of whole milliseconds, one a line: {error}"
         ) from error
-    if not times_ms or times_ms[-1] <= 0 or times_ms[0] < 0 or np.any(np.diff(times_ms) < 0):
+    if not times_ms or times_ms[-1] <= 0 or times_ms[0] < 0 or times_ms != sorted(times_ms):
         raise ValueError(f"trace {path}: milliseconds must not go back and must end above 0")
     return tuple(ms / 1000 for ms in times_ms)
 

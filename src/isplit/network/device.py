@@ -22,9 +22,8 @@ def make_devices(setting: Setting, rng: np.random.Generator) -> list[Device]:
     if channel and work.payload_bytes and isinstance(tcp, Tcp):
         sizes = work.payload_bytes, work.answer_bytes
         known = [Transfers(size, channel, tcp, rng) for size in sizes]
-    return [
-        Device(index, setting, known, own) for index, own in enumerate(rng.spawn(setting.devices))
-    ]
+    chances = enumerate(rng.spawn(setting.devices))
+    return [Device(index, setting, known, own) for index, own in chances]
 
 
 class Device:

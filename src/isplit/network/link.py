@@ -31,9 +31,7 @@ class Losses:
         """Whether a packet is lost that is sent ``packets`` full packets after the last one."""
         if not self.loss:
             return False
-        chance = self.loss
-        if self.memory:
-            chance += (self.bad - self.loss) * self.memory**packets
+        chance = self.loss + (self.bad - self.loss) * self.memory**packets
         self.bad = bool(rng.random() < chance)
         return self.bad
 

@@ -4,15 +4,13 @@ import contextlib
 import math
 import socket
 import statistics
-import struct
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from functools import partial
 from itertools import groupby
 
 from isplit.network.channel import Channel
-from isplit.network.peer import LONGEST_S, SILENCE_S, received_rate, send_for
+from isplit.network.peer import ECHOED_BYTES, LONGEST_S, SILENCE_S, received_rate, send_for
 from isplit.network.transport import IP_TCP_BYTES
 
 PACKET_BYTES = 1200
@@ -76,7 +74,7 @@ def _interval(lost: int, sent: int) -> str:
 def _rate(host: str, port: int, seconds: float, way: str) -> int:
     """In bit/s with headers, ``up`` or ``down``; of one stream, losses are the limit."""
     with ThreadPoolExecutor(STREAMS) as pool:
-        rates = pool.map(partial(_stream_rate, host, port, seconds), [way] * STREAMS)
+        rates = pool.map(lambda _: _stream_rate(host, port, seconds, way), range(STREAMS))
         return round(sum(rates) * MTU_BYTES / (MTU_BYTES - IP_TCP_BYTES))
 
 
@@ -85,7 +83,8 @@ def _stream_rate(host: str, port: int, seconds: float, way: str) -> float:
         connection.sendall(f"{way} {seconds}\n".encode())
         if way == "up":
             send_for(connection, seconds)
-        return float(connection.recv(64)) if way == "up" else received_rate(connection)
+            return float(connection.recv(64))
+        return received_rate(connection)
 
 
 def _echoes(host: str, port: int, packets: int) -> list[float | None]:
@@ -98,7 +97,7 @@ def _echoes(host: str, port: int, packets: int) -> list[float | None]:
         for number in range(packets):
             sent_s.append(time.monotonic())
             with contextlib.suppress(OSError):
-                link.send(struct.pack("!Q", number).ljust(PACKET_BYTES, b"\0"))
+                link.send(number.to_bytes(ECHOED_BYTES).ljust(PACKET_BYTES, b"\0"))
             last = number == packets - 1
             _collect(link, sent_s, trips_s, LAST_WAIT_S if last else PAUSE_S)
     return trips_s
@@ -114,7 +113,7 @@ def _collect(
             echo = link.recv(64)
         except OSError:  # time is up, or nobody listens there
             continue
-        (number,) = struct.unpack("!Q", echo)
+        number = int.from_bytes(echo)
         trips_s[number] = time.monotonic() - sent_s[number]
 
 

@@ -106,9 +106,8 @@ class Tally:
         self.write(frames)
         if not frames:
             return
-        _, _, arrival_s, _, _, answered_s, fates, missing, wire_bytes, energy_j = zip(
-            *frames, strict=True
-        )
+        columns = zip(*frames, strict=True)
+        _, _, arrival_s, _, _, answered_s, fates, missing, wire_bytes, energy_j = columns
         self.fates.update(fates)
         self.energy_j += math.fsum(energy_j)
         self.wire_bytes += sum(wire_bytes)

@@ -12,9 +12,8 @@ from isplit.documents import read_yaml
 from isplit.graph.measure import split_work
 from isplit.importance.curve import Curve
 from isplit.keys import conf_folder
-from isplit.matching import cost
 from isplit.point import SplitPoint
-from isplit.requirements import misses
+from isplit.requirements import cost, misses
 from isplit.runs.base import Base
 from isplit.runs.search import Search
 from isplit.runs.sides import coded_at

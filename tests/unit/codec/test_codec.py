@@ -16,7 +16,8 @@ from isplit.codec import (
     from_config,
     load_profile,
 )
-from isplit.codec.payload import sealed
+from isplit.codec.form import DELTAS
+from isplit.codec.payload import parsed, sealed, unsealed
 
 QUANTISED = [name for name in CODECS if name not in ("plain", "jpeg")]
 ANY_SHAPE = st.lists(st.integers(0, 6), max_size=5).map(tuple)
@@ -253,6 +254,17 @@ def test_shapes_that_are_too_large_are_refused_unopened(shape):
         assert len(each.decode(payloads, limit_bytes=1024)) == 2
         with pytest.raises(PayloadError, match=r"of shape \(8, 32\) is above the limit of 1023"):
             each.decode(payloads, limit_bytes=1023)
+
+
+@pytest.mark.parametrize(
+    ("delta", "shape"), [("rows", (2, 3)), ("columns", (5,)), ("channels", ())]
+)
+def test_a_payload_without_the_axis_of_its_differences_is_refused(delta, shape):
+    features = np.ones((1, *shape), np.float32)
+    header, body = parsed(unsealed(from_config({"name": "rle"}).encode(features)[0]), 1024)
+    forged = replace(header, delta=DELTAS.index(delta)).to_bytes(len(body))
+    with pytest.raises(PayloadError, match=f"codec.delta={delta} needs samples of"):
+        from_config({"name": "rle", "delta": delta}).decode([sealed(forged, body)])
 
 
 def test_a_jpeg_is_near_its_image():
