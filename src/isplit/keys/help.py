@@ -7,8 +7,9 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
+from isplit.files import conf_folder
 from isplit.keys.check import given, keys_of
-from isplit.keys.conf import conf_folder, options
+from isplit.keys.conf import options
 from isplit.keys.words import spoken
 
 LONGEST = 60  # characters of a value: the rest is cut off

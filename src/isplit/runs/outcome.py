@@ -6,7 +6,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from isplit import config
+from isplit import job
 from isplit.artifact import Manifest, save_split_model
 from isplit.backbones import stored_layout
 from isplit.evaluate import cost
@@ -64,8 +64,8 @@ def split_result(made: Trained) -> SplitResult:
     codec = CodecResult(**done["codec"].made.facts["codec"]) if "codec" in done else None
     return SplitResult(
         schema=RESULT_SCHEMA,
-        model=config.model_name(made.cfg),
-        data=config.data_name(made.cfg),
+        model=job.model_name(made.cfg),
+        data=job.data_name(made.cfg),
         num_classes=data.num_classes,
         seed=made.cfg.seed,
         split=ChosenSplit(point.name, point.index, point.shape, made.chosen_by, point.label),

@@ -1,4 +1,4 @@
-"""What a composed config says, as the values and objects that take it."""
+"""What a config, composed and checked (``isplit.keys``), says: the values and objects of a job."""
 
 from collections.abc import Sequence
 from dataclasses import replace

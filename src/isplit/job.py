@@ -15,7 +15,7 @@ from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
-from isplit.config.values import architecture, identity, plain, store_folder
+from isplit.config import architecture, identity, plain, store_folder
 from isplit.stages import Engine, Team, fingerprint, teamed
 from isplit.threads import cores, has_company, share_of
 from isplit.tracking import forgiving, progress_callbacks, wandb_run
