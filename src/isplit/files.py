@@ -62,6 +62,16 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
+def shown(names: str | Iterable[str]) -> str:
+    """Names as text that can be written anywhere, also those that are no UTF-8.
+
+    >>> shown(["a.png", "b" + chr(0xE9) + chr(10)]) == "a.png, b" + chr(0xE9) + chr(92) + "n"
+    True
+    """
+    text = names if isinstance(names, str) else ", ".join(names)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def conf_folder() -> Path:
     """The folder ``conf``: beside the script that runs, in the wheel, or in the checkout."""
     package = Path(__file__).parent

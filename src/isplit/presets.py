@@ -1,6 +1,6 @@
 """Figures by name: the files of ``conf/channel`` and ``conf/device``, held against their limits."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, asdict, fields
 from math import inf
 from pathlib import Path
@@ -34,7 +34,7 @@ def check(values: object, where: str, **limits: tuple[float, float]) -> None:
             raise ValueError(f"{where}.{key}={value!r} is not within {low:g} and {high:g}")
 
 
-def check_choice(value: str, where: str, choices: tuple[str, ...]) -> None:
+def check_choice(value: str, where: str, choices: Collection[str]) -> None:
     """Refuse a word that is none of the choices."""
     if value not in choices:
         raise ValueError(f"{where}={value!r} is none of {', '.join(choices)}")
