@@ -1,12 +1,10 @@
 """What decides the layers of a backbone."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torchvision import models
@@ -43,7 +41,7 @@ class Layout:
             )
 
     @classmethod
-    def of(cls, keys: Mapping[str, Any]) -> Layout:
+    def of(cls, keys: Mapping[str, Any]) -> Self:
         """Of arguments of ``build_backbone``, those besides left aside."""
         return cls(**{own.name: keys[own.name] for own in fields(cls) if own.name in keys})
 

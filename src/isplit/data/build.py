@@ -84,8 +84,8 @@ def build_data(
     decoded = decoded_images(listing.files, listing.names, how, memory_gb * 1e9, cache_dir)
     listing, skipped = _without_broken(listing, decoded, max_corrupt)
     preparation = Preparation(_three(mean), _three(std), augment)
-    own_images = (listing.class_names, decoded, listing.splits)
-    return ImageData(name, *own_images, preparation, skipped, num_workers, outputs)
+    names, splits = listing.class_names, listing.splits
+    return ImageData(name, names, decoded, splits, preparation, skipped, num_workers, outputs)
 
 
 def _refuse_misfits(name: str, others: Mapping[str, Any], **keys: Any) -> None:
