@@ -4,7 +4,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from isplit.data.decode import FORMATS_OF_ENDING
@@ -29,9 +29,7 @@ _ADVICE = (
 )
 
 
-def list_images(
-    root: Path | str | None, *, seed: int, test_fraction: float = 0.2, **_: Any
-) -> Listing:
+def list_images(root: Root, *, seed: int, test_fraction: float = 0.2, **_: Any) -> Listing:
     """The images of class folders; without a test folder, a part of train drawn by the seed.
 
     Expected at ``root`` (a folder, .zip or .tar), the last two if there are such::
