@@ -37,7 +37,9 @@ from torchvision.models import get_model
 
 from isplit.files import write_json
 from isplit.graph import split_at, split_points, trace
-from isplit.importance import CuiSettings, importance_curves, tapped
+from isplit.importance import importance_curves
+from isplit.importance.curve import CuiSettings
+from isplit.importance.taps import tapped
 from isplit.point import SplitPoint
 
 CLASS_NAMES = [str(k) for k in range(10)]

@@ -10,8 +10,7 @@ from omegaconf import OmegaConf
 from pipeline.jobs import ROOT, compose_job
 
 from isplit import __main__ as command
-from isplit.backbones.architecture import SMALL_STEMS
-from isplit.backbones.build import BACKBONES
+from isplit.backbones.layout import BACKBONES, SMALL_STEMS
 from isplit.codec import CODECS
 from isplit.codec.form import DELTAS
 from isplit.codec.grid import RANGES

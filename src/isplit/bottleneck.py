@@ -4,18 +4,14 @@ Shapes: N images, C channels, H x W map, T tokens; h x w the map of the code.
 """
 
 import math
-from collections.abc import Callable
 
 from torch import Tensor, nn
 from torchvision.ops import Permute
 
-from isplit.point import SplitPoint
+from isplit.point import SplitPoint, check_rate
 
 STRIDED_LAYERS = 2  # two convolutions of stride 2 each way, as in the paper
 SMALLEST_STRIDED_MAP = 2  # a map thinner than this is not halved any more
-
-RateOf = Callable[[SplitPoint], float]
-"""The compression rate at each point; 0: there is no bottleneck."""
 
 
 class Bottleneck(nn.Module):
@@ -111,44 +107,6 @@ def code_shape(
     channels, height, width = (shape[2], *shape[:2]) if channels_last else shape
     h, w = _map_sizes((height, width))[-1]
     return (max(1, round((1 - compression_rate) * channels * height * width / (h * w))), h, w)
-
-
-def check_rate(compression_rate: float) -> None:
-    """Refuse with a ValueError a part to remove that is not between 0 and 1."""
-    if not 0 < compression_rate < 1:
-        raise ValueError(
-            f"bottleneck.compression_rate={compression_rate} is not between 0 and 1 (exclusive): "
-            "it is the part of the features that is removed, 0.9 keeps 10 %"
-        )
-
-
-def same_rate(compression_rate: float) -> RateOf:
-    """The same part removed at every point."""
-    check_rate(compression_rate)
-    return lambda point: compression_rate
-
-
-def same_code(elements: int) -> RateOf:
-    """A code of as many elements at every point: the same bytes travel wherever the net is cut.
-
-    Raises:
-        ValueError: no elements; on use: the features at the point have no more than these.
-    """
-    if elements < 1:
-        raise ValueError(f"bottleneck.code_elements={elements} must be at least 1")
-
-    def rate_of(point: SplitPoint) -> float:
-        if point.numel <= elements:
-            raise ValueError(
-                f"bottleneck.code_elements={elements} compresses nothing at {point.label}, whose "
-                f"features have {point.numel} elements"
-            )
-        return 1 - elements / point.numel
-
-    return rate_of
-
-
-DEFAULT_RATE = same_rate(0.9)  # the papers'
 
 
 def _map_sizes(size: tuple[int, int]) -> list[tuple[int, int]]:

@@ -1,10 +1,11 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, and where those of ``conf/`` lie."""
 
 import csv
 import hashlib
 import io
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,6 +60,24 @@ def csv_text(names: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file, whole or not at all; NaN and infinity are refused."""
     write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def shown(names: str | Iterable[str]) -> str:
+    """Names as text that can be written anywhere, also those that are no UTF-8.
+
+    >>> shown(["a.png", "b" + chr(0xE9) + chr(10)]) == "a.png, b" + chr(0xE9) + chr(92) + "n"
+    True
+    """
+    text = names if isinstance(names, str) else ", ".join(names)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def conf_folder() -> Path:
+    """The folder ``conf``: beside the script that runs, in the wheel, or in the checkout."""
+    package = Path(__file__).parent
+    places = [place / "conf" for place in (Path(sys.argv[0]).absolute().parent, package)]
+    found = (place for place in places if (place / "analyze.yaml").is_file())
+    return next(found, package.parents[1] / "conf")
 
 
 def sha256(path: Path) -> str:

@@ -1,8 +1,9 @@
-"""A split point, and the work of a net or of a part of one."""
+"""A split point, how much is removed of its features, and the work of a net or of a part of one."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 FLOAT32_BYTES = 4
@@ -63,6 +64,48 @@ class SplitPoint:
     def label(self) -> str:
         """The name for people: the papers' where there is one, else the module path."""
         return self.aliases[0] if self.aliases else self.name
+
+
+RateOf = Callable[[SplitPoint], float]
+"""The compression rate at each point; 0: there is no bottleneck."""
+
+
+def check_rate(compression_rate: float) -> None:
+    """Refuse with a ValueError a part to remove that is not between 0 and 1."""
+    if not 0 < compression_rate < 1:
+        raise ValueError(
+            f"bottleneck.compression_rate={compression_rate} is not between 0 and 1 (exclusive): "
+            "it is the part of the features that is removed, 0.9 keeps 10 %"
+        )
+
+
+def same_rate(compression_rate: float) -> RateOf:
+    """The same part removed at every point."""
+    check_rate(compression_rate)
+    return lambda point: compression_rate
+
+
+def same_code(elements: int) -> RateOf:
+    """A code of as many elements at every point: the same bytes travel wherever the net is cut.
+
+    Raises:
+        ValueError: no elements; on use: the features at the point have no more than these.
+    """
+    if elements < 1:
+        raise ValueError(f"bottleneck.code_elements={elements} must be at least 1")
+
+    def rate_of(point: SplitPoint) -> float:
+        if point.numel <= elements:
+            raise ValueError(
+                f"bottleneck.code_elements={elements} compresses nothing at {point.label}, whose "
+                f"features have {point.numel} elements"
+            )
+        return 1 - elements / point.numel
+
+    return rate_of
+
+
+DEFAULT_RATE = same_rate(0.9)  # the papers'
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,13 @@
 """Figures by name: the files of ``conf/channel`` and ``conf/device``, held against their limits."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, asdict, fields
 from math import inf
 from pathlib import Path
 from sys import float_info
 from typing import Any, TypeVar
 
-from isplit.files import write_text
+from isplit.files import conf_folder, write_text
 
 OPEN = "???"  # Hydra's mark of a figure that the user must give
 ABOVE_0, FROM_0, FROM_1 = (1e-9, inf), (0.0, inf), (1.0, inf)
@@ -34,7 +34,7 @@ def check(values: object, where: str, **limits: tuple[float, float]) -> None:
             raise ValueError(f"{where}.{key}={value!r} is not within {low:g} and {high:g}")
 
 
-def check_choice(value: str, where: str, choices: tuple[str, ...]) -> None:
+def check_choice(value: str, where: str, choices: Collection[str]) -> None:
     """Refuse a word that is none of the choices."""
     if value not in choices:
         raise ValueError(f"{where}={value!r} is none of {', '.join(choices)}")
@@ -42,13 +42,7 @@ def check_choice(value: str, where: str, choices: tuple[str, ...]) -> None:
 
 def preset_names(group: str) -> list[str]:
     """The names that :func:`load_preset` knows."""
-    return sorted(p.stem for p in preset_folder(group).glob("*.yaml") if p.stem[0] != "_")
-
-
-def preset_folder(group: str) -> Path:
-    """In the wheel ``conf/`` lies in the package, in a checkout beside ``src/``."""
-    places = [Path(__file__).parents[up] / "conf" / group for up in (0, 2)]
-    return next((place for place in places if place.is_dir()), places[-1])
+    return sorted(p.stem for p in (conf_folder() / group).glob("*.yaml") if p.stem[0] != "_")
 
 
 def load_preset(kind: type[T], name: str, group: str, key: str = "", **figures: Any) -> T:
@@ -68,7 +62,7 @@ def load_preset(kind: type[T], name: str, group: str, key: str = "", **figures: 
 
     said, path = f"{key or group}={name!r}", Path(name)
     if not name.endswith(".yaml"):
-        path = preset_folder(group) / f"{name}.yaml"
+        path = conf_folder() / group / f"{name}.yaml"
     if not path.is_file():
         raise ValueError(f"{said} is neither a file nor one of {', '.join(preset_names(group))}")
     try:

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 import pytest
 from pipeline.jobs import compose_job, start_job
 
-from isplit import config, runs
+from isplit import runs
 from isplit.stages import Team
 
 SHARED = ("trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp")
@@ -69,7 +69,7 @@ def test_what_they_share_goes_on_in_one(shared):
 
 
 def test_a_batch_that_cannot_be_divided_is_refused(monkeypatch, tmp_path):
-    monkeypatch.setattr(config.job, "teamed", lambda *args, **keys: nullcontext(Team(0, 2)))
+    monkeypatch.setattr("isplit.job.teamed", lambda *args, **keys: nullcontext(Team(0, 2)))
     message = r"stage\.autoencoder\.batch_size=33 cannot be divided among the 2 processes"
     with pytest.raises(ValueError, match=message):
         runs.train(compose_job(tmp_path, "stage.autoencoder.batch_size=33"))

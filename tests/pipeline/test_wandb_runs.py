@@ -12,7 +12,8 @@ from pipeline.jobs import compose_job, start_job
 from pipeline.wandb_server import wandb_server
 from wandb_files import WANDB, read_run
 
-from isplit import config, runs
+from isplit import runs
+from isplit.job import job_id
 from isplit.tracking import wandb_run
 from isplit.tracking.results import log_summary
 
@@ -58,7 +59,7 @@ def assert_is_result(summary, result):
 def test_a_job_offline_is_read_back_whole(job):
     cfg, result, folder = job
     run = read_run(folder)
-    assert (run.about["run_id"], run.exit_code) == (config.job_id(cfg), 0)
+    assert (run.about["run_id"], run.exit_code) == (job_id(cfg), 0)
     assert run.config["split/layer"] == "block3_pool"
     assert run.config["stage/baseline/epochs"] == 2
     assert_is_result(run.summary, result)
@@ -72,7 +73,7 @@ def test_a_job_offline_is_brought_up_by_wandb_sync(job, server):
     cfg, result, folder = job
     (place,) = folder.glob("wandb/offline-run-*")
     subprocess.run([WANDB, "sync", str(place)], check=True, capture_output=True, timeout=60)
-    run = server.runs[config.job_id(cfg)]
+    run = server.runs[job_id(cfg)]
     assert_is_result(run.summary, result)
     assert (run.exit_code, run.about["groupName"]) == (0, "vgg16-letters")
 

@@ -15,7 +15,8 @@ from torch import nn
 from torchvision import models
 from torchvision.models._api import WeightsEnum
 
-from isplit.backbones import BACKBONES, adopt, build_backbone
+from isplit.backbones import adopt, build_backbone
+from isplit.backbones.layout import BACKBONES
 from isplit.graph import split_points, trace, with_aliases
 
 CONF = Path(__file__).parents[2] / "conf"

@@ -12,7 +12,7 @@ from made_conditions import condition
 from pipeline.jobs import compose_job
 from wandb_files import read_run
 
-from isplit import config
+from isplit.job import job_id, loggers
 from isplit.report.findings import Chart, Findings
 from isplit.report.table import Table
 from isplit.result import (
@@ -259,7 +259,7 @@ def test_a_result_is_in_the_summary_with_its_strings(tmp_path):
 
 def run_of(cfg, folder):
     """The W&B run that the loggers of a job write to."""
-    with config.loggers(cfg, folder) as told:
+    with loggers(cfg, folder) as told:
         return told[0].experiment
 
 
@@ -310,22 +310,22 @@ def test_wandbs_variables_give_way_to_the_keys(tmp_path, monkeypatch):
 
 
 def test_the_same_job_on_the_same_store_has_the_same_id(tmp_path):
-    first = config.job_id(job(tmp_path))
-    assert first == config.job_id(job(tmp_path, "paths.output=elsewhere", "logger.tags=[x]"))
+    first = job_id(job(tmp_path))
+    assert first == job_id(job(tmp_path, "paths.output=elsewhere", "logger.tags=[x]"))
     others = [job(tmp_path, "seed=1"), job(tmp_path, "paths.store=another")]
-    assert len({first, *map(config.job_id, others)}) == 3
+    assert len({first, *map(job_id, others)}) == 3
 
 
 def test_a_crashed_job_goes_on_with_its_run(tmp_path):
     cfg = job(tmp_path)
     run = run_of(cfg, tmp_path)
-    assert (run.id, run.settings.resume) == (config.job_id(cfg), "allow")
+    assert (run.id, run.settings.resume) == (job_id(cfg), "allow")
 
 
 def test_without_resume_a_job_is_a_new_run(tmp_path):
     cfg = job(tmp_path, "logger.resume=false")
     run = run_of(cfg, tmp_path)
-    assert run.id != config.job_id(cfg)
+    assert run.id != job_id(cfg)
     assert run.settings.resume is None
 
 

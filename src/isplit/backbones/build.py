@@ -3,7 +3,6 @@
 import inspect
 import logging
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +10,12 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from isplit.backbones.architecture import (
-    RESNETS,
-    SMALL_STEMS,
-    Layout,
-    check_runs,
-    downloaded,
-    fitted,
-    renew_head,
-    stem_for,
-)
-from isplit.backbones.checkpoint import load_state
-from isplit.backbones.weights_file import State, read_state
+from isplit.backbones.answer import answer_shape, size_errors
+from isplit.backbones.architecture import downloaded, fitted
+from isplit.backbones.checkpoint import State, load_state, renew_head
+from isplit.backbones.layout import Layout
+from isplit.backbones.weights_file import read_state
 from isplit.graph import classifier_of
-from isplit.graph.layers import PLANS
-
-BACKBONES = ("vgg16", "resnet18", "resnet50", "resnet152", "mobilenet_v3_small", "torchvision")
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +60,7 @@ def build_backbone(
             for it, or weights of another architecture.
         FileNotFoundError: the weights file is not there.
     """
-    layout = _layout(name, num_classes, image_size, width, batch_norm, stem, arch)
+    layout = Layout(name, num_classes, image_size, width, batch_norm, stem, arch)
     published = _published(layout.architecture, weights)
     if published is not None:
         model = downloaded(layout, published)
@@ -81,19 +70,20 @@ def build_backbone(
         if weights is not None:  # they may have another layout than the images ask for
             state = read_state(Path(weights), model.state_dict(), weights_key)
             model = fitted(layout, state)
-            if stem == "auto" and stem_for(layout, state) == "small":
+            if stem == "auto" and layout.stem_for(state) == "small":
                 log.info("taken with a pooling behind its 3x3 stem; without: model.stem=cifar")
-            load_state(model, state, Path(weights), lambda net: classifier_of(net, head))
+            load_state(model, state, Path(weights), head)
     if dropout is not None:
         _set_dropout(model, layout.architecture, dropout)
-    check_runs(model, layout.architecture, image_size)
+    with size_errors(layout.architecture, image_size):
+        answer_shape(model, image_size)
     return model
 
 
 def stored_layout(keys: Mapping[str, Any], state: Mapping[str, Tensor]) -> dict[str, Any]:
     """Arguments of ``build_backbone`` that build the layout of these weights again, untrained."""
     own = {key: value for key, value in keys.items() if key != "outputs"}
-    return own | {"stem": stem_for(_layout(**own), state), "weights": None, "weights_key": None}
+    return own | {"stem": Layout.of(own).stem_for(state), "weights": None, "weights_key": None}
 
 
 def rebuilt(keys: Mapping[str, Any], state: State) -> nn.Module:
@@ -109,41 +99,7 @@ def rebuilt(keys: Mapping[str, Any], state: State) -> nn.Module:
     if unknown := set(keys) - known:
         raise ValueError(f"{', '.join(sorted(unknown))} is no argument of a backbone")
     with torch.device("meta"):
-        return fitted(_layout(**keys), state)
-
-
-def _layout(
-    name: str,
-    num_classes: int,
-    image_size: int,
-    width: float = 1.0,
-    batch_norm: bool = True,
-    stem: str = "auto",
-    arch: str | None = None,
-    **_: Any,
-) -> Layout:
-    architecture = _architecture(name, arch, batch_norm)
-    if stem in SMALL_STEMS and not architecture.startswith(RESNETS):
-        raise ValueError(f"model.stem={stem} is for ResNets; {architecture} has its own")
-    return Layout(architecture, num_classes, image_size, width, stem)
-
-
-def _architecture(name: str, arch: str | None, batch_norm: bool) -> str:
-    """The name torchvision has for a backbone."""
-    if name not in BACKBONES:
-        choices = ", ".join(BACKBONES)
-        raise ValueError(
-            f"model.name={name!r} is none of: {choices} "
-            "(any other classifier of torchvision: model=torchvision model.arch=...)"
-        )
-    if name != "torchvision":
-        return f"{name}_bn" if name in PLANS and batch_norm else name
-    known = models.list_models(module=models)
-    if arch is None or arch not in known:
-        closest = get_close_matches(arch or "", known, n=5, cutoff=0)
-        choices = ", ".join(dict.fromkeys([*closest, *known]))
-        raise ValueError(f"model.arch={arch!r} is none of torchvision's: {choices}")
-    return arch
+        return fitted(Layout.of(keys), state)
 
 
 def _published(architecture: str, weights: str | Path | None) -> Any:

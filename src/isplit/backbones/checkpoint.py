@@ -1,14 +1,16 @@
-"""Weights of a file put into a model; the last layer stays new where it has other classes."""
+"""Weights put into a model, whose last layer becomes new where it has other classes."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from isplit.backbones.weights_file import OPTIONAL, State, fits, some
+from isplit.graph import classifier_of
 
+State = dict[str, Tensor]
+OPTIONAL = "num_batches_tracked"
 TRAINING_ONLY = ("aux1.", "aux2.", "AuxLogits.")
 """Auxiliary classifiers of GoogLeNet and Inception: published with the weights, of no use here."""
 SHOWN = 3  # tensors in a message
@@ -16,16 +18,14 @@ SHOWN = 3  # tensors in a message
 log = logging.getLogger(__name__)
 
 
-def load_state(
-    model: nn.Module, state: State, path: Path, head_of: Callable[[nn.Module], str]
-) -> None:
+def load_state(model: nn.Module, state: State, path: Path, head: str | None) -> None:
     """Copies the tensors into the model; the last layer stays new where it has other classes.
 
     Args:
         model: built for the data set's classes.
         state: from :func:`read_state`.
         path: where it came from, for messages.
-        head_of: finds the last layer.
+        head: path of the last layer, where it is not the one that reaches the answer last.
 
     Raises:
         ValueError: the weights are of another architecture.
@@ -34,7 +34,7 @@ def load_state(
     found = {k: v for k, v in state.items() if not k.startswith(TRAINING_ONLY)}
     other = [k for k in own if k in found and not fits(own[k], found[k])]
     if other and all(_differ_in_classes(own[k], found[k]) for k in other):
-        head = head_of(model)
+        head = classifier_of(model, head)
         if all(k.rpartition(".")[0] == head for k in other):
             counts = (str(path), len(found[other[0]]), len(own[other[0]]), head)
             log.info("%s has %d classes, the data %d: new last layer %s", *counts)
@@ -51,8 +51,52 @@ def load_state(
     model.load_state_dict(found, strict=False)
 
 
+def renew_head(model: nn.Module, num_classes: int, path: str) -> None:
+    """A new last layer at ``path``, unless it has that many classes already."""
+    old = model.get_submodule(path)
+    if isinstance(old, nn.Linear):
+        if old.out_features == num_classes:
+            return
+        new: nn.Module = nn.Linear(old.in_features, num_classes, bias=old.bias is not None)
+    else:
+        assert isinstance(old, nn.Conv2d)
+        new = nn.Conv2d(old.in_channels, num_classes, kernel_size=1)
+    model.set_submodule(path, new)
+
+
+def keep_outputs(model: nn.Module, chosen: Sequence[int], path: str) -> nn.Module:
+    """``model`` with these outputs of its last layer at ``path`` alone, in their order."""
+    old = model.get_submodule(path)
+    assert isinstance(old, nn.Linear | nn.Conv2d)
+    renew_head(model, len(chosen), path)
+    new = model.get_submodule(path)
+    new.load_state_dict({name: tensor[list(chosen)] for name, tensor in old.state_dict().items()})
+    return model
+
+
 def _differ_in_classes(own: Tensor, found: Tensor) -> bool:
     """Whether two tensors are of one layer for different numbers of classes."""
     if own.dim() == 0 or own.dim() != found.dim() or found.layout != torch.strided:
         return False
     return len(own) != len(found) and fits(own[:0], found[:0])
+
+
+def fits(own: Tensor, found: Tensor) -> bool:
+    """Whether a tensor of the file can stand in the place of the model's."""
+    dense = found.layout == torch.strided and not found.is_meta
+    same_kind = own.is_floating_point() == found.is_floating_point() and not found.is_complex()
+    return dense and same_kind and own.shape == found.shape
+
+
+def equal(one: State, other: State, names: list[str]) -> bool:
+    """Whether the tensors of these names are the same in both, up to the width of their type."""
+    return all(
+        one[k].shape == other[k].shape and torch.equal(one[k].to(other[k].dtype), other[k])
+        for k in names
+    )
+
+
+def some(words: Sequence[str], most: int) -> str:
+    """The first words, and how many more there are."""
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(words[:most]) + more

@@ -8,10 +8,10 @@ from torch import nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.nn.parameter import is_lazy
 
-from isplit.backbones.architecture import answer_shape
+from isplit.backbones.answer import answer_shape
 from isplit.backbones.checkpoint import load_state
 from isplit.backbones.weights_file import read_state
-from isplit.graph import classifier_of, uncompiled
+from isplit.graph import uncompiled
 
 OTHER_CHANNELS = (1, 4)
 
@@ -55,7 +55,7 @@ def adopt(
     if weights is not None:
         path = Path(weights)
         state = read_state(path, net.state_dict(), weights_key)
-        load_state(net, state, path, lambda own: classifier_of(own, head))
+        load_state(net, state, path, head)
     return net
 
 

@@ -3,7 +3,7 @@
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from isplit.backbones.checkpoint import OPTIONAL, State, equal, fits, some
+
 WRAPPERS = ("module", "_orig_mod")
 """What DataParallel and torch.compile put into the names."""
-OPTIONAL = "num_batches_tracked"
 SHOWN = 12  # keys of a file
 DEEPEST = 8  # dictionaries in dictionaries
 MOST_NETS = 20  # that are told apart
-
-State = dict[str, Tensor]
 
 
 def read_state(path: Path, wanted: Mapping[str, Tensor], key: str | None = None) -> State:
@@ -146,21 +145,6 @@ def _unwrapped(name: str) -> str:
     return ".".join(part for part in name.split(".") if part not in WRAPPERS)
 
 
-def fits(own: Tensor, found: Tensor) -> bool:
-    """Whether a tensor of the file can stand in the place of the model's."""
-    dense = found.layout == torch.strided and not found.is_meta
-    same_kind = own.is_floating_point() == found.is_floating_point() and not found.is_complex()
-    return dense and same_kind and own.shape == found.shape
-
-
-def equal(one: State, other: State, names: list[str]) -> bool:
-    """Whether the tensors of these names are the same in both, up to the width of their type."""
-    return all(
-        one[k].shape == other[k].shape and torch.equal(one[k].to(other[k].dtype), other[k])
-        for k in names
-    )
-
-
 def _reason(error: Exception) -> str:
     """What is wrong with the file; of objects that could run code, the first one's type."""
     if found := re.search(r"GLOBAL (\S+)", str(error)):
@@ -174,9 +158,3 @@ def _listing(content: Any) -> str:
         return f"a {type(content).__name__}"
     keys = [f"{key} ({type(value).__name__})" for key, value in content.items()]
     return some(keys, SHOWN) or "nothing"
-
-
-def some(words: Sequence[str], most: int) -> str:
-    """The first words, and how many more there are."""
-    more = f" and {len(words) - most} more" if len(words) > most else ""
-    return ", ".join(words[:most]) + more

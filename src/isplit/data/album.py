@@ -64,7 +64,7 @@ class DecodedImages:
 
 
 def decoded_images(
-    files: Files, names: Sequence[str], how: How, *, memory_bytes: float, cache_dir: Path
+    files: Files, names: Sequence[str], how: How, memory_bytes: float, cache_dir: Path | str
 ) -> DecodedImages:
     """All images of these names, held in memory if they fit into ``memory_bytes``.
 

@@ -9,11 +9,10 @@ from typing import Any
 from PIL import ImageColor
 
 from isplit.data import folder, letters, notmnist, tiny_imagenet
-from isplit.data.album import decoded_images
+from isplit.data.album import DecodedImages, decoded_images
 from isplit.data.choice import choose_classes, group_classes
 from isplit.data.class_map import outputs_for
 from isplit.data.decode import How
-from isplit.data.files import shown
 from isplit.data.images import Preparation
 from isplit.data.listing import (
     SPLITS,
@@ -24,6 +23,8 @@ from isplit.data.listing import (
     refuse_empty_classes,
 )
 from isplit.data.module import ImageData
+from isplit.files import shown
+from isplit.presets import check_choice
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,6 @@ DATA_SETS: dict[str, Callable[..., Listing]] = {
     "chest_xray": folder.list_chest_images,
     "folder": folder.list_images,
 }
-_BYTES_PER_GB = 1e9
 
 
 def build_data(
@@ -73,49 +73,24 @@ def build_data(
     """
     _refuse_misfits(**locals())
     seed = seed or 0
-    root = None if root is None else Path(root).expanduser()  # no shell expands data.root=~/x
-    cache_dir = Path(cache_dir).expanduser()
-    how = How(image_size, fit, background, None if range is None else (range[0], range[1]))
-    preparation = Preparation(_three(mean), _three(std), augment)
     own = {"image_size": image_size, "cache_dir": cache_dir, "seed": seed, "download": download}
     listing = DATA_SETS[name](root, **own, **others)
-    listing = choose_classes(listing, classes)
-    listing = group_classes(listing, groups)
+    listing = group_classes(choose_classes(listing, classes), groups)
     listing = limit_images(listing, images_per_class, seed)
     listing = carve_validation(listing, validation_fraction, seed)
     refuse_empty_classes(listing)
-    names_of = listing.class_names, listing.aliases
-    outputs = outputs_for(class_map, *names_of) if class_map else None
-    names = sorted({image.name for split in SPLITS for image in listing.splits[split]})
-    memory_bytes = memory_gb * _BYTES_PER_GB
-    decoded = decoded_images(
-        listing.files, names, how, memory_bytes=memory_bytes, cache_dir=cache_dir
-    )
-    skipped = _skip_corrupt(decoded.broken, max_corrupt)
-    splits = {
-        split: [image for image in listing.splits[split] if image.name not in decoded.broken]
-        for split in SPLITS
-    }
-    listing = replace(listing, splits=splits)
-    refuse_empty_classes(listing)
-    for line in describe_copies(listing, decoded.digests):
-        log.warning("data.root: %s (equal files)", line)
-    return ImageData(
-        name,
-        listing.class_names,
-        decoded,
-        splits,
-        preparation,
-        skipped=skipped,
-        num_workers=num_workers,
-        outputs=outputs,
-    )
+    outputs = outputs_for(class_map, listing.class_names, listing.aliases) if class_map else None
+    how = How(image_size, fit, background, None if range is None else (range[0], range[1]))
+    decoded = decoded_images(listing.files, listing.names, how, memory_gb * 1e9, cache_dir)
+    listing, skipped = _without_broken(listing, decoded, max_corrupt)
+    preparation = Preparation(_three(mean), _three(std), augment)
+    names, splits = listing.class_names, listing.splits
+    return ImageData(name, names, decoded, splits, preparation, skipped, num_workers, outputs)
 
 
 def _refuse_misfits(name: str, others: Mapping[str, Any], **keys: Any) -> None:
     """Raise ValueError for values that the comments in ``conf/data`` do not allow."""
-    if name not in DATA_SETS:
-        raise ValueError(f"data={name!r} is none of {', '.join(DATA_SETS)}")
+    check_choice(name, "data", DATA_SETS)
     given = {**keys, **others, "seed": 0 if keys["seed"] is None else keys["seed"]}
     for key, value in given.items():  # as YAML has them
         given[key] = str(value) if isinstance(value, Path) else value
@@ -142,8 +117,17 @@ def _three(value: float | Sequence[float]) -> tuple[float, float, float]:
     return float(red), float(green), float(blue)
 
 
-def _skip_corrupt(broken: Mapping[str, str], max_corrupt: int) -> tuple[str, ...]:
-    """Name and reason of each file that is left out, or an error that lists them all."""
+def _without_broken(
+    listing: Listing, decoded: DecodedImages, max_corrupt: int
+) -> tuple[Listing, tuple[str, ...]]:
+    """The listing without files that are no images; the name of each of them and the reason.
+
+    What equal files there are among the others is said.
+
+    Raises:
+        ValueError: more than ``max_corrupt`` of them, all listed; a class without images.
+    """
+    broken = decoded.broken
     described = tuple(f"{shown(name)}: {reason}" for name, reason in sorted(broken.items()))
     if len(broken) > max_corrupt:
         raise ValueError(
@@ -152,4 +136,9 @@ def _skip_corrupt(broken: Mapping[str, str], max_corrupt: int) -> tuple[str, ...
         )
     for line in described:
         log.warning("left out: %s", line)
-    return described
+    splits = {s: [i for i in listing.splits[s] if i.name not in broken] for s in SPLITS}
+    listing = replace(listing, splits=splits)
+    refuse_empty_classes(listing)
+    for line in describe_copies(listing, decoded.digests):
+        log.warning("data.root: %s (equal files)", line)
+    return listing, described

@@ -18,7 +18,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def cached(
-    folder: Path,
+    folder: Path | str,
     name: str,
     settings: Sequence[Any],
     make: Callable[[], Arrays],
@@ -30,7 +30,7 @@ def cached(
     make the same at once do no harm: each writes its own file and the last renaming stays.
     """
     key = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
-    path = folder / f"{name}-{key}.npz"
+    path = Path(folder).expanduser() / f"{name}-{key}.npz"
     arrays = _read(path)
     if arrays is None:
         arrays = make()

@@ -52,7 +52,7 @@ def fetch(download: Download, root: Path, *, wait_s: float = _WAIT_S) -> None:
     """
     root.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(root.parent / f".{root.name}.lock"):
-        if _has_files(root):
+        if root.is_file() or (root.is_dir() and any(root.iterdir())):
             log.info("data.download: %s is there already, nothing is fetched", root)
             return
         extract(_archive(download, root.parent, wait_s), root)
@@ -124,7 +124,3 @@ def _go_on(arrived: Path, url: str) -> None:
         rest = rich.progress.wrap_file(response.raw, length, description=arrived.stem)
         with arrived.open(mode) as file, rest as source:
             shutil.copyfileobj(source, file, _CHUNK_BYTES)
-
-
-def _has_files(root: Path) -> bool:
-    return root.is_file() or (root.is_dir() and any(root.iterdir()))

@@ -1,6 +1,5 @@
 """Named image files in a folder, a .zip, an uncompressed .tar or an array."""
 
-import logging
 import os
 import re
 import tarfile
@@ -13,10 +12,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from isplit.data.download import Download, fetch
 from isplit.data.walk import files_below
 
-log = logging.getLogger(__name__)
-
+Root = Path | str | None
 MOST_BYTES = 1 << 29  # of one file: what it holds is read into memory
 
 
@@ -35,12 +34,14 @@ class Files:
     on_disk: bool = True
 
 
-def open_root(root: Path | None, advice: str, *layouts: re.Pattern[str]) -> Files:
+def open_root(
+    root: Root, advice: str, *layouts: re.Pattern[str], download: Download | None = None
+) -> Files:
     """The files of a data set at ``root``, or in ``root.zip`` or ``root.tar`` beside it.
 
     Archives often hold the set in a folder of their own, sometimes twice: the files are those
     below the shortest path (the group ``top``) with the first of the ``layouts`` that is found.
-    Without layouts all files are given.
+    Without layouts all files are given. A ``download`` is fetched first, if nothing is there.
 
     Raises:
         FileNotFoundError: nothing is there, or not this layout; the message ends in ``advice``.
@@ -48,6 +49,9 @@ def open_root(root: Path | None, advice: str, *layouts: re.Pattern[str]) -> File
     """
     if root is None:
         raise FileNotFoundError(f"data.root is not set. {advice}")
+    root = Path(root).expanduser()  # no shell expands data.root=~/x
+    if download:
+        fetch(download, root)
     places = [root, root.with_name(f"{root.name}.zip"), root.with_name(f"{root.name}.tar")]
     place = next((place for place in places if place.exists()), None)
     if place is None:
@@ -70,7 +74,7 @@ def open_files(path: Path) -> Files:
     Hidden and special files are left out, and what macOS and network drives put beside them.
     """
     if path.is_dir():
-        return _of_folder(path)
+        return Files(_sorted_visible(files_below(path)), partial(_read_below, path))
     if zipfile.is_zipfile(path):
         _archive.cache_clear()
         names = _archive(path, os.getpid(), threading.get_ident()).namelist()
@@ -88,26 +92,6 @@ def array_files(images: np.ndarray) -> Files:
     """Images (N, S, S) or (N, S, S, 3) of bytes as PGM or PPM files named by their number."""
     names = tuple(str(number) for number in range(len(images)))
     return Files(names, partial(_as_netpbm, images), on_disk=False)
-
-
-def shown(names: str | Iterable[str]) -> str:
-    """Names as text that can be written anywhere, also those that are no UTF-8.
-
-    >>> shown(["a.png", "b" + chr(0xE9) + chr(10)]) == "a.png, b" + chr(0xE9) + chr(92) + "n"
-    True
-    """
-    text = names if isinstance(names, str) else ", ".join(names)
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def _of_folder(folder: Path) -> Files:
-    names, left_out = files_below(folder)
-    if left_out:
-        log.warning(
-            "data.root: %d left out (special files, or links to what is read anyway): %s",
-            *(len(left_out), shown(left_out[:5])),
-        )
-    return Files(_sorted_visible(names), partial(_read_below, folder))
 
 
 def _of_tar(path: Path) -> Files:

@@ -3,14 +3,15 @@
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from isplit.data.decode import FORMATS_OF_ENDING
-from isplit.data.files import Files, open_root, shown
+from isplit.data.files import Files, Root, open_root
 from isplit.data.layout import find_splits
 from isplit.data.listing import Labelled, Listing, carve
+from isplit.files import shown
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ _ADVICE = (
 )
 
 
-def list_images(root: Path | None, *, seed: int, test_fraction: float = 0.2, **_: Any) -> Listing:
+def list_images(root: Root, *, seed: int, test_fraction: float = 0.2, **_: Any) -> Listing:
     """The images of class folders; without a test folder, a part of train drawn by the seed.
 
     Expected at ``root`` (a folder, .zip or .tar), the last two if there are such::
@@ -49,8 +50,7 @@ def list_images(root: Path | None, *, seed: int, test_fraction: float = 0.2, **_
     folders = find_splits(files.names, images)
     class_names = _class_folders(files, folders["train"])
     splits = {
-        split: label_by_folder(images_in(files, folder), class_names)
-        for split, folder in folders.items()
+        split: label_by_folder(files, folder, class_names) for split, folder in folders.items()
     }
     if "test" not in splits:
         splits["train"], splits["test"] = carve(splits["train"], test_fraction, seed)
@@ -59,7 +59,7 @@ def list_images(root: Path | None, *, seed: int, test_fraction: float = 0.2, **_
     return Listing(files, class_names, splits, passed_over=passed_over)
 
 
-def list_chest_images(root: Path | None, *, download: bool = False, **_: Any) -> Listing:
+def list_chest_images(root: Root, *, download: bool = False, **_: Any) -> Listing:
     """Paediatric X-rays, normal or pneumonia (CC BY 4.0): ``train`` and ``test`` as published.
 
     The original ``val`` of 16 images is left aside: a model cannot be selected on so few, so the
@@ -71,32 +71,19 @@ def list_chest_images(root: Path | None, *, download: bool = False, **_: Any) ->
     if download:
         raise FileNotFoundError(f"data.download=true: {_CHEST_ADVICE}")
     files = open_root(root, _CHEST_ADVICE, _CHEST_LAYOUT)
-    splits = {
-        s: label_by_folder(images_in(files, f"{s}/"), CHEST_CLASSES) for s in ("train", "test")
-    }
+    splits = {s: label_by_folder(files, f"{s}/", CHEST_CLASSES) for s in ("train", "test")}
     return Listing(files, CHEST_CLASSES, splits)
 
 
-def images_in(files: Files, folder: str) -> list[tuple[str, str]]:
-    """Class and name of every image in the class folders of ``folder`` (``""``: the top)."""
-    below = (name for name in files.names if name.startswith(folder))
-    return [
-        (name.removeprefix(folder).split("/")[0], name)
-        for name in below
-        if "/" in name.removeprefix(folder) and is_image(name)
-    ]
-
-
-def label_by_folder(
-    images: Iterable[tuple[str, str]], class_names: tuple[str, ...]
-) -> tuple[Labelled, ...]:
-    """The images (class, name) with the number of their class.
+def label_by_folder(files: Files, folder: str, class_names: Sequence[str]) -> tuple[Labelled, ...]:
+    """Every image in the class folders of ``folder`` (``""``: the top), labelled by its class.
 
     Raises:
         ValueError: a class that is not among the names.
     """
+    below = [n.removeprefix(folder) for n in files.names if n.startswith(folder) and is_image(n)]
+    images = [(name.split("/")[0], f"{folder}{name}") for name in below if "/" in name]
     number = {name: label for label, name in enumerate(class_names)}
-    images = list(images)
     strange = sorted({name for name, _ in images} - set(number))
     if strange:
         raise ValueError(

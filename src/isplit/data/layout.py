@@ -4,7 +4,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
-from isplit.data.files import shown
+from isplit.files import shown
 
 _SPLIT_OF_WORD = {
     **dict.fromkeys(("train", "training", "trn"), "train"),

@@ -26,7 +26,7 @@ def list_images(
     _root: None = None,
     *,
     image_size: int,
-    cache_dir: Path,
+    cache_dir: Path | str,
     seed: int,
     difficulty: float = 0.75,
     train_images: int = 6000,

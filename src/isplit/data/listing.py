@@ -39,6 +39,11 @@ class Listing:
     aliases: Mapping[str, int] = field(default_factory=dict)
     passed_over: str = ""
 
+    @property
+    def names(self) -> list[str]:
+        """The files of all splits, sorted."""
+        return sorted({image.name for images in self.splits.values() for image in images})
+
 
 def limit_images(listing: Listing, images_per_class: int | None, seed: int) -> Listing:
     """At most so many images of each class in each split that is there, drawn by the seed."""

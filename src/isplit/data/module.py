@@ -20,6 +20,7 @@ from isplit.data.class_map import Outputs
 from isplit.data.decode import decode
 from isplit.data.images import Batch, EpochSampler, Images, Preparation
 from isplit.data.listing import Labelled, balanced
+from isplit.presets import check_choice
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,8 +151,7 @@ class ImageData:
         return self.preparation.normalised(torch.stack(pixels))
 
     def _split(self, name: str) -> Sequence[Labelled]:
-        if name not in self.splits:
-            raise ValueError(f"split={name!r} is none of {', '.join(self.splits)}")
+        check_choice(name, "split", self.splits)
         return self.splits[name]
 
 

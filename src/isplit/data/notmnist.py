@@ -6,14 +6,13 @@ import os
 import re
 import struct
 import zlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from isplit.data.download import Download, fetch
-from isplit.data.files import Files, array_files, open_root
-from isplit.data.folder import images_in, label_by_folder
+from isplit.data.download import Download
+from isplit.data.files import Files, Root, array_files, open_root
+from isplit.data.folder import label_by_folder
 from isplit.data.listing import Labelled, Listing
 
 CLASSES = tuple("ABCDEFGHIJ")
@@ -39,7 +38,7 @@ _ADVICE = (
 )
 
 
-def list_images(root: Path | None, *, download: bool = False, **_: Any) -> Listing:
+def list_images(root: Root, *, download: bool = False, **_: Any) -> Listing:
     """The letters of idx files, or of folders ``A`` .. ``J`` of PNGs.
 
     With both ``train-*`` and ``t10k-*`` idx files these are train and test. A single pair is
@@ -51,9 +50,8 @@ def list_images(root: Path | None, *, download: bool = False, **_: Any) -> Listi
         FileNotFoundError: the set is not there.
         ValueError: a file is damaged or of another kind than its name says.
     """
-    if download and root is not None:
-        fetch(DOWNLOAD, root)
-    files = open_root(root, _ADVICE, _IDX_LAYOUT, _PNG_LAYOUT)
+    offer = DOWNLOAD if download else None
+    files = open_root(root, _ADVICE, _IDX_LAYOUT, _PNG_LAYOUT, download=offer)
     if any(_IDX_LAYOUT.fullmatch(name) for name in files.names):
         return _list_idx(files)
     return _list_folders(files)
@@ -108,7 +106,7 @@ def _read(files: Files, what: str, num_axes: int) -> np.ndarray:
 
 def _list_folders(files: Files) -> Listing:
     """Per class the first 80 % in the order of the hashed file names is train, the rest test."""
-    labelled = sorted(label_by_folder(images_in(files, ""), CLASSES), key=_name_hash)
+    labelled = sorted(label_by_folder(files, "", CLASSES), key=_name_hash)
     splits: dict[str, tuple[Labelled, ...]] = {"train": (), "test": ()}
     for label in range(len(CLASSES)):
         of_class = tuple(image for image in labelled if image.label == label)

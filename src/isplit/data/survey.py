@@ -14,7 +14,8 @@ from PIL import ImageColor
 
 from isplit.data.cache import Arrays
 from isplit.data.decode import SEEN, How, decode_and_see, range_of
-from isplit.data.files import Files, shown
+from isplit.data.files import Files
+from isplit.files import shown
 from isplit.threads import cores
 
 log = logging.getLogger(__name__)

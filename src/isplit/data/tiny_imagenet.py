@@ -3,11 +3,10 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from isplit.data.download import Download, fetch
-from isplit.data.files import Files, open_root
+from isplit.data.download import Download
+from isplit.data.files import Files, Root, open_root
 from isplit.data.listing import Labelled, Listing
 
 # The MD5 is not the publisher's, who gives none; independent public loaders of this file agree
@@ -27,7 +26,7 @@ _ADVICE = (
 )
 
 
-def list_images(root: Path | None, *, download: bool = False, **_: Any) -> Listing:
+def list_images(root: Root, *, download: bool = False, **_: Any) -> Listing:
     """Training images, and the labelled ``val`` images as the test split.
 
     The original ``test`` has no labels and is not used; the validation split is carved out of
@@ -37,9 +36,8 @@ def list_images(root: Path | None, *, download: bool = False, **_: Any) -> Listi
         FileNotFoundError: the set is not there, or a part of it is missing.
         ValueError: an annotation names a class that ``wnids.txt`` does not have.
     """
-    if download and root is not None:
-        fetch(DOWNLOAD, root)
-    files = open_root(root, _ADVICE, _LAYOUT)
+    offer = DOWNLOAD if download else None
+    files = open_root(root, _ADVICE, _LAYOUT, download=offer)
     wnids = tuple(_lines(files, "wnids.txt"))
     label = {wnid: number for number, wnid in enumerate(wnids)}
     train = [(name, match["wnid"]) for name in files.names if (match := _TRAIN_IMAGE.match(name))]

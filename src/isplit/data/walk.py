@@ -1,12 +1,17 @@
 """The files below a folder, each folder read once, links and special files included."""
 
+import logging
 import os
 import stat
 from pathlib import Path
 
+from isplit.files import shown
 
-def files_below(root: Path) -> tuple[list[str], list[str]]:
-    """Names of the files, and of what is left out.
+log = logging.getLogger(__name__)
+
+
+def files_below(root: Path) -> list[str]:
+    """Names of the files; what is left out is said.
 
     Links to folders are followed after all else, so that what a link leads to keeps its own name.
     A folder that was read, and one that holds the root, is not read through a link.
@@ -31,7 +36,12 @@ def files_below(root: Path) -> tuple[list[str], list[str]]:
                 (names if kept else left_out).append((place / file).as_posix())
             if not files and not folders:
                 names.append(f"{place.as_posix()}/")
-    return names, left_out
+    if left_out:
+        log.warning(
+            "data.root: %d left out (special files, or links to what is read anyway): %s",
+            *(len(left_out), shown(left_out[:5])),
+        )
+    return names
 
 
 def _is_regular(path: Path) -> bool:

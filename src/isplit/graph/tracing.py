@@ -1,7 +1,7 @@
 """From a model to its forward graph, in which nothing is overwritten and every node is measured."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -79,14 +79,21 @@ def eval_mode(model: nn.Module) -> Iterator[None]:
 
     Flags are set one by one: modules that come from ``torch.export`` refuse ``eval()``.
     """
-    modes = [(module, module.training) for module in model.modules()]
+    with changed(model.modules(), training=False):
+        yield
+
+
+@contextmanager
+def changed(things: Iterable[object], **values: Any) -> Iterator[None]:
+    """Other values of some attributes for a while; each thing gets its own back, on errors too."""
+    before = [(thing, name, getattr(thing, name)) for thing in things for name in values]
     try:
-        for module, _ in modes:
-            module.training = False
+        for thing, name, _ in before:
+            setattr(thing, name, values[name])
         yield
     finally:
-        for module, training in modes:
-            module.training = training
+        for thing, name, value in before:
+            setattr(thing, name, value)
 
 
 def mirror_modes(piece: nn.Module, source: nn.Module) -> None:

@@ -1,6 +1,6 @@
 """Importance curves: the predictors that rank split points, and the table they stand in.
 
-Shape suffixes: M kinds, P points, K classes, N images, C channels, X positions.
+Shape suffixes: M kinds, P points, K classes.
 """
 
 import logging
@@ -8,15 +8,13 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor, fx
-from torch.nn import functional as F
 
-from isplit.bottleneck import DEFAULT_RATE, RateOf
 from isplit.importance.curve import CuiSettings, Curve, PredictorCost
-from isplit.importance.probe import Judge, forward_passes, judged, pca_kl, pca_nmse, probe
-from isplit.importance.scores import Batches, FromGradients, score_classes
-from isplit.point import SplitPoint
+from isplit.importance.gradients import FromGradients, cosine, grad_cam, gradient_alone
+from isplit.importance.probe import FromReconstruction, judged, pca_kl, pca_nmse, probe
+from isplit.importance.scores import Batches, score_classes
+from isplit.point import DEFAULT_RATE, RateOf, SplitPoint
 
 log = logging.getLogger(__name__)
 
@@ -60,9 +58,8 @@ def importance_curves(
         curves = _averaged(sums, counts, by_gradient, tuple(points), class_names)
     reconstructing = {k: p for k, p in predictors.items() if isinstance(p, FromReconstruction)}
     if reconstructing:
-        judges = {kind: (p.judge, p.overlapping) for kind, p in reconstructing.items()}
-        values, seen = judged(traced, points, batches, rate_of, judges)
-        curves |= {k: Curve(k, tuple(points), values[k], num_images=seen) for k in judges}
+        values, seen = judged(traced, points, batches, rate_of, reconstructing)
+        curves |= {k: Curve(k, tuple(points), v, num_images=seen) for k, v in values.items()}
     curves |= architecture_curves(points, kinds)
     return {kind: curves[kind] for kind in predictors}
 
@@ -97,24 +94,9 @@ def predictor_cost(kind: str, points: Sequence[SplitPoint], images: int) -> Pred
     match _predictor(kind):
         case FromArchitecture():
             return PredictorCost()
-        case FromReconstruction(_, tail_passes):
-            return PredictorCost(images, forward_passes(points, tail_passes))
+        case FromReconstruction() as predictor:
+            return PredictorCost(images, predictor.forward_passes(points))
     return PredictorCost(images, forward=1.0, backward=1.0)
-
-
-def grad_cam(features: Tensor, alpha: Tensor) -> Tensor:
-    """Sum over the channels of alpha * F (N, X): Grad-CAM's map before its ReLU, Eq. 2."""
-    return torch.bmm(alpha[:, None].to(features.dtype), features)[:, 0]
-
-
-def gradient_alone(features: Tensor, alpha: Tensor) -> Tensor:
-    """Sum over the channels of alpha, the same everywhere (N, X): Eq. 2 without F, Fig. 4."""
-    return alpha.sum(1, keepdim=True).to(features.dtype).expand(-1, features.shape[2])
-
-
-def cosine(features: Tensor, alpha: Tensor) -> Tensor:
-    """Cosine between alpha and F averaged over the positions: do they name the same channels?"""
-    return F.cosine_similarity(features.mean(2).to(alpha.dtype), alpha, dim=1)
 
 
 def layer_size(points: Sequence[SplitPoint]) -> Curve:
@@ -131,20 +113,6 @@ def cut_distil_encode(points: Sequence[SplitPoint]) -> Curve:
 def depth(points: Sequence[SplitPoint]) -> Curve:
     """The index of the point: what a predictor must beat."""
     return Curve("depth", tuple(points), tuple(float(point.index) for point in points))
-
-
-@dataclass(frozen=True)
-class FromReconstruction:
-    """Needs a closed-form bottleneck at every point, shared; no labels, no gradients.
-
-    Attributes:
-        tail_passes: how often it runs the tail on a reconstruction.
-        overlapping: whether each block is decoded from the codes around it too.
-    """
-
-    judge: Judge
-    tail_passes: int = 1
-    overlapping: bool = False
 
 
 @dataclass(frozen=True)
@@ -168,7 +136,7 @@ PREDICTORS: dict[str, Predictor] = {
     "pca_kl": FromReconstruction(pca_kl),
     "pca_nmse": FromReconstruction(pca_nmse, tail_passes=0),
 }
-"""Every kind of curve and what it needs: a new one is a function above and a line here."""
+"""Every kind of curve and what it needs: a new one is a function and a line here."""
 
 
 def _predictor(kind: str) -> Predictor:

@@ -14,12 +14,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from isplit.bottleneck import code_shape
+from isplit.importance.axes import principal_axes
 from isplit.importance.taps import by_channel, grid_of
 from isplit.point import SplitPoint
 
-EXACT_UP_TO = 512  # rows or elements: beyond, the axes are found by a randomised SVD
-OVERSAMPLING, POWER_ITERATIONS = 8, 2  # Halko, Martinsson and Tropp (2011), section 4
-SMALLEST_LENGTH = 1e-6  # of an axis against the longest: shorter ones are rounding noise
 AROUND = 3  # positions of the code, each way, that an overlapping decoder sees
 RIDGE = 0.1  # of the mean square of what it sees
 REGRESSORS_AT_MOST = 4608  # of an overlapping decoder: their products take 85 MB; more: no overlap
@@ -89,11 +87,9 @@ class Blocks:
         h, w = self.grid
         blocks = rows.view(-1, h, w, rows.shape[1] // (a * b), a, b).permute(0, 3, 1, 4, 2, 5)
         maps = blocks.reshape(blocks.shape[0], -1, h * a, w * b)[..., : self.height, : self.width]
-        axis = self.point.channel_axis
-        placed = (
-            maps.movedim(1, -1).reshape(len(maps), *grid_of(self.point), -1).movedim(-1, 1 + axis)
-        )
-        return placed.reshape(-1, *self.point.shape)
+        placed = maps.movedim(1, -1).reshape(len(maps), *grid_of(self.point), -1)
+        channels = placed.movedim(-1, 1 + self.point.channel_axis)
+        return channels.reshape(-1, *self.point.shape)
 
     def around(self, codes: Tensor) -> Tensor:
         """Codes (R, K) of whole images with those around each, and a one for each that there is."""
@@ -120,7 +116,7 @@ class LinearCode:
             channels: K, cut down to what the rows span.
         """
         mean_D = rows.mean(0)
-        return cls(mean_D, _principal_axes(rows - mean_D, channels).contiguous())
+        return cls(mean_D, principal_axes(rows - mean_D, channels).contiguous())
 
     def encode(self, rows: Tensor) -> Tensor:
         """The code (R, K) of rows (R, D)."""
@@ -161,11 +157,10 @@ class OverlappingCode:
             squares = seen.T @ seen
             squares.diagonal().add_(RIDGE * squares.diagonal().mean())
             decoder = torch.linalg.solve(squares, seen.T @ (rows - code.mean))
-        area = blocks.sides[0] * blocks.sides[1]
+        area = math.prod(blocks.sides)
         channels = rows.view(len(rows), -1, area)
-        lowest, highest = channels.amin((0, 2)), channels.amax((0, 2))
-        ends = (lowest.repeat_interleave(area), highest.repeat_interleave(area))
-        return cls(code, blocks, decoder, *ends)
+        ends = (channels.amin((0, 2)), channels.amax((0, 2)))
+        return cls(code, blocks, decoder, *(end.repeat_interleave(area) for end in ends))
 
     def reconstruct(self, rows: Tensor) -> Tensor:
         """Rows (R, D) of whole images as they come back from the code."""
@@ -174,25 +169,3 @@ class OverlappingCode:
         else:
             back = self.blocks.around(self.code.encode(rows)) @ self.decoder + self.code.mean
         return back.clamp(self.lowest, self.highest)
-
-
-def _principal_axes(rows: Tensor, count: int) -> Tensor:
-    """The first principal axes (D, K), K at most what the rows span; always the same for them.
-
-    Large problems by a randomised SVD: what it misses are axes of nearly the same weight.
-    """
-    spanned = min(rows.shape)
-    count = min(count, spanned)
-    if spanned > EXACT_UP_TO:
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            sketch = min(spanned, count + OVERSAMPLING)
-            return torch.svd_lowrank(rows, q=sketch, niter=POWER_ITERATIONS)[2][:, :count]
-    if rows.shape[0] >= rows.shape[1]:
-        axes: Tensor = torch.linalg.eigh(rows.T @ rows).eigenvectors.flip(1)
-        return axes[:, :count]
-    weights, left = torch.linalg.eigh(rows @ rows.T)
-    lengths: Tensor = weights.flip(0)[:count].clamp(min=0).sqrt()
-    shortest = SMALLEST_LENGTH * float(lengths[0])
-    axes = rows.T @ left.flip(1)[:, :count]
-    return axes / lengths.clamp(min=shortest)

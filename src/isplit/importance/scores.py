@@ -7,32 +7,20 @@ or of a token sequence).
 import copy
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, fx
 from torch.nn import functional as F
 
 from isplit.importance.curve import CuiSettings
+from isplit.importance.gradients import FromGradients
 from isplit.importance.taps import by_channel, grid_of, on_grid, tapped
 from isplit.point import SplitPoint
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 """Images (N, ...) and their class indices (N), batch by batch."""
-
-
-@dataclass(frozen=True)
-class FromGradients:
-    """A predictor that needs one backward pass, shared: made of F (N, C, X) and alpha (N, C).
-
-    Attributes:
-        function: gives a score (N), or a map (N, X) that the settings of the CUI reduce.
-        is_map: which of the two.
-    """
-
-    function: Callable[[Tensor, Tensor], Tensor]
-    is_map: bool = False
 
 
 def score_classes(
@@ -67,18 +55,15 @@ def score_classes(
     return sums_MPK, counts_K
 
 
+@dataclass
 class _BatchScores:
     """The scores of one batch, filled in while the backward pass visits the points."""
 
-    def __init__(
-        self,
-        points: Sequence[SplitPoint],
-        kinds: Mapping[str, FromGradients],
-        settings: CuiSettings,
-    ) -> None:
-        self.points, self.kinds, self.settings = points, kinds, settings
-        self.scores_MN: dict[int, Tensor] = {}
-        self.deeper: Tensor | None = None
+    points: Sequence[SplitPoint]
+    kinds: Mapping[str, FromGradients]
+    settings: CuiSettings
+    scores_MN: dict[int, Tensor] = field(default_factory=dict)  # noqa: N815
+    deeper: Tensor | None = None
 
     def visit(self, position: int, features: Tensor, gradients: Tensor) -> None:
         """Score one point by every kind; alpha is Eq. 1."""
@@ -117,13 +102,12 @@ class _BatchScores:
 
     def _check_finite(self, scores: Tensor) -> None:
         bad_MP = (~scores.isfinite()).sum(2)
-        for kind, bad_P in zip(self.kinds, bad_MP.tolist(), strict=True):
-            for point, bad in zip(self.points, bad_P, strict=True):
-                if bad:
-                    raise ValueError(
-                        f"{kind} at {point.name} is not finite for {bad} of {scores.shape[2]} "
-                        "images: look for NaN or infinity in the weights and the images"
-                    )
+        for kind, point in bad_MP.nonzero().tolist():
+            raise ValueError(
+                f"{[*self.kinds][kind]} at {self.points[point].name} is not finite for "
+                f"{bad_MP[kind, point]} of {scores.shape[2]} images: look for NaN or infinity in "
+                "the weights and the images"
+            )
 
     def _over_positions(self, values: Tensor) -> Tensor:
         """Mean or sum over the last axis, in float32 at least."""

@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from isplit.bottleneck import DEFAULT_RATE, RateOf, sent_shape
+from isplit.bottleneck import sent_shape
 from isplit.importance.curve import Curve
-from isplit.point import FLOAT32_BYTES, SplitPoint
+from isplit.point import DEFAULT_RATE, FLOAT32_BYTES, RateOf, SplitPoint
 
 TOP = re.compile(r"top:([1-9]\d*)")
 READ_BY_PEAKS = ("cui", "gradient", "cde")
@@ -48,14 +48,19 @@ class Limits:
             sent = sent_shape(point, rate_of(point))
         except ValueError as error:
             return [str(error)]
+        measures = {
+            "max_head_macs": point.head_macs,
+            "max_head_params": point.head_params,
+            "max_feature_bytes": point.feature_bytes,
+            "min_depth": point.index,
+            "max_depth": point.index,
+        }
+        if self.max_code_bytes is not None:
+            measures["max_code_bytes"] = self.sent_bytes(sent)
         found = []
-        measures = _MEASURES | {"max_code_bytes": lambda point: self.sent_bytes(sent)}
-        for limit, measure in measures.items():
+        for limit, value in measures.items():
             bound = getattr(self, limit)
-            if bound is None:
-                continue
-            value = measure(point)
-            if value < bound if limit[:3] == "min" else value > bound:
+            if bound is not None and (value < bound if limit[:3] == "min" else value > bound):
                 found.append(f"split.{limit}={bound} but it has {value}")
         return found
 
@@ -152,14 +157,6 @@ RULES: dict[str, Callable[[Curve, list[int]], list[int]]] = {
     "peaks": _peaks,
     "all": lambda curve, admissible: admissible,
     "search": lambda curve, admissible: admissible,
-}
-
-_MEASURES: dict[str, Callable[[SplitPoint], int]] = {
-    "max_head_macs": lambda point: point.head_macs,
-    "max_head_params": lambda point: point.head_params,
-    "max_feature_bytes": lambda point: point.feature_bytes,
-    "min_depth": lambda point: point.index,
-    "max_depth": lambda point: point.index,
 }
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from isplit.graph.tracing import eval_mode
+from isplit.graph.tracing import changed, eval_mode
 from isplit.point import SplitPoint
 
 Visit = Callable[[int, Tensor, Tensor], None]
@@ -60,15 +60,8 @@ def tapped(
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
     """Every module in eval mode and every parameter frozen, for a while."""
-    flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
-    try:
-        with eval_mode(model):
-            for parameter, _ in flags:
-                parameter.requires_grad_(False)
-            yield
-    finally:
-        for parameter, flag in flags:
-            parameter.requires_grad_(flag)
+    with eval_mode(model), changed(model.parameters(), requires_grad=False):
+        yield
 
 
 def by_channel(features: Tensor, point: SplitPoint) -> Tensor:

@@ -10,7 +10,8 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from isplit.keys.conf import conf_folder, every_key, groups
+from isplit.files import conf_folder
+from isplit.keys.conf import every_key, groups
 from isplit.keys.words import did_you_mean, no_key
 
 

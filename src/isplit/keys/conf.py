@@ -5,13 +5,13 @@ may stand for TAKES is in :mod:`isplit.keys.takes`.
 """
 
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import yaml
+
+from isplit.files import conf_folder
 
 COMMENT = re.compile(r"\s#\s+(.*)$")
 NO_KEYS = ("defaults", "hydra")  # of isplit
@@ -30,13 +30,6 @@ class Option:
 
     title: str
     keys: dict[str, str]
-
-
-def conf_folder() -> Path:
-    """The folder ``conf``: beside the script that runs, in the wheel, or in the checkout."""
-    package = Path(__file__).parents[1]
-    places = (Path(sys.argv[0]).absolute().parent, package, package.parents[1])
-    return next(place / "conf" for place in places if (place / "conf" / "analyze.yaml").is_file())
 
 
 @cache

@@ -7,8 +7,9 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
+from isplit.files import conf_folder
 from isplit.keys.check import given, keys_of
-from isplit.keys.conf import conf_folder, options
+from isplit.keys.conf import options
 from isplit.keys.words import spoken
 
 LONGEST = 60  # characters of a value: the rest is cut off
@@ -24,22 +25,19 @@ def help_of(name: str, cfg: DictConfig, own: str | Path | None = None) -> str:
     ``own``: a folder with more files to choose from.
     """
     text = (conf_folder() / f"{name}.yaml").read_text(encoding="utf-8")
-    about = [
-        line.lstrip("# ") for line in takewhile(lambda line: line[:1] == "#", text.splitlines())
-    ]
+    comments = takewhile(lambda line: line[:1] == "#", text.splitlines())
+    about = "\n".join(line.lstrip("# ") for line in comments)
     defaults = [one for one in yaml.safe_load(text)["defaults"] if isinstance(one, dict)]
-    groups = {group: file for one in defaults for group, file in one.items()} | {
-        "hydra/launcher": ""
-    }
     files = [
         _files(group, own, optional=file is None)
-        for group, file in groups.items()
+        for one in [*defaults, {"hydra/launcher": ""}]
+        for group, file in one.items()
         if not group.startswith("override")
     ]
     raw: Any = OmegaConf.to_container(cfg, resolve=False)
     keys = keys_of(raw)
     lines = [f"  {key}={_short(value)}  # {keys.get(key, '')}" for key, value in given(raw, keys)]
-    return "\n".join([*about, *(part for part in files if part), "\nkey=value:", *lines, MORE])
+    return "\n".join([about, *(part for part in files if part), "\nkey=value:", *lines, MORE])
 
 
 def _files(group: str, own: str | Path | None, optional: bool) -> str:

@@ -7,12 +7,11 @@ import torch
 from matplotlib.figure import Figure
 from torch import fx, nn
 
-from isplit.bottleneck import same_rate
 from isplit.graph import split_points, trace
 from isplit.importance import importance_curves, select
 from isplit.importance.curve import Curve
 from isplit.library.batches import Loader, first_images, in_parameters
-from isplit.point import SplitPoint
+from isplit.point import SplitPoint, same_rate
 from isplit.studies.answer import auto_and_highest
 from isplit.studies.curve_figure import curve_figure
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from isplit import config
+from isplit import config, job
 from isplit.files import write_text
 from isplit.keys import checked
 from isplit.report.findings import Findings, write_findings
@@ -67,7 +67,7 @@ def analyze(cfg: DictConfig) -> None:
         where = ", ".join(map(str, config.run_folders(cfg)))
         raise ValueError(f"runs={where} has no finished run: python train.py makes one")
     log.info("%d runs, results in %s", len(found.runs), folder)
-    with config.loggers(cfg, folder, "analyze") as loggers:
+    with job.loggers(cfg, folder, "analyze") as loggers:
         text = OmegaConf.to_yaml(cfg, resolve=True)
         write_text(folder / "config.yaml", text)
         options = config.plain(cfg.study) | places(cfg)

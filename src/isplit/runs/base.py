@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from pydantic import TypeAdapter
 from torch import fx, nn
 
-from isplit import config, stages
+from isplit import config, job, stages
 from isplit.graph import split_points, trace, with_aliases
 from isplit.importance import computed_by, depends_on_rate, importance_curves
 from isplit.importance.curve import Curve
@@ -52,7 +52,7 @@ def workbench(
     """Data, store and engine of a job."""
     store = Store(config.store_folder(cfg), config.identity(cfg), team)
     data = config.build_data(cfg)
-    engine = config.engine(cfg, loggers, team)
+    engine = job.engine(cfg, loggers, team)
     memory = int(cfg.stage.feature_memory_gb * 2**30)
     batch = cfg.stage.get("evaluation_batch_size", "auto")  # older runs have none
     return Workbench(data, store, engine, cfg.seed, memory, batch)

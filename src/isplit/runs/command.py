@@ -14,8 +14,8 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from isplit import config
 from isplit.files import write_text
+from isplit.job import in_sweep, launcher
 from isplit.report.text import printable
 from isplit.stages import PREEMPTED, Preempted, preemptible
 from isplit.threads import has_company
@@ -60,7 +60,7 @@ def command(job: Callable[[DictConfig], Any], cfg: DictConfig) -> None:
     """
     speak()
     try:
-        if config.in_sweep():
+        if in_sweep():
             place = HydraConfig.get().job.name  # ``3 of 18``
             log.info("job %s: %s", place, Path(cfg.paths.output).name)
             (Path(cfg.paths.output) / FAILURE).unlink(missing_ok=True)
@@ -74,7 +74,7 @@ def command(job: Callable[[DictConfig], Any], cfg: DictConfig) -> None:
         log.error("stopped; %s", GOES_ON)
         sys.exit(INTERRUPTED)
     except Exception as error:
-        if config.in_sweep():
+        if in_sweep():
             raise _failed(error, Path(cfg.paths.output)) from None
         if os.environ.get("HYDRA_FULL_ERROR") or not isinstance(error, USER_ERRORS):
             raise
@@ -88,7 +88,7 @@ def speak() -> None:
     for chatty in ("lightning.pytorch", "lightning.fabric", "hydra", "hydra_plugins"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     name = ""
-    if has_company(config.launcher()):
+    if has_company(launcher()):
         name = f"[{Path(HydraConfig.get().runtime.output_dir).name}] ".replace("%", "%%")
     for handler in logging.getLogger().handlers:
         handler.setFormatter(PlainFormatter(f"{name}%(message)s"))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from isplit import config
+from isplit import job
 from isplit.artifact import Manifest, save_split_model
 from isplit.backbones import stored_layout
 from isplit.evaluate import cost
@@ -62,8 +62,8 @@ def split_result(made: Trained) -> SplitResult:
     codec = CodecResult(**done["codec"].made.facts["codec"]) if "codec" in done else None
     return SplitResult(
         schema=RESULT_SCHEMA,
-        model=config.model_name(cfg),
-        data=config.data_name(cfg),
+        model=job.model_name(cfg),
+        data=job.data_name(cfg),
         num_classes=data.num_classes,
         seed=cfg.seed,
         split=ChosenSplit(point.name, point.index, point.shape, how, point.label),

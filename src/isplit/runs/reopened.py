@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from isplit import config
-from isplit.importance import CuiSettings
+from isplit.importance.curve import CuiSettings
 from isplit.keys.words import targets
 from isplit.runs.base import Base, code_of, description_of, traced_of, untrained, workbench
 from isplit.stages import Store, Stored, Workbench, seeded

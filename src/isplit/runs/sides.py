@@ -8,11 +8,11 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
-from isplit.bottleneck import bottleneck_at, same_code
+from isplit.bottleneck import bottleneck_at
 from isplit.codec import from_config
 from isplit.evaluate import cost, evaluate
 from isplit.graph.measure import split_work, total_work
-from isplit.point import SplitPoint
+from isplit.point import SplitPoint, same_code
 from isplit.runs.base import Base
 from isplit.runs.erasures import under_loss
 from isplit.stages import tested

@@ -18,7 +18,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 
-from isplit import config, stages
+from isplit import config, job, stages
 from isplit.bottleneck import bottleneck_at
 from isplit.files import write_text
 from isplit.graph import split_at
@@ -48,7 +48,7 @@ def train(cfg: DictConfig) -> list[SplitResult]:
     several, each in a folder named after its point. ``result.json`` comes last.
     """
     cfg = checked(cfg)
-    with config.team(cfg) as (team, own):
+    with job.team(cfg) as (team, own):
         return _train(own, team)
 
 
@@ -56,7 +56,7 @@ def _train(cfg: DictConfig, team: Team) -> list[SplitResult]:
     """As one of the processes that run the job; mostly the only one."""
     folder = Path(cfg.paths.output)
     log.info("results in %s", folder)
-    with _sole_job_in(folder), config.loggers(cfg, folder) as loggers:
+    with _sole_job_in(folder), job.loggers(cfg, folder) as loggers:
         write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
         refuse_requirement(cfg)
         bench = workbench(cfg, loggers, team)

@@ -7,12 +7,11 @@ import reference
 import torch
 from torch import nn
 
-from isplit.bottleneck import code_shape, same_rate
-from isplit.graph import split_points, trace
-from isplit.importance import importance_curves, predictor_cost
-from isplit.importance import probe as probes
+from isplit.bottleneck import code_shape
+from isplit.graph import split_points, stretches, trace
+from isplit.importance import codes, importance_curves, predictor_cost
 from isplit.importance.linear_code import Blocks, LinearCode
-from isplit.point import SplitPoint
+from isplit.point import SplitPoint, same_rate
 
 PARTS = ("probe", "pca_kl", "pca_nmse", "probe_overlap")
 RATE = same_rate(0.9)
@@ -212,19 +211,19 @@ def test_batches_of_any_size_and_those_that_come_once_give_the_same_values(net):
 
 def test_large_images_are_judged_few_at_a_time():
     batches = [(torch.zeros(50, 3, 512, 512), torch.zeros(50))] * 2
-    parts = list(probes._Images(batches, torch.zeros(()), 10, 90))
+    parts = list(codes.Images(batches, torch.zeros(()), 10, 90))
     assert [len(part) for part in parts] == [16] * 5
     small = [(torch.zeros(150, 3, 4, 4), torch.zeros(150))] * 2
-    assert [len(part) for part in probes._Images(small, torch.zeros(()), 0, 290)] == [97, 97, 96]
+    assert [len(part) for part in codes.Images(small, torch.zeros(()), 0, 290)] == [97, 97, 96]
 
 
 def test_the_rows_of_a_code_are_bounded_where_blocks_are_large(monkeypatch, net):
     seen = []
     fit = LinearCode.fit
     monkeypatch.setattr(
-        probes.LinearCode, "fit", lambda rows, *rest: seen.append(rows.shape) or fit(rows, *rest)
+        codes.LinearCode, "fit", lambda rows, *rest: seen.append(rows.shape) or fit(rows, *rest)
     )
-    monkeypatch.setattr(probes, "FITTED_ELEMENTS", 1000)
+    monkeypatch.setattr(codes, "FITTED_ELEMENTS", 1000)
     curves(net, ["probe"])
     assert seen
     assert all(0 < rows * elements <= 1000 for rows, elements in seen)
@@ -233,13 +232,13 @@ def test_the_rows_of_a_code_are_bounded_where_blocks_are_large(monkeypatch, net)
 def test_fewer_rows_than_parts_of_the_images_are_spread_over_them(monkeypatch, net):
     """24 parts of two images: five of them give a row each, not the first five."""
     kept = []
-    monkeypatch.setattr(probes._Kept, "add", lambda self, rows: kept.append((id(self), len(rows))))
+    monkeypatch.setattr(codes._Kept, "add", lambda self, rows: kept.append((id(self), len(rows))))
     for name, value in {"FITTED_ROWS": 5, "JUDGED_TOGETHER": 2, "FEWEST_TOGETHER": 2}.items():
-        monkeypatch.setattr(probes, name, value)
+        monkeypatch.setattr(codes, name, value)
     traced, points, images = net
-    parts = probes._Images([(images, torch.zeros(64))], images, 16, 64)
+    parts = codes.Images([(images, torch.zeros(64))], images, 16, 64)
     blocks = [Blocks.at(point, 0.9) for point in points]
-    spread, whole = probes._rows(probes.stretches(traced, points), blocks, parts, overlap=False)
+    spread, whole = codes._rows(stretches(traced, points), blocks, parts, overlap=False)
     keepers = [keeper for keeper, _ in kept if keeper in (id(spread[0]), id(whole[0]))]
     every = [k for k, keeper in enumerate(keepers) if keeper == id(spread[0])]
     assert [k - before for before, k in enumerate(every)] == [4, 9, 14, 19, 23]

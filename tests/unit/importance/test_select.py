@@ -2,11 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from isplit.bottleneck import same_code
 from isplit.importance import PREDICTORS
 from isplit.importance.curve import Curve
 from isplit.importance.select import RULES, Limits, auto_rule, is_rule, select
-from isplit.point import SplitPoint
+from isplit.point import SplitPoint, same_code
 
 SIZES = [64, 32, 64, 32, 16, 16]
 

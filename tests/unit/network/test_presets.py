@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 
+from isplit.files import conf_folder
 from isplit.network import Channel, load_channel
 from isplit.network.__main__ import main
 from isplit.network.measure import _burst, measure
 from isplit.network.peer import peer
-from isplit.presets import preset_folder, preset_names, save_preset
+from isplit.presets import preset_names, save_preset
 
 OPEN = {"starlink": {"up_bit_s": 1e7, "down_bit_s": 1e8}, "nbiot": {"down_bit_s": 264}}
 
@@ -29,7 +30,7 @@ def test_a_preset_says_its_sources_and_is_the_same_through_hydra(name):
     assert "rates:" in words or "up_bit_s" in words
     assert (preset.loss, preset.burst_packets) == (0, None)  # swept, not invented
     given = [f"channel.{key}={value}" for key, value in OPEN.get(name, {}).items()]
-    with initialize_config_dir(str(preset_folder("channel").parent), version_base="1.3"):
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         composed = compose(overrides=[f"+channel={name}", *given]).channel
     assert set(composed) == {field.name for field in fields(Channel)}
     assert Channel(**composed) == preset

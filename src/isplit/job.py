@@ -15,7 +15,7 @@ from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
-from isplit.config.values import architecture, identity, plain, store_folder
+from isplit.config import architecture, identity, plain, store_folder
 from isplit.stages import Engine, Team, fingerprint, teamed
 from isplit.threads import cores, has_company, share_of
 from isplit.tracking import forgiving, progress_callbacks, wandb_run
@@ -37,7 +37,12 @@ def team(cfg: DictConfig) -> Iterator[tuple[Team, DictConfig]]:
     devices = (trainer.accelerator, plain(trainer.devices), trainer.strategy, trainer.num_nodes)
     with teamed(*devices, may_start=not in_sweep()) as team:
         for stage in ("baseline", "autoencoder", "finetune"):
-            _divisible(f"stage.{stage}.batch_size", cfg.stage[stage].batch_size, team)
+            if (batch_size := cfg.stage[stage].batch_size) % team.size:
+                raise ValueError(
+                    f"stage.{stage}.batch_size={batch_size} cannot be divided among the {team.size}"
+                    " processes of trainer.devices and trainer.num_nodes: a batch is what all of"
+                    " them take together"
+                )
         if team.leads:
             yield team, cfg
             return
@@ -87,9 +92,7 @@ def in_sweep() -> bool:
 
 def launcher() -> dict[str, Any]:
     """Settings of the launcher of the sweep that this job belongs to; empty outside one."""
-    if in_sweep():
-        return dict(plain(HydraConfig.get().launcher))
-    return {}
+    return dict(plain(HydraConfig.get().launcher)) if in_sweep() else {}
 
 
 @contextmanager
@@ -139,14 +142,6 @@ def _refuse_absent(accelerator: str) -> None:
     if not there[accelerator]:
         here = ", ".join(kind for kind, is_there in there.items() if is_there)
         raise ValueError(f"trainer.accelerator={accelerator} is not on this machine; {here} are")
-
-
-def _divisible(key: str, batch_size: int, team: Team) -> None:
-    if batch_size % team.size:
-        raise ValueError(
-            f"{key}={batch_size} cannot be divided among the {team.size} processes of "
-            "trainer.devices and trainer.num_nodes: a batch is what all of them take together"
-        )
 
 
 def _size_tags(cfg: DictConfig) -> list[str]:

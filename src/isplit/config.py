@@ -1,4 +1,4 @@
-"""What a composed config says, as the values and objects that take it."""
+"""What a config, composed and checked (``isplit.keys``), says: the values and objects of a job."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,15 +13,15 @@ from torch import nn
 
 from isplit import data as sets
 from isplit.backbones import adopt, build_backbone, keep_outputs
-from isplit.bottleneck import RateOf, same_code, same_rate
 from isplit.codec import from_config
 from isplit.data import ImageData
 from isplit.files import sha256
 from isplit.graph import classifier_of
-from isplit.importance import CuiSettings, Limits
+from isplit.importance.curve import CuiSettings
+from isplit.importance.select import Limits
 from isplit.keys import architecture as architecture
 from isplit.keys import plain as plain
-from isplit.point import SplitPoint
+from isplit.point import RateOf, SplitPoint, same_code, same_rate
 from isplit.stages import FineTuning, Recipe, Sending
 
 NOT_THE_RESULT = ("paths", "logger", "sweep", "hydra")  # groups that decide where, not what
