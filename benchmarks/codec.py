@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from isplit.backbones import build_backbone
 from isplit.codec import Codec, bound_codec, calibrate, from_config
 from isplit.codec.compiled import COMPILED
-from isplit.codec.contexts import symbols_of
+from isplit.codec.symbols import symbols_of
 from isplit.codec.tables import TOTAL
 from isplit.data import build_data
 from isplit.files import write_json
@@ -58,6 +58,7 @@ CODECS: dict[str, dict[str, Any]] = {
     "blosc2": {"name": "blosc2"},
     "pcodec": {"name": "pcodec"},
     "ans": {"name": "ans"},
+    "ans, channels": {"name": "ans", "context": "channels"},
 }
 LIBRARIES = ("zlib-1", "zlib-6", "zstd-1", "zstd-19", "lz4", "blosc2", "pcodec")
 CALIBRATION_IMAGES, TEST_IMAGES = 512, 64
@@ -129,9 +130,7 @@ def _entropy_bytes(codec: Any, features: NDArray[np.float32]) -> float:
     form, found = codec.form(features.shape[1:]), 0.0
     for levels in codec.levels(features):
         if form.tables:
-            group = form.tables.group
-            cells = np.empty((form.channels, -(-form.plane[1] // group)), np.uint16)
-            symbols_of(levels, (form.columns, form.bits, group), form.tables.context, cells)
+            (cells,) = symbols_of(levels[None], form, form.tables.group, form.tables.context)
             parts = form.tables.parts.reshape(len(form.tables.parts), -1)
             found -= np.log2(np.take_along_axis(parts, cells.astype(int), 1) / TOTAL).sum()
         else:

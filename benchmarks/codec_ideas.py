@@ -26,7 +26,8 @@ from torch import Tensor, nn
 
 from isplit.backbones import build_backbone
 from isplit.codec import Codec, Profile, bound_codec, calibrate, calibration, from_config
-from isplit.codec.grid import Grid
+from isplit.codec.by_rate import by_rate
+from isplit.codec.grid import rows_of
 from isplit.codec.levels import Levels
 from isplit.data import build_data
 from isplit.graph import split_at, split_points, trace, with_aliases
@@ -37,7 +38,7 @@ CONDITIONS = (
     ("vgg16", "notmnist"),
 )
 LAMBDAS = (0.04, 0.1, 0.25)
-CALIBRATION_IMAGES, TEST_IMAGES, STEPS = 512, 1000, 256
+CALIBRATION_IMAGES, TEST_IMAGES = 512, 1000
 
 
 def main() -> None:
@@ -92,6 +93,9 @@ def _scores(
         size, decoded = _sent(codec, after)
         right = _answers(tail, decoded).argmax(1) == test[1]
         yield f"equal steps, {how}", bits, size, right, plain
+        of_channels = from_config(config | {"context": "channels"})
+        less, _ = _sent(bound_codec(calibrate(of_channels, before)), after)
+        yield f"equal steps, {how}, channels", bits, less, right, plain
         if bits == 1:
             size, decoded = _sent(_with_centroids(codec, before), after)
             right = _answers(tail, decoded).argmax(1) == test[1]
@@ -102,6 +106,8 @@ def _scores(
                 size, decoded = _sent(_by_rate(before, weight, trade, bits=1), after)
                 right = _answers(tail, decoded).argmax(1) == test[1]
                 yield f"two {name}", trade, size, right, plain
+                less, _ = _sent(_by_rate(before, weight, trade, bits=1, context="channels"), after)
+                yield f"two {name}, channels", trade, less, right, plain
             if 2 not in by_rate:
                 continue
             codec = _by_rate(before, weight, trade)
@@ -131,45 +137,23 @@ def _with_centroids(codec: Codec, before: Tensor) -> Codec:
 
 
 def _by_rate(
-    before: Tensor, weight: Any, trade: float, contexts: bool = True, bits: int = 2
+    before: Tensor,
+    weight: Any,
+    trade: float,
+    contexts: bool = True,
+    bits: int = 2,
+    context: str = "neighbours",
 ) -> Codec:
     """``ans`` with levels of the least weight * squared error + lambda * bits, 2**bits of them."""
-    codec = Levels(bits=bits, per="channel")
-    features = before.numpy().reshape(len(before), before.shape[1], -1)
-    grid = levels_by_rate(features, weight, trade, bits)
+    codec = Levels(bits=bits, per="channel", context=context)
+    rows = rows_of(before.numpy().reshape(len(before), before.shape[1], -1), "channel")
+    grid = by_rate(rows, rows.min(1), rows.max(1), bits, trade, weight)
     profile = Profile(codec.get_config(), tuple(before.shape[1:]), grid)
     bound, most = codec.bound(profile), calibration.MAX_CONTEXTS
     calibration.MAX_CONTEXTS = most if contexts else 1
-    tables = calibration.fit_tables(bound.levels(before.numpy()), bound.form(profile.shape))
+    profile = calibration.with_tables(profile, bound.levels(before.numpy()))
     calibration.MAX_CONTEXTS = most
-    return codec.bound(replace(profile, tables=tables))
-
-
-def levels_by_rate(features: Any, weight: Any, trade: float, bits: int) -> Grid:
-    """Levels (N, C, M) features become: an entropy-constrained Lloyd quantiser a channel."""
-    channels, top = features.shape[1], STEPS - 1
-    rows = features.swapaxes(0, 1).reshape(channels, -1)
-    low, high = np.minimum(rows.min(1), 0), rows.max(1)
-    width = np.where(high > low, high - low, 1).astype(np.float64)
-    scale = (top / width).astype(np.float32)
-    counts = np.zeros((channels, STEPS))
-    for c, row in enumerate(rows):
-        steps = ((row - low[c]) * scale[c] + np.float32(0.5)).clip(0, top).astype(int)
-        counts[c] = np.bincount(steps, minlength=STEPS)
-    share = counts / counts.sum(1, keepdims=True)
-    middle = low[:, None] + np.arange(STEPS) / scale[:, None].astype(np.float64)
-    spread = (share * middle**2).sum(1) - (share * middle).sum(1) ** 2
-    price = trade * (weight * spread).mean() / np.maximum(weight, 1e-30)  # of a bit, (C,)
-    values = low[:, None] + width[:, None] * (np.arange(1 << bits) / ((1 << bits) - 1) * 0.7)
-    rate = np.full(values.shape, float(bits))
-    for _ in range(40):
-        cost = (middle[..., None] - values[:, None]) ** 2 + price[:, None, None] * rate[:, None]
-        index = cost.argmin(2)
-        mass = np.stack([(share * (index == k)).sum(1) for k in range(1 << bits)], 1)
-        sums = np.stack([(share * middle * (index == k)).sum(1) for k in range(1 << bits)], 1)
-        values = np.where(mass > 0, sums / np.maximum(mass, 1e-12), values)
-        rate = -np.log2(np.maximum(mass, 1e-6))
-    return Grid(low.astype(np.float32), scale, values.astype(np.float32), index.astype(np.uint8))
+    return codec.bound(profile)
 
 
 def _sent(codec: Codec, features: Tensor) -> tuple[float, Tensor]:

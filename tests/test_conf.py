@@ -14,7 +14,7 @@ from isplit.backbones.layout import BACKBONES, SMALL_STEMS
 from isplit.codec import CODECS
 from isplit.codec.form import DELTAS
 from isplit.codec.grid import RANGES
-from isplit.codec.levels import PER
+from isplit.codec.levels import CONTEXTS, PER
 from isplit.codec.plain import DTYPES
 from isplit.config import cui_settings, curve_rate_of, limits, not_compressed
 from isplit.data.decode import FITS
@@ -91,6 +91,7 @@ TABLES = {
     "stage.finetune.loss": LOSSES,
     "codec.name": {"none", *CODECS} - {"jpeg"},  # which codes images
     "codec.per": PER,
+    "codec.context": CONTEXTS,
     "codec.range": RANGES,
     "codec.delta": DELTAS,
     "codec.dtype": DTYPES,

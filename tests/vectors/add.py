@@ -23,8 +23,9 @@ LEVELS = [
 ]
 LARGE = {"bits": 5}
 """With four states."""
+CHANNELS = [{"bits": 2, "context": "channels"}, {**LARGE, "context": "channels"}]
 OTHERS = {
-    "ans": [*LEVELS, LARGE],
+    "ans": [*LEVELS, LARGE, *CHANNELS],
     "plain": [{"dtype": "float32"}, {"dtype": "float16"}, {"dtype": "bfloat16"}],
     "jpeg": [{"quality": 90}],
 }
@@ -43,6 +44,8 @@ def main():
         for settings in OTHERS.get(name, LEVELS):
             for is_bound in (False, True):
                 number += 1
+                if settings in CHANNELS and not is_bound:
+                    continue
                 add(HERE / name / f"{number:02}", {"name": name, **settings}, is_bound)
 
 
@@ -51,7 +54,8 @@ def add(stem, config, is_bound):
         return
     codec = from_config(config)
     sides = (40, 16) if config.get("bits") == LARGE["bits"] else (6, 7)
-    batch = features((9, 5, *sides), seed=int(stem.name))
+    channels = 10 if "context" in config else 5
+    batch = features((9, channels, *sides), seed=int(stem.name))
     if config["name"] == "jpeg":
         batch = np.clip(batch[:, :3], 0, 255).astype(np.uint8)
     if is_bound:

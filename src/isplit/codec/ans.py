@@ -22,6 +22,8 @@ from isplit.codec.compiled import U64, compiled
 from isplit.codec.contexts import BELOW, LOWEST, WORD
 from isplit.codec.form import Form
 from isplit.codec.payload import PayloadError
+from isplit.codec.prediction import NONE
+from isplit.codec.symbols import symbols_of
 from isplit.codec.tables import STATES, Tables, own_tables, read_tables
 
 TOTAL = U64(1 << 14)
@@ -53,9 +55,10 @@ def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
     if (len(body) - start) % 2 or len(body) - start < 4 * states or not form.count:
         raise PayloadError(f"{len(body) - start} bytes are no words of {states} states")
     words = np.frombuffer(body, "<u2", offset=start).astype(np.uint16)
-    lie = (form.columns, form.bits, tables.group)
-    found = tables.bounds, tables.guesses
-    if not contexts.read(words, *found, states, lie, tables.context, levels):
+    lie, known = (form.columns, form.bits, tables.group), (tables.bounds, tables.guesses)
+    by = form.prediction or NONE
+    of_prediction = (by.sources, by.weights, by.offsets)
+    if not contexts.read(words, *known, states, lie, tables.context, *of_prediction, levels):
         raise PayloadError("the words do not end where the levels do")
     return levels
 
@@ -109,10 +112,7 @@ def write(
 
 def _coded(levels: NDArray[np.uint8], form: Form, tables: Tables) -> list[bytes]:
     """States and words, which have 16 bits, lowest byte first."""
-    lines, lie = levels.reshape(-1, form.plane[1]), (form.columns, form.bits, tables.group)
-    found = np.empty((len(lines), -(-form.plane[1] // tables.group)), np.uint16)
-    contexts.symbols_of(lines, lie, tables.context, found)
-    by_sample = found.reshape(len(levels), form.channels, -1)
+    by_sample = symbols_of(levels, form, tables.group, tables.context)
     words = np.empty((len(levels), by_sample[0].size + 2 * STATES + 1), np.uint16)
     firsts = write(by_sample, tables.entries, tables.states, words).tolist()
     little = words.astype("<u2", copy=False)

@@ -3,21 +3,22 @@
 Legend: N samples, C channels, M elements of a channel, K contexts, S symbols.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from isplit.codec.by_rate import by_rate
 from isplit.codec.codec import Codec, as_array
-from isplit.codec.contexts import symbols_of
 from isplit.codec.form import Form
-from isplit.codec.grid import find_ranges, uniform
+from isplit.codec.grid import find_ranges, rows_of, uniform
 from isplit.codec.levels import Levels
+from isplit.codec.prediction import fit_prediction
 from isplit.codec.profile import Profile
+from isplit.codec.symbols import symbols_of
 from isplit.codec.tables import STATES, TOTAL, Tables, context_sums, to_parts
 
-MAX_CONTEXTS = 12
+MAX_CONTEXTS, PREDICTED_CONTEXTS = 12, 16
 _MAX_PARTS = 1 << 18  # of all channels and contexts together: 512 kB
 _SYMBOL_BITS, _LARGEST_GROUP = 8, 4
 _LONG_BYTES = 600  # from which nine bytes more for four states are little
@@ -48,11 +49,24 @@ def calibrate(codec: Codec, features: ArrayLike) -> Profile:
     form = codec.form(profile.shape)
     planes = batch.astype(np.float32).reshape(len(batch), *form.plane)
     low, high = find_ranges(planes, codec.bits, codec.per, codec.range)
-    low = np.where(low > 0, np.float32(0), low)
-    profile = replace(profile, grid=uniform(low, high, codec.bits))
+    if codec.range == "rate":
+        grid = by_rate(rows_of(planes, codec.per), low, high, codec.bits)
+    else:
+        grid = uniform(np.where(low > 0, np.float32(0), low), high, codec.bits)
+    profile = replace(profile, grid=grid)
     if codec.name != "ans":
         return profile
-    return replace(profile, tables=fit_tables(codec.bound(profile).levels(batch), form))
+    return with_tables(profile, codec.bound(profile).levels(batch))
+
+
+def with_tables(profile: Profile, levels: NDArray[np.uint8]) -> Profile:
+    """The profile with the probabilities of levels (N, C, M), and what predicts their contexts."""
+    codec = Levels(**profile.config)
+    form = codec.form(profile.shape)
+    if codec.context == "channels":
+        most = _contexts(form.channels << form.bits, PREDICTED_CONTEXTS)
+        form = replace(form, prediction=fit_prediction(levels, form.columns, most))
+    return replace(profile, tables=fit_tables(levels, form), prediction=form.prediction)
 
 
 def fit_tables(levels: NDArray[np.uint8], form: Form) -> Tables:
@@ -62,12 +76,15 @@ def fit_tables(levels: NDArray[np.uint8], form: Form) -> Tables:
     the whole tensor: their product divided by what all of it shows.
     """
     channels, size = form.plane
-    group = max(1, min(_LARGEST_GROUP, _SYMBOL_BITS // form.bits, size))
+    by, group = form.prediction, max(1, min(_LARGEST_GROUP, _SYMBOL_BITS // form.bits, size))
+    group = 1 if by else group
     symbols = 1 << form.bits * group
-    contexts = int(np.clip(_MAX_PARTS // (channels * symbols), 1, MAX_CONTEXTS))
-    context = _classes(levels, form, group, contexts)
-    counts = np.zeros((channels, int(context.max()) + 1, symbols))
-    for found in _symbols(levels, form, group, context.astype(np.uint16)):
+    most = 1 if by else _contexts(channels * symbols, MAX_CONTEXTS)
+    context = _classes(levels, form, group, most)
+    contexts = by.contexts if by else int(context.max()) + 1
+    counts = np.zeros((channels, contexts, symbols))
+    for sample in levels:
+        found = symbols_of(sample[None], form, group, context.astype(np.uint16))[0]
         cells = found + np.arange(channels)[:, None] * counts[0].size
         counts += np.bincount(cells.reshape(-1), minlength=counts.size).reshape(counts.shape)
     weights = _weights(counts if group > 1 else _shared(counts))
@@ -81,9 +98,10 @@ def _classes(levels: NDArray[np.uint8], form: Form, group: int, contexts: int) -
     """The context of each sum of neighbours: zero alone, then about equally many in each."""
     sums = np.arange(context_sums(form.bits, group), dtype=np.uint16)
     seen = np.zeros(len(sums))
-    for found in _symbols(levels, form, group, sums):
+    for sample in levels if contexts > 1 else ():
+        found = symbols_of(sample[None], form, group, sums)
         seen += np.bincount((found >> form.bits * group).reshape(-1), minlength=len(sums))
-    if contexts == 1 or not seen[1:].any():
+    if not seen[1:].any():
         return np.zeros(len(sums), np.uint8)
     before = np.cumsum(seen[1:]) - seen[1:]
     parts = np.minimum(before / seen[1:].sum() * (contexts - 1), contexts - 2).astype(int)
@@ -91,14 +109,9 @@ def _classes(levels: NDArray[np.uint8], form: Form, group: int, contexts: int) -
     return np.concatenate([[0], classes + 1]).astype(np.uint8)
 
 
-def _symbols(
-    levels: NDArray[np.uint8], form: Form, group: int, context: NDArray[np.uint16]
-) -> Iterator[NDArray[np.uint32]]:
-    """Of each sample context * S + symbol of every group: (C, M / G)."""
-    for sample in levels:
-        found = np.empty((form.channels, -(-form.plane[1] // group)), np.uint32)
-        symbols_of(sample, (form.columns, form.bits, group), context, found)
-        yield found
+def _contexts(parts: int, most: int) -> int:
+    """How many contexts there are where one needs so many parts."""
+    return int(np.clip(_MAX_PARTS // parts, 1, most))
 
 
 def _shared(counts: Floats) -> Floats:

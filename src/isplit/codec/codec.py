@@ -83,7 +83,7 @@ class Codec(ABC):
         Raises:
             ValueError: the profile was made for other settings.
         """
-        if dict(profile.config) != self.get_config():
+        if type(self)(**profile.config) != replace(self, profile=None):
             raise ValueError(f"the profile is of {dict(profile.config)}, not {self.get_config()}")
         return replace(self, profile=profile)
 

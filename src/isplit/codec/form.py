@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from isplit.codec.prediction import Prediction
 from isplit.codec.tables import Tables
 
 _AXES = {"none": (0, 0), "rows": (-2, 3), "columns": (-1, 2), "channels": (1, 1)}
@@ -28,6 +29,7 @@ class Form:
         library: name of the library that codes, where one does.
         effort: of the library; None: its usual one.
         delta: what differences are taken over, one of ``DELTAS``.
+        prediction: what contexts are made of; None: neighbours.
     """
 
     shape: tuple[int, ...]
@@ -36,6 +38,7 @@ class Form:
     library: str = ""
     effort: int | None = None
     delta: str = "none"
+    prediction: Prediction | None = None
 
     @cached_property
     def channels(self) -> int:

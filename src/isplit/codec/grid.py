@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from isplit.codec.compiled import COMPILED, compiled
 
 Floats = NDArray[np.float32]
-RANGES = ("minmax", "clip")
+RANGES = ("minmax", "clip", "rate")
 _FRACTIONS = np.linspace(1.0, 0.2, 17)
 _ENOUGH = 1 << 16
 
@@ -110,6 +110,12 @@ def _look_up(levels: NDArray[np.uint8], values: Floats, features: Floats) -> Non
             out[m] = row[line[m]]
 
 
+def rows_of(features: Floats, per: str) -> Floats:
+    """Features (N, C, M) as a row for the ``tensor``, or one for each ``channel``."""
+    channels = features.shape[1]
+    return features.swapaxes(0, 1).reshape(channels if per == "channel" else 1, -1)
+
+
 def find_ranges(features: Floats, bits: int, per: str, how: str) -> tuple[Floats, Floats]:
     """Lowest and highest value of (N, C, M), for the tensor (1,) or for every channel (C,).
 
@@ -119,15 +125,14 @@ def find_ranges(features: Floats, bits: int, per: str, how: str) -> tuple[Floats
     Raises:
         ValueError: NaN, infinity, or values further apart than float32 can say.
     """
-    channels = features.shape[1]
-    rows = features.swapaxes(0, 1).reshape(channels if per == "channel" else 1, -1)
+    rows = rows_of(features, per)
     if not rows.size:
         return np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
     low, high = rows.min(1), rows.max(1)
     with np.errstate(over="ignore", invalid="ignore"):
         if not np.isfinite(high - low).all():
             raise ValueError("features hold NaN, infinity, or values too far apart for float32")
-    return (low, high) if how == "minmax" else _clipped(rows, low, high, bits)
+    return _clipped(rows, low, high, bits) if how == "clip" else (low, high)
 
 
 def _clipped(rows: Floats, low: Floats, high: Floats, bits: int) -> tuple[Floats, Floats]:

@@ -15,6 +15,7 @@ from isplit.codec.payload import Header, PayloadError
 
 CODERS: Any = dict.fromkeys(NAMES, library) | {"quantize": bits, "rle": rle, "ans": ans}
 PER = ("tensor", "channel")
+CONTEXTS = ("neighbours", "channels")
 _TOGETHER = 1 << 18  # elements that are coded at once: they stay in the cache from loop to loop
 
 
@@ -30,8 +31,11 @@ class Levels(Codec):
         bits: 1..8.
         per: one range for the ``tensor`` or one for each ``channel`` (the first axis).
         range: ``minmax``, or ``clip`` where a smaller range has a smaller squared error; of each
-            sample, and sent; with a profile those of its calibration, which are not sent.
+            sample, and sent; with a profile those of its calibration, which are not sent. With
+            ``rate``, which needs a profile, the levels lie where they are worth their bits.
         delta: differences over ``rows``, ``columns`` or ``channels`` instead of the levels.
+        context: of the probabilities of ``ans``: the ``neighbours`` of a level, or what other
+            ``channels`` say of it as well, which is smaller and slower and needs a profile.
         effort: the library's level of compression; None: its usual one.
     """
 
@@ -40,15 +44,20 @@ class Levels(Codec):
     per: str = "tensor"
     range: str = "minmax"
     delta: str = "none"
+    context: str = "neighbours"
     effort: int | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.bits <= 8:
             raise ValueError(f"codec.bits={self.bits} does not lie between 1 and 8")
-        choices = {"per": PER, "range": RANGES, "delta": DELTAS}
+        choices = {"per": PER, "range": RANGES, "delta": DELTAS, "context": CONTEXTS}
         for key, allowed in choices.items():
             if (value := getattr(self, key)) not in allowed:
                 raise ValueError(f"codec.{key}={value!r} is none of: {', '.join(allowed)}")
+        if self.range == "rate" and self.bits > 4:
+            raise ValueError(f"codec.range=rate is for up to 4 bits, not codec.bits={self.bits}")
+        if self.context != "neighbours" and self.name != "ans":
+            raise ValueError(f"codec.context={self.context} is for codec=ans, not {self.name}")
 
     def form(self, shape: tuple[int, ...]) -> Form:
         """What the coder is told of a sample of this shape."""
@@ -57,7 +66,9 @@ class Levels(Codec):
     @cached_property
     def _bound_form(self) -> Form | None:
         held, how = self.profile, (self.name, self.effort, self.delta)
-        return Form(held.shape, self.bits, held.tables, *how) if held else None
+        if held is None:
+            return None
+        return Form(held.shape, self.bits, held.tables, *how, held.prediction)
 
     def levels(self, batch: Array) -> NDArray[np.uint8]:
         """What the coder codes of a batch (N, ...) by the profile's grid: (N, C, M).
@@ -90,6 +101,9 @@ class Levels(Codec):
             some = max(1, _TOGETHER // max(1, batch[0].size))
             parts = (batch[k : k + some] for k in range(0, len(batch), some))
             return [one for part in parts for one in self._coded(self.levels(part), shape)]
+        for key, value in {"context": "channels", "range": "rate"}.items():
+            if getattr(self, key) == value:
+                raise ValueError(f"codec.{key}={value} needs codec.calibration_images")
         coded: Coded = []
         for sample in self._planes(batch):
             low, high = find_ranges(sample[None], self.bits, self.per, self.range)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isplit.codec.grid import Grid
+from isplit.codec.prediction import Prediction
 from isplit.codec.tables import Tables
 
 FORMAT = "isplit codec profile 1"
@@ -31,12 +32,14 @@ class Profile:
         shape: of a sample; payloads made with the profile have this shape.
         grid: where the levels lie; None for codecs without levels.
         tables: probabilities; None for codecs that use none.
+        prediction: what their contexts are made of; None: neighbours.
     """
 
     config: Mapping[str, Any]
     shape: tuple[int, ...]
     grid: Grid | None = None
     tables: Tables | None = None
+    prediction: Prediction | None = None
 
     def __post_init__(self) -> None:
         allowed = {1, self.shape[0] if self.shape else 1}
@@ -45,6 +48,12 @@ class Profile:
         rows = {len(array) for array in arrays if array is not None}
         if not rows <= allowed:
             raise ValueError(f"rows for {max(rows)} channels in a profile of shape {self.shape}")
+        if self.prediction and (
+            self.tables is None
+            or len(self.prediction.sources) != max(allowed)
+            or self.prediction.contexts != self.tables.parts.shape[1]
+        ):
+            raise ValueError("a prediction of other channels or contexts than the tables have")
 
     @cached_property
     def digest(self) -> bytes:
@@ -54,6 +63,8 @@ class Profile:
     def to_json(self) -> str:
         """The file's text, the same for the same profile."""
         content = {"format": FORMAT, **asdict(self)}
+        if self.prediction is None:  # as files were before there was any
+            del content["prediction"]
         return json.dumps(content, default=_written, sort_keys=True, indent=1) + "\n"
 
     def save(self, path: Path | str) -> None:
@@ -75,7 +86,8 @@ def load_profile(path: Path | str) -> Profile:
             raise ValueError(f"its format is {content['format']!r}")
         grid = content["grid"] and Grid(**content["grid"])
         tables = content["tables"] and Tables(**content["tables"])
-        return Profile(content["config"], tuple(content["shape"]), grid, tables)
+        by = content.get("prediction") and Prediction(**content["prediction"])
+        return Profile(content["config"], tuple(content["shape"]), grid, tables, by)
     except (KeyError, TypeError, ValueError, zlib.error) as error:
         raise ValueError(f"{path} is not an {FORMAT}: {error}") from error
 

@@ -43,10 +43,12 @@ class Sending:
         """
         codec, zeros = self.codec, np.zeros((1, *shape), np.float32)
         try:
-            codec.encode(zeros)
-            packed = replace(codec, name="quantize") if isinstance(codec, Levels) else codec
-            bound = packed.bound(calibrate(packed, zeros)) if self.calibration_images else packed
-            return len(bound.encode(zeros)[0])
+            packing = {"name": "quantize", "context": "neighbours"}
+            packed = replace(codec, **packing) if isinstance(codec, Levels) else codec
+            for tried in (codec, packed):
+                bound = tried.bound(calibrate(tried, zeros)) if self.calibration_images else tried
+                payload = bound.encode(zeros)[0]
+            return len(payload)
         except Exception as error:  # what libraries raise is not listed anywhere
             raise ValueError(f"codec={codec.name} cannot be used here: {error}") from error
 

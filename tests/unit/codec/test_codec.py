@@ -209,7 +209,7 @@ MISTAKES = {
     "codec=rle has no quality; it has: bits": {"name": "rle", "quality": 3},
     "codec.bits=9 does not lie between 1 and 8": {"name": "ans", "bits": 9},
     "codec.per='row' is none of: tensor, channel": {"name": "ans", "per": "row"},
-    "codec.range='auto' is none of: minmax, clip": {"name": "ans", "range": "auto"},
+    "codec.range='auto' is none of: minmax, clip, rate": {"name": "ans", "range": "auto"},
     "codec.delta='x' is none of: none, rows": {"name": "ans", "delta": "x"},
     "codec.dtype='float8' is none of: float32": {"name": "plain", "dtype": "float8"},
     "codec.quality=99 does not lie between 1 and 95": {"name": "jpeg", "quality": 99},
@@ -327,3 +327,52 @@ def test_tables_that_contradict_themselves(change, message):
 def test_levels_of_a_codec_without_profile():
     with pytest.raises(ValueError, match="codec=rle has no grid: calibrate it"):
         from_config({"name": "rle"}).levels(relu_features(1, 3, 4))
+
+
+def test_levels_that_are_worth_their_bits_take_fewer_and_err_less_than_their_price():
+    dice = np.random.default_rng(0)
+    features = np.maximum(dice.normal(size=(200, 6, 5, 5)) - 0.5, 0).astype(np.float32)
+    features *= np.array([1, 1, 1, 1, 0.01, 0], np.float32)[:, None, None]
+    sizes, errors = {}, {}
+    for how in ("clip", "rate"):
+        config = {"name": "ans", "bits": 1, "per": "channel", "range": how}
+        codec = bound_codec(calibrate(from_config(config), features[:150]))
+        payloads = codec.encode(features[150:])
+        sizes[how] = 8 * np.mean([len(payload) for payload in payloads]) / features[0].size
+        errors[how] = np.square(codec.decode(payloads) - features[150:]).mean()
+    assert len(set(codec.decode(payloads)[:, 4:].reshape(-1).tolist())) == 2  # a level each
+    assert sizes["rate"] < sizes["clip"]
+    price = 0.25 * features.var((0, 2, 3)).mean()
+    assert errors["rate"] + price * sizes["rate"] < errors["clip"] + price * sizes["clip"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"context": "channels"}, "codec.context=channels needs codec.calibration_images"),
+        ({"range": "rate"}, "codec.range=rate needs codec.calibration_images"),
+        ({"range": "rate", "bits": 5}, "codec.range=rate is for up to 4 bits, not codec.bits=5"),
+        (
+            {"name": "rle", "context": "channels"},
+            "codec.context=channels is for codec=ans, not rle",
+        ),
+    ],
+)
+def test_what_needs_calibration_is_refused_without(settings, message):
+    with pytest.raises(ValueError, match=message):
+        from_config({"name": "ans"} | settings).encode(relu_features(2, 3, 4, 4))
+
+
+def test_contexts_of_other_channels_decode_to_the_same_in_fewer_bytes(tmp_path):
+    dice = np.random.default_rng(0)
+    sources, mix = dice.normal(size=(300, 3, 6, 6)), dice.normal(size=(3, 24))
+    features = np.maximum(np.einsum("nchw,ck->nkhw", sources, mix), 0).astype(np.float32)
+    sent = {}
+    for context in ("neighbours", "channels"):
+        config = {"name": "ans", "bits": 3, "context": context}
+        calibrate(from_config(config), features[:200]).save(tmp_path / "codec.json")
+        codec = bound_codec(load_profile(tmp_path / "codec.json"))
+        payloads = codec.encode(features[200:])
+        sent[context] = codec.decode(payloads), sum(map(len, payloads))
+    np.testing.assert_array_equal(sent["channels"][0], sent["neighbours"][0])
+    assert sent["channels"][1] < 0.8 * sent["neighbours"][1]

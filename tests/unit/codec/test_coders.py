@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twins import packed, rans_words, run_lengths
 
-from isplit.codec import PayloadError, ans, bits, contexts, library, rle
+from isplit.codec import PayloadError, ans, bits, contexts, library, rle, symbols
 from isplit.codec.calibration import fit_tables
 from isplit.codec.form import Form
+from isplit.codec.prediction import Prediction, fit_prediction
 from isplit.codec.tables import TOTAL, Tables, context_sums
 
 SHAPES = st.lists(st.integers(1, 9), max_size=5).map(tuple)
@@ -42,30 +43,61 @@ def test_packing_and_run_lengths_are_their_twins_and_come_back(case):
         np.testing.assert_array_equal(unpacked(coder, coder.pack(levels, form), form), levels)
 
 
-@given(cases(), st.booleans(), st.sampled_from([1, 4]))
-@settings(max_examples=200, deadline=None)
-def test_ans_is_its_twin_and_comes_back(case, calibrated, states):
+@given(cases(), st.sampled_from(["sent", "neighbours", "channels"]), st.sampled_from([1, 4]))
+@settings(max_examples=300, deadline=None)
+def test_ans_is_its_twin_and_comes_back(case, tables, states):
     levels, form = case
-    if calibrated:
-        tables = fit_tables(levels, form)
-        form = Form(form.shape, form.bits, replace(tables, states=states))
-        expected = [rans_words(x, form.tables, form.columns, states) for x in levels]
-        assert ans.pack(levels, form) == expected
+    if tables != "sent":
+        if tables == "channels":
+            form = replace(form, prediction=fit_prediction(levels, form.columns, contexts=5))
+        form = replace(form, tables=replace(fit_tables(levels, form), states=states))
+        how = form.tables, form.columns, states, form.prediction
+        assert ans.pack(levels, form) == [rans_words(x, *how) for x in levels]
     np.testing.assert_array_equal(unpacked(ans, ans.pack(levels, form), form), levels)
+
+
+def test_channels_that_say_all_of_the_others_are_found_and_leave_nothing_to_send():
+    dice = np.random.default_rng(0)
+    levels = dice.integers(0, 4, (60, 12, 50)).astype(np.uint8)
+    levels[:, 8:] = levels[:, [2, 0, 7, 5]]
+    form = Form((12, 5, 10), bits=2)
+    found = fit_prediction(levels, form.columns, contexts=16)
+    assert found.sources[8:, 0].tolist() == [2, 0, 7, 5]
+    assert not found.weights[:4, 2:].any()
+    tables = fit_tables(levels, replace(form, prediction=found))
+    known = replace(form, tables=tables, prediction=found)
+    body = np.mean([len(one) for one in ans.pack(levels, known)])
+    assert body == pytest.approx(8 * 50 * 2 / 8, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ({"sources": np.full((5, 1), 4, np.uint16)}, "come after what they predict"),
+        ({"offsets": np.full(5, 1 << 29, np.int32)}, "not sources, weights and offsets"),
+        ({"weights": np.ones((5, 2), np.int16)}, "not sources, weights and offsets"),
+    ],
+)
+def test_a_prediction_that_no_decoder_could_follow_is_refused(what, message):
+    right = {"sources": np.zeros((5, 1), np.uint16), "weights": np.zeros((5, 3), np.int16)}
+    right |= {"offsets": np.zeros(5, np.int32), "contexts": 3}
+    Prediction(**right)
+    with pytest.raises(ValueError, match=message):
+        Prediction(**right | what)
 
 
 @pytest.mark.parametrize("bits", [1, 2, 3, 4, 8])
 @pytest.mark.parametrize("columns", [1, 2, 3, 4, 7, 8])
 def test_symbols_of_all_channels_at_once_are_those_one_by_one(bits, columns, monkeypatch):
-    monkeypatch.setattr(contexts, "_BLOCK", 20)  # some sizes take one block, others several
+    monkeypatch.setattr(symbols, "_BLOCK", 20)  # some sizes take one block, others several
     dice = np.random.default_rng(0)
     for rows, group in [(1, 1), (2, 2), (3, 2), (3, 3), (4, 4), (5, 4)]:
-        lie, size = (columns, bits, min(group, 8 // bits)), rows * columns
+        group, size = min(group, 8 // bits), rows * columns
+        lie, form = (columns, bits, group), Form((7, rows, columns), bits)
         levels = dice.integers(0, 1 << bits, (7, size)).astype(np.uint8)
-        sums = np.arange(context_sums(bits, lie[2]), dtype=np.uint16)
-        found = np.empty((7, -(-size // lie[2])), np.uint32)
-        contexts.symbols_of(levels, lie, sums, found)
-        firsts = range(0, size, lie[2])
+        sums = np.arange(context_sums(bits, group), dtype=np.uint16)
+        (found,) = symbols.symbols_of(levels[None], form, group, sums)
+        firsts = range(0, size, group)
         one = [[contexts._symbol_at(x, first, lie, sums) for first in firsts] for x in levels]
         np.testing.assert_array_equal(found, one)
 

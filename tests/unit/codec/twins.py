@@ -25,7 +25,7 @@ def run_lengths(levels, bits: int) -> bytes:
     return bits_to_bytes(text)
 
 
-def rans_words(levels, tables, columns: int, states: int) -> bytes:
+def rans_words(levels, tables, columns: int, states: int, prediction=None) -> bytes:
     """Duda's equations with Python's integers: C(x) = x // f * 2**14 + start + x % f."""
     channels, size = levels.shape
     group, bits = tables.group, tables.bits
@@ -36,9 +36,11 @@ def rans_words(levels, tables, columns: int, states: int) -> bytes:
     for lanes in order:
         for first in range(0, size, group):
             for state, c in enumerate(lanes):
-                row = tables.parts[c % len(tables.parts)][
-                    _context(levels[c], first, columns, tables)
-                ]
+                if prediction:
+                    context = _predicted(levels, c, first, columns, prediction)
+                else:
+                    context = _context(levels[c], first, columns, tables)
+                row = tables.parts[c % len(tables.parts)][context]
                 symbol = 0
                 for i in range(first, first + group):
                     symbol = symbol * 2**bits + (int(levels[c][i]) if i < size else 0)
@@ -62,3 +64,12 @@ def _context(line, first, columns, tables) -> int:
     total = before * tables.group
     total += sum(int(line[i]) if 0 <= i < first else before for i in above)
     return int(tables.context[total])
+
+
+def _predicted(levels, c, at, columns, prediction) -> int:
+    left = levels[c][at - 1] if at % columns else 0
+    above = levels[c][at - columns] if at >= columns else 0
+    others = [levels[source][at] for source in prediction.sources[c]]
+    terms = zip(prediction.weights[c].tolist(), map(int, [left, above, *others]), strict=True)
+    total = int(prediction.offsets[c]) + sum(weight * level for weight, level in terms)
+    return min(max(total // 256, 0), prediction.contexts - 1)
