@@ -89,7 +89,7 @@ def of_all(whole: Findings, parts: Sequence[Findings]) -> Findings:
     """
     if len(parts) == 1:
         files, left_out = {**parts[0].files, **whole.files}, [*whole.left_out, *parts[0].left_out]
-        return replace(parts[0], files=files, left_out=left_out)
+        return replace(parts[0], slug="", files=files, left_out=left_out)
     names = distinct([part.slug or slug(part.name) for part in parts], "-")
     return replace(whole, parts=[replace(p, slug=n) for p, n in zip(parts, names, strict=True)])
 

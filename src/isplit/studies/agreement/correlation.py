@@ -164,7 +164,7 @@ def _distances(x: Floats) -> Floats:
 
 def _ranks(x: ArrayLike) -> Floats:
     """Distances of the ranks from their mean, equal values with their mean rank."""
-    return _distances(rankdata(x, axis=-1))
+    return _distances(rankdata(np.asarray(x, np.float64), axis=-1))
 
 
 def _pair_signs(x: Floats) -> Floats:
