@@ -18,7 +18,8 @@ from isplit.network import load_channel
 from isplit.point import Work
 from isplit.presets import preset_names
 from isplit.requirements import Design, Requirement
-from isplit.studies.latency.designs import Places, _timed
+from isplit.studies.latency.designs import _timed
+from isplit.studies.latency.places import Places
 from isplit.studies.seen import Sent
 
 DESIGNS, OPEN = 200, ("starlink", "nbiot")

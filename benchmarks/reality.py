@@ -303,7 +303,8 @@ def predicted(asked: argparse.Namespace) -> list[Row]:
     from isplit.requirements import Requirement
     from isplit.runs.curves import seen_of
     from isplit.studies.collect import collect
-    from isplit.studies.latency.designs import Places, anchored, designs
+    from isplit.studies.latency.designs import designs
+    from isplit.studies.latency.places import Places, anchored
 
     runs = collect([asked.runs]).runs
     words = ["study=latency", "study.image=raw", "logger=none", *asked.overrides]

@@ -53,8 +53,8 @@ MAY_IMPORT = {  # packages of others, by room; a room that is not here may impor
     "requirements": set(),
 }
 SHARED = {
-    *("conditions", "seen", "scores", "answer", "job"),
-    *("collect", "run_folder", "curve_figure", "class_figures"),
+    *("conditions", "seen", "scores", "job"),
+    *("collect", "run_folder", "contradictions", "curve_figure", "class_figures"),
 }
 
 

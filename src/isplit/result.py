@@ -140,6 +140,30 @@ class SplitResult:
     stages: Mapping[str, StageResult]
     codec: CodecResult | None = None
 
+    @property
+    def device_macs(self) -> int:
+        """Multiply-accumulates of one image in head and encoder."""
+        return self.cost.head_macs + self.cost.encoder_macs
+
+    @property
+    def server_macs(self) -> int:
+        """Multiply-accumulates of one image in decoder and tail."""
+        return self.cost.tail_macs + self.cost.decoder_macs
+
+    def answer(self, accuracy: float | None = None) -> str:
+        """``Cut after block5_conv2: accuracy 0.900 -> 0.887, 2,048 -> 32 bytes a frame, ...``.
+
+        Args:
+            accuracy: mean over several trainings; ``None``: that of this one.
+        """
+        after = self.accuracy.final if accuracy is None else accuracy
+        return (
+            f"Cut after {self.split.label}: accuracy {self.accuracy.baseline:.3f} -> {after:.3f}, "
+            f"{self.cost.feature_bytes:,} -> {self.cost.payload_bytes:,} bytes a frame, "
+            f"{self.device_macs / 1e6:,.1f} M MACs on the device, "
+            f"{self.server_macs / 1e6:,.1f} M on the server."
+        )
+
 
 def single_values(result: Mapping[str, Any]) -> dict[str, Any]:
     """Model, data, seed and the values of a ``result.json`` by ``section/name``, without lists."""

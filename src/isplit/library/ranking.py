@@ -12,8 +12,7 @@ from isplit.importance import importance_curves, select
 from isplit.importance.curve import Curve
 from isplit.library.batches import Loader, first_images, in_parameters
 from isplit.point import SplitPoint, same_rate
-from isplit.studies.answer import auto_and_highest
-from isplit.studies.curve_figure import curve_figure
+from isplit.studies.curve_figure import auto_and_highest, curve_figure
 
 
 @dataclass(frozen=True, kw_only=True)

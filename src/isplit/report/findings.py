@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -82,16 +82,26 @@ class Findings:
     parts: Sequence[Findings] = ()
 
 
-def with_slugs(parts: Iterable[Findings]) -> list[Findings]:
-    """The parts, each with a folder of its own, named as it is."""
-    slugs: list[str] = []
-    named = []
-    for part in parts:
-        own = slug(part.name)
-        slugs.append(own)
-        count = slugs.count(own)
-        named.append(replace(part, slug=own if count == 1 else f"{own}-{count}"))
-    return named
+def of_all(whole: Findings, parts: Sequence[Findings]) -> Findings:
+    """The whole with a folder for each part, named as it is; a single part is the whole itself.
+
+    What belongs to both, files and what is missing, is then that of both.
+    """
+    if len(parts) == 1:
+        files, left_out = {**parts[0].files, **whole.files}, [*whole.left_out, *parts[0].left_out]
+        return replace(parts[0], slug="", files=files, left_out=left_out)
+    names = distinct([part.slug or slug(part.name) for part in parts], "-")
+    return replace(whole, parts=[replace(p, slug=n) for p, n in zip(parts, names, strict=True)])
+
+
+def distinct(names: Sequence[str], joint: str) -> list[str]:
+    """The names, with a number behind what was there before.
+
+    >>> distinct(["a", "b", "a"], " #")
+    ['a', 'b', 'a #2']
+    """
+    counts = [names[:place].count(name) for place, name in enumerate(names, 1)]
+    return [n if k == 1 else f"{n}{joint}{k}" for n, k in zip(names, counts, strict=True)]
 
 
 def as_json(finding: Any) -> Any:

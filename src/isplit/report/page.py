@@ -1,7 +1,7 @@
 """``report.html``: one file that opens offline, the answer first, then what it rests on."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
@@ -41,39 +41,29 @@ def write_report(
         versions: of programs, by name.
         configs: texts that are shown folded, by name.
     """
-    sections = [_section(found, ".", "whole", folder)]
-    sections += [_section(p, p.slug, f"part{k}", folder) for k, p in enumerate(found.parts)]
+    blocks = [_blocks(found, ".", "whole", folder)]
+    blocks += [_blocks(p, p.slug, f"part{k}", folder) for k, p in enumerate(found.parts)]
+    sections = list(zip((found, *found.parts), blocks, strict=True))
     about = {"found": found, "sections": sections, "missing": list(_missing(found))}
     about |= {"words": _words(found), "versions": versions or {}, "configs": configs or {}}
-    _fill(sections, BYTES_AT_MOST - len(_page(about).encode()))
+    page = templates.get_template("report.html")
+    _fill(blocks, BYTES_AT_MOST - len(page.render(about).encode()))
     path = folder / "report.html"
-    write_text(path, _page(about))
+    write_text(path, page.render(about))
     return path
 
 
-@dataclass(frozen=True)
-class _Block:
-    """A figure or table as HTML, and what stands in its place where there is no room."""
-
-    html: str
-    instead: str
-
-
 @dataclass
-class _Section:
-    """One part of the page: what it could hold, and what it does hold."""
+class _Block:
+    """A figure or table as HTML, and what stands in its place while it has no room."""
 
-    found: Findings
-    offered: Sequence[_Block]
-    taken: list[_Block] = field(default_factory=list)
-
-    @property
-    def blocks(self) -> list[Markup]:
-        """What is shown, in order, with a line for what has no room."""
-        return [Markup(b.html if b in self.taken else b.instead) for b in self.offered]
+    html: Markup
+    instead: Markup
+    has_room: bool = False
 
 
-def _section(found: Findings, place: str, prefix: str, folder: Path) -> _Section:
+def _blocks(found: Findings, place: str, prefix: str, folder: Path) -> list[_Block]:
+    """What the section of some findings could hold."""
     parts: Any = templates.get_template("blocks.html").module
     figures = []
     for drawing in found.figures:
@@ -82,25 +72,17 @@ def _section(found: Findings, place: str, prefix: str, folder: Path) -> _Section
         left = parts.left(f"Figure {drawing.name}", file)
         figures.append(_Block(parts.figure(content, drawing.caption, file), left))
     tables = [_Block(parts.table(t), parts.left(f"Table {t.name}", place)) for t in found.tables]
-    return _Section(found, tables + figures if found.parts else figures + tables)
+    return tables + figures if found.parts else figures + tables
 
 
-def _fill(sections: Sequence[_Section], room: int) -> None:
-    """Take what there is room for: all of the first two sections, then of each the first, ..."""
-    first = [(section, block) for section in sections[:2] for block in section.offered]
-    rest = zip_longest(*([(s, b) for b in s.offered] for s in sections[2:]))
-    for section, block in chain(first, (pair for rank in rest for pair in rank if pair)):
+def _fill(sections: Sequence[Sequence[_Block]], room: int) -> None:
+    """Show what there is room for: all of the first two sections, then of each the first, ..."""
+    by_rank = chain.from_iterable(zip_longest(*sections[2:]))
+    for block in filter(None, chain(*sections[:2], by_rank)):
         size = len(block.html.encode())
         if size <= room:
-            section.taken.append(block)
+            block.has_room = True
             room -= size
-
-
-def _page(about: Mapping[str, Any]) -> str:
-    loader = templates.loader
-    assert loader is not None
-    css, js = (Markup(loader.get_source(templates, f"report.{s}")[0]) for s in ("css", "js"))
-    return templates.get_template("report.html").render(css=css, js=js, **about)
 
 
 def _missing(found: Findings) -> Iterator[str]:

@@ -29,8 +29,7 @@ def say(found: Findings) -> str:
 
 def fitted(table: Table, console: Console) -> RichTable:
     """The table with as many columns as the console has room for, each whole; none is empty."""
-    known = {key for row in table.rows for key, value in row.items() if value is not None}
-    chosen = [column for column in table.columns if column.screen and column.key in known]
+    chosen = [column for column in table.filled() if column.screen]
 
     def room(width_of: Callable[[Table, Column], int]) -> int:
         return console.width - 1 - sum(width_of(table, column) + 3 for column in chosen)

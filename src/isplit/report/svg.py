@@ -33,9 +33,7 @@ def titled(svg: bytes) -> bytes:
             place = {"cx": at.get("x", ""), "cy": at.get("y", ""), "r": MARK_RADIUS}
             element.clear()
             element.tag = f"{{{SVG}}}circle"
-            element.attrib.update(
-                place | {"class": "mark", "fill": "none", "pointer-events": "all"}
-            )
+            element.attrib |= place | {"class": "mark", "fill": "none", "pointer-events": "all"}
             ElementTree.SubElement(element, f"{{{SVG}}}title").text = says.removeprefix(MARK)
     return b"%s" % ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
 

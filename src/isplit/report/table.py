@@ -125,15 +125,31 @@ class Table:
             for row in self.values()
         ]
 
+    def filled(self) -> list[Column]:
+        """The columns in which a row has anything."""
+        known = {key for row in self.rows for key, value in row.items() if value is not None}
+        return [column for column in self.columns if column.key in known]
+
     def is_number(self, column: Column) -> bool:
         """Whether any cell of the column is a number."""
         return any(column.number(row.get(column.key)) is not None for row in self.rows)
 
 
+def words_of(room: str) -> dict[str, Any]:
+    """What stands beside a room's numbers: its ``words.yaml``, ``columns`` by the name of a table.
+
+    Args:
+        room: below ``isplit``, with dots.
+    """
+    text = files(f"isplit.{room}").joinpath("words.yaml").read_text("utf-8")
+    words: dict[str, Any] = yaml.safe_load(text)
+    tables = words["columns"].items()
+    return words | {"columns": {table: [Column(**keys) for keys in each] for table, each in tables}}
+
+
 def columns_of(table: str) -> list[Column]:
-    """The columns of a table in ``columns.yaml``."""
-    text = files("isplit.report").joinpath("columns.yaml").read_text("utf-8")
-    return [Column(**keys) for keys in yaml.safe_load(text)[table]]
+    """The columns of a table that belongs to no study."""
+    return list(words_of("report")["columns"][table])
 
 
 def is_missing(value: Any) -> bool:

@@ -17,7 +17,8 @@ from isplit.requirements import cost, misses
 from isplit.runs.base import Base
 from isplit.runs.search import Search
 from isplit.runs.sides import coded_at
-from isplit.studies.latency.designs import Places, of_split, places_of
+from isplit.studies.latency.designs import of_split
+from isplit.studies.latency.places import Places, places_of
 from isplit.studies.latency.splits import Split
 from isplit.studies.seen import Sent
 

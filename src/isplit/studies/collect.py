@@ -2,14 +2,19 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from isplit.documents import flattened
 from isplit.studies.run_folder import Run, read_config, read_run
 
-__all__ = ["Collection", "Run", "by_condition", "collect", "correct_answers", "facts", "why"]
+__all__ = ["Collection", "Run", "by_condition", "collect", "facts", "grouped", "why"]
+
+T = TypeVar("T")
+K = TypeVar("K")
 
 DEEPEST = 20  # folders below those that were named
 LONGEST_REASON = 300  # characters
@@ -45,11 +50,10 @@ def collect(folders: Iterable[Path]) -> Collection:
                 left_out.append(f"{place}: {_reason(error)}")
             else:
                 runs[_trainings(run)] = run
-        jobs = [path.parent for path in below if path.name == "config.yaml"]
+        jobs = (path.parent for path in below if path.name == "config.yaml")
+        unfinished = filter(_is_unfinished_job, jobs)
         left_out += [
-            f"{job}: the job has not finished (what it finished counts)"
-            for job in jobs
-            if _is_unfinished_job(job)
+            f"{job}: the job has not finished (what it finished counts)" for job in unfinished
         ]
     return Collection(tuple(runs.values()), tuple(left_out))
 
@@ -60,11 +64,16 @@ def by_condition(runs: Iterable[Run]) -> dict[str, list[Run]]:
     A condition is one baseline, one way to compress and one way to train; the name says model,
     data, compression and seed, and whatever else sets conditions apart.
     """
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        groups.setdefault(_key(run), []).append(run)
-    names = _names([runs[0] for runs in groups.values()])
-    return dict(zip(names, groups.values(), strict=True))
+    groups = grouped(runs, _key).values()
+    return dict(zip(_names([same[0] for same in groups]), groups, strict=True))
+
+
+def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
+    """The items by their key, in the order in which they come up."""
+    groups: dict[K, list[T]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return groups
 
 
 def facts(run: Run) -> dict[str, str | int | float]:
@@ -80,11 +89,6 @@ def facts(run: Run) -> dict[str, str | int | float]:
         **({"codec": result.codec.name} if result.codec else {}),
         "seed": result.seed,
     }
-
-
-def correct_answers(run: Run) -> list[bool] | None:
-    """Whether each test image was answered rightly at the end; ``None``: not known."""
-    return None if run.correct is None else list(run.correct)
 
 
 def why(error: Exception) -> str:
@@ -112,13 +116,11 @@ def _reason(error: Exception) -> str:
 
 def _is_unfinished_job(folder: Path) -> bool:
     """Whether a job began here, which an analysis does not, and has not come to its end."""
-    if (folder / "results.txt").exists():
-        return False
-    try:
-        read_config(folder)
-    except (OSError, ValueError):
-        return False
-    return True
+    if not (folder / "results.txt").exists():
+        with suppress(OSError, ValueError):
+            read_config(folder)
+            return True
+    return False
 
 
 def _trainings(run: Run) -> tuple[str, ...]:

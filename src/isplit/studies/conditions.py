@@ -10,7 +10,7 @@ from isplit.importance import taken
 from isplit.importance.curve import Curve, PredictorCost
 from isplit.point import SplitPoint
 from isplit.result import SplitResult
-from isplit.studies.collect import Run, correct_answers, facts
+from isplit.studies.collect import Run, facts, grouped
 from isplit.studies.scores import Agreement
 from isplit.studies.seen import Seen
 
@@ -36,16 +36,24 @@ class Retrained:
     subset_accuracies: tuple[float, ...] = ()
 
     @property
+    def accuracies(self) -> list[float]:
+        """Test accuracy at the end, 0..1, of each training."""
+        return [result.accuracy.final for result in self.results]
+
+    @property
     def accuracy(self) -> float:
-        """Test accuracy at the end, 0..1, mean over the trainings; equal means do tie."""
-        mean = fmean(result.accuracy.final for result in self.results)
-        return round(mean, MEAN_DIGITS)
+        """Mean over the trainings; equal means do tie."""
+        return round(fmean(self.accuracies), MEAN_DIGITS)
 
     @property
     def measured(self) -> dict[str, float]:
         """Each of ``MEASURED``, mean over the trainings; none where no bottleneck was trained."""
-        each = [_measured(result) for result in self.results]
-        return {name: fmean(one[name] for one in each) for name in each[0]}
+        before = [r.accuracy.after_autoencoder for r in self.results]
+        made = {
+            "minus_nmse": [-r.bottleneck.reconstruction_nmse for r in self.results if r.bottleneck],
+            "after_autoencoder": [accuracy for accuracy in before if accuracy is not None],
+        }
+        return {name: fmean(each) for name, each in made.items() if each}
 
 
 MEASURED = ("minus_nmse", "after_autoencoder")
@@ -124,55 +132,46 @@ def shown_split(condition: Condition) -> Retrained:
     return next(t for t in condition.retrained if t.position == chosen)
 
 
-def split_f1(trained: Retrained) -> list[float]:
-    """F1 of each class after the split, mean over the trainings."""
-    columns = zip(*(result.per_class.split_f1 for result in trained.results), strict=True)
-    return [fmean(column) for column in columns]
+def class_f1(condition: Condition, trained: Retrained) -> list[tuple[str, float, float]]:
+    """Each class with its F1 before and after the split, the latter the mean over the trainings."""
+    after = map(fmean, zip(*(r.per_class.split_f1 for r in trained.results), strict=True))
+    return list(zip(condition.class_names, condition.baseline_f1, after, strict=True))
 
 
 def subset_accuracies(
-    correct: Sequence[bool], subsets: int = SUBSETS, size: int = SUBSET_SIZE, seed: int = 0
+    correct: Sequence[bool], subsets: int = SUBSETS, seed: int = 0
 ) -> tuple[float, ...]:
     """Accuracy on each of several random subsets of the test images (I-SPLIT Fig. 3).
 
     Of each image in order: whether the answer was right. The subsets depend on the number of
     images and the seed alone, so they are the same for every point of a condition. They hold
-    ``size`` images, and at most half of all: larger ones would be nearly the same subset.
+    ``SUBSET_SIZE`` images, and at most half of all: larger ones would be nearly the same subset.
     """
     right = np.asarray(correct, dtype=float)
     rng = np.random.default_rng(seed)
-    chosen = subset_size(len(right), size)
+    chosen = subset_size(len(right))
     each = [right[rng.choice(len(right), chosen, replace=False)] for _ in range(subsets)]
     return tuple(float(part.mean()) for part in each)
 
 
-def subset_size(test_images: int, size: int = SUBSET_SIZE) -> int:
+def subset_size(test_images: int) -> int:
     """Images in each random subset.
 
     >>> subset_size(2000), subset_size(500)
     (800, 250)
     """
-    return max(1, min(size, test_images // 2))
+    return max(1, min(SUBSET_SIZE, test_images // 2))
 
 
 def _retrained(runs: Sequence[Run]) -> list[Retrained]:
     """The trainings of each point, from the input on."""
-    by_position: dict[int, list[Run]] = {}
-    for run in sorted(runs, key=lambda run: int(run.config.get("repeat", 0))):
-        by_position.setdefault(run.result.split.index, []).append(run)
+    in_order = sorted(runs, key=lambda run: run.config["repeat"])
+    by_position = sorted(grouped(in_order, lambda run: run.result.split.index).items())
     return [
-        Retrained(position, tuple(run.result for run in same), _subsets(same[0]))
-        for position, same in sorted(by_position.items())
+        Retrained(
+            position,
+            tuple(run.result for run in same),
+            subset_accuracies(same[0].correct) if same[0].correct else (),
+        )
+        for position, same in by_position
     ]
-
-
-def _measured(result: SplitResult) -> dict[str, float]:
-    before = result.accuracy.after_autoencoder
-    if result.bottleneck is None or before is None:
-        return {}
-    return {"minus_nmse": -result.bottleneck.reconstruction_nmse, "after_autoencoder": before}
-
-
-def _subsets(run: Run) -> tuple[float, ...]:
-    correct = correct_answers(run)
-    return () if correct is None else subset_accuracies(correct)

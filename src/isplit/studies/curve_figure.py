@@ -8,11 +8,10 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from isplit.importance import taken
+from isplit.importance import SAID, auto_rule, taken
 from isplit.importance.curve import Curve
 from isplit.importance.curves import cut_distil_encode
 from isplit.report.canvas import ACCENT, DARK, INK, PALE, legend_below, log_scale, over_points
-from isplit.studies.answer import auto_and_highest
 
 AXIS_NAMES = {
     "cui": "CUI (log scale, arbitrary unit)",
@@ -82,6 +81,31 @@ def draw_curve(
     _scatter(axes, [auto], values, takes, marker="s", s=130, facecolors="none", edgecolors=INK)
     _scatter(axes, [highest], values, passes.replace(", ", ",\n"), marker="x", s=70, color=INK)
     axes.set_ylabel(AXIS_NAMES.get(curve.kind, curve.kind))
+
+
+def auto_and_highest(curve: Curve, auto: int) -> tuple[str, str]:
+    """What auto takes by the curve and by which rule, and why not the point of highest value.
+
+    Args:
+        auto: position of what auto takes.
+    """
+    takes, highest = curve.points[auto], curve.points[curve.ranking()[0]]
+    rule = auto_rule(curve.kind)
+    as_ruled = auto in curve.peaks() if rule == "peak" else takes == highest
+    kind = SAID[rule] if as_ruled else "highest value that may be taken"
+    passed = "" if highest == takes else f", passed over: {why_not(curve, highest.index)}"
+    return f"auto: {takes.label} ({kind})", f"highest value: {highest.label}{passed}"
+
+
+def why_not(curve: Curve, position: int) -> str:
+    """Why auto does not take the point with the highest value."""
+    if auto_rule(curve.kind) == "best":
+        return "outside the limits, or not trained"
+    if position == 0:
+        return "the first point, so no interior peak"
+    if position == len(curve.points) - 1:
+        return "the last point, so no interior peak"
+    return "outside the limits, or not trained" if position in curve.peaks() else "no peak"
 
 
 def without_zeros(values: Sequence[float]) -> list[float]:

@@ -9,8 +9,7 @@ from isplit.point import SplitPoint
 from isplit.report.findings import Drawing, Findings, Value
 from isplit.report.table import Table, columns_of
 from isplit.result import SplitResult, single_values
-from isplit.studies.answer import answer, auto_and_highest, device_macs, server_macs
-from isplit.studies.curve_figure import curve_figure
+from isplit.studies.curve_figure import auto_and_highest, curve_figure
 
 CAPTION = "The curve that ranks the split points, and what was measured after the split."
 SPLITS = columns_of("splits")
@@ -39,7 +38,7 @@ def curve_findings(curve: Curve, chosen: Sequence[SplitPoint], auto: int) -> Fin
 def job_findings(curve: Curve, results: Sequence[SplitResult], auto: int) -> Findings:
     """The answer, why this point, the table of all splits, and the curve with what was measured."""
     best = max(results, key=lambda r: (r.accuracy.final, r.split.index))
-    said = answer(best)
+    said = best.answer()
     measured = {result.split.index: result.accuracy.final for result in results}
     figure = curve_figure(curve, list(measured), said, measured, best.accuracy.baseline, auto)
     return Findings(
@@ -86,7 +85,7 @@ def _table(curve: Curve, results: Sequence[SplitResult]) -> Table:
         asdict(r.accuracy)
         | asdict(r.cost)
         | {"label": r.split.label, "rank": (r.curve.rank, r.curve.num_points)}
-        | {"device": device_macs(r), "server": server_macs(r)}
+        | {"device": r.device_macs, "server": r.server_macs}
         for r in results
     ]
     note = (

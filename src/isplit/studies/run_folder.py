@@ -7,7 +7,6 @@ write are filled in here.
 import csv
 import io
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,22 +18,20 @@ from isplit.documents import read_json, read_text, read_yaml
 from isplit.importance.curve import Curve
 from isplit.point import SplitPoint
 from isplit.result import SplitResult
+from isplit.studies.contradictions import refuse_contradictions
 
 SCHEMAS = (1, 2)
 STAGES = ("baseline", "autoencoder", "finetune")  # of a config
-MOST_ELEMENTS = 2**40  # of the features of one image
 ANSWERS_BYTES = 2**28  # of predictions.csv
-FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 
-OLDER: dict[str, Any] = {  # what a key that was not written meant
-    "repeat": 0,
+OLDER: dict[str, dict[str, Any]] = {  # what a key that was not written meant
     "model": {"weights": None},
     "data": {"classes": None, "groups": None},
     "split": {"granularity": "layer"},
     "bottleneck": {"compression_rate": 0.9, "code_elements": None},
     "stage": {"feature_memory_gb": 2.0},
-    "trainer": {},
 }
+OLDER_FINETUNE = {"through_codec": False, "net_learning_rate": None}
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ def read_run(folder: Path) -> Run:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    _refuse_contradictions(result, curve)
+    refuse_contradictions(result, curve)
     return Run(folder, result, config, curve, *_correct(folder / "predictions.csv", result))
 
 
@@ -96,17 +93,16 @@ def read_config(job: Path) -> dict[str, Any]:
         ValueError: it is not the config of a job.
     """
     config = _mapping(read_yaml(job / "config.yaml"), "config.yaml")
-    filled = OLDER | {"codec": {"name": "none"}} | config
+    filled = {"repeat": 0} | OLDER | {"trainer": {}, "codec": {"name": "none"}} | config
     for group, older in OLDER.items():
-        if isinstance(older, dict):
-            if older and group not in config:
-                raise ValueError(f"config.yaml lacks {group}")
-            filled[group] = older | _mapping(filled[group], f"config.yaml: {group}")
-    _mapping(filled["codec"], "config.yaml: codec")
+        if group not in config:
+            raise ValueError(f"config.yaml lacks {group}")
+        filled[group] = older | _mapping(config[group], f"config.yaml: {group}")
+    for group in ("trainer", "codec"):
+        _mapping(filled[group], f"config.yaml: {group}")
     for stage in STAGES:
         _mapping(filled["stage"].get(stage), f"config.yaml: stage.{stage}")
-    older = {"through_codec": False, "net_learning_rate": None}
-    filled["stage"]["finetune"] = older | filled["stage"]["finetune"]
+    filled["stage"]["finetune"] = OLDER_FINETUNE | filled["stage"]["finetune"]
     if type(filled["repeat"]) is not int or type(filled.get("seed")) is not int:
         raise ValueError("config.yaml: seed and repeat must be whole numbers")
     return filled
@@ -139,42 +135,6 @@ def _curve(about: dict[str, Any]) -> Curve:
         per_class=_PER_CLASS.validate_python(about.get("per_class")),
         num_images=TypeAdapter(int).validate_python(about.get("num_images")),
     )
-
-
-def _refuse_contradictions(result: SplitResult, curve: Curve) -> None:
-    """Numbers that no job comes to, and files that are not of one job."""
-    points, split, classes = curve.points, result.split, result.per_class
-    reached, bottleneck = result.accuracy.reached, result.bottleneck
-    shares = (*reached.values(), *classes.baseline_f1, *classes.split_f1)
-    names = classes.class_names
-    of_classes = {len(names), len(classes.baseline_f1), len(classes.split_f1)}
-    fingerprints = [stage.fingerprint for stage in result.stages.values()]
-    right = {
-        "accuracy: a share is not in 0..1": all(0 <= share <= 1 for share in shares),
-        "accuracy.test_images: there are none": result.accuracy.test_images > 0,
-        "per_class: not as many as classes": of_classes == {result.num_classes}
-        and len(set(names)) == len(names),
-        "stages: not those that have an accuracy": set(reached) == set(result.stages)
-        and ("codec" in reached, "autoencoder" in reached) == (bool(result.codec), bool(bottleneck))
-        and ("finetune" in reached or not bottleneck),
-        "stages: one has no fingerprint": all(map(FINGERPRINT.fullmatch, fingerprints)),
-        "curve.json: its points are not in order": points != ()
-        and all(point.index == place for place, point in enumerate(points)),
-        "curve.json: a point has no size or no cost": all(map(_is_whole, points)),
-        "curve.json: per_class has other points": all(
-            len(values) == len(points) for values in curve.per_class.values()
-        ),
-        "split: it is not among the points of curve.json": split.layer
-        in [point.name for point in points if point.index == split.index],
-    }
-    if wrong := [what for what, holds in right.items() if not holds]:
-        raise ValueError(wrong[0])
-
-
-def _is_whole(point: SplitPoint) -> bool:
-    macs = (point.head_macs, point.tail_macs)
-    has_size = point.shape != () and min(point.shape) > 0 and point.numel < MOST_ELEMENTS
-    return has_size and min(*macs, point.head_params) >= 0 < max(macs)
 
 
 def _correct(path: Path, result: SplitResult) -> list[tuple[bool, ...]]:

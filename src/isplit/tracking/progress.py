@@ -19,12 +19,8 @@ def progress_callbacks(progress: str) -> list[Callback]:
     """
     if progress == "auto":
         progress = "bar" if sys.stderr.isatty() and sys.stdout.isatty() else "lines"
-    kinds: dict[str, list[type[Callback]]] = {
-        "bar": [StageBar, Estimate],
-        "lines": [EpochLines, Estimate],
-        "none": [],
-    }
-    return [kind() for kind in kinds[progress]]
+    kinds: dict[str, type[Callback]] = {"bar": StageBar, "lines": EpochLines}
+    return [] if progress == "none" else [kinds[progress](), Estimate()]
 
 
 class StageBar(RichProgressBar):

@@ -5,17 +5,16 @@ W&B's client is imported where there is a run: that takes a tenth of a job's sta
 
 import functools
 import logging
-import netrc
 import os
 import threading
-import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import requests
 from lightning.pytorch.loggers import Logger, WandbLogger
+from requests.utils import get_netrc_auth
 
 from isplit.documents import flattened
 
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     import wandb
 
 log = logging.getLogger(__name__)
-
-L = TypeVar("L", bound=Logger)
 
 MODES = ("auto", "online", "offline", "disabled")
 PATIENCE_S = 5.0  # for any answer of W&B's server before a run begins
@@ -51,14 +48,8 @@ def wandb_mode(mode: str) -> str:
 
 def has_key() -> bool:
     """Whether W&B would find a key without asking: in the environment or in the netrc file."""
-    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
-        return True
-    host = urllib.parse.urlparse(_server()).hostname or ""
-    path = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
-    try:
-        return netrc.netrc(path).authenticators(host) is not None
-    except (OSError, netrc.NetrcParseError):
-        return False
+    by_environment = any(map(os.environ.get, ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE")))
+    return by_environment or get_netrc_auth(_server()) is not None
 
 
 @contextmanager
@@ -103,7 +94,7 @@ def wandb_run(
         unbothered(run.finish)(exit_code)
 
 
-def forgiving(logger: L) -> L:
+def forgiving(logger: Logger) -> Logger:
     """The same logger, which says once what goes wrong with it instead of ending a training."""
     for name in TOLD:
         setattr(logger, name, unbothered(getattr(logger, name)))
@@ -144,9 +135,8 @@ def _begun(mode: str, about: Mapping[str, Any], *, insist: bool) -> tuple["wandb
         except (ValueError, OSError, wandb.Error) as error:
             reason = " ".join(str(error).split())
             if insist:
-                raise ValueError(
-                    f"{reason}: logger.mode=offline keeps the run for wandb sync later"
-                ) from error
+                advice = "logger.mode=offline keeps the run for wandb sync later"
+                raise ValueError(f"{reason}: {advice}") from error
             log.warning("tracking: %s: offline, wandb sync later", reason)
             wandb.teardown()
     return _init("offline", about), "offline"
@@ -182,8 +172,6 @@ def _answers(address: str) -> bool:
 
 def _same_run(run_id: str | None) -> dict[str, Any]:
     """Arguments of ``wandb.init`` that continue a run; the environment's wishes stand."""
-    given = os.environ.get("WANDB_RUN_ID")
-    if not (given or run_id):
-        return {}
-    resume: Literal["allow"] | None = None if "WANDB_RESUME" in os.environ else "allow"
-    return {"id": given or run_id, "resume": resume}
+    run_id = os.environ.get("WANDB_RUN_ID") or run_id
+    resume = None if "WANDB_RESUME" in os.environ else "allow"
+    return {"id": run_id, "resume": resume} if run_id else {}

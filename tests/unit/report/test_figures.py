@@ -10,8 +10,7 @@ import pytest
 from isplit.importance.curve import Curve
 from isplit.point import SplitPoint
 from isplit.report.canvas import save
-from isplit.studies.answer import auto_and_highest
-from isplit.studies.curve_figure import curve_figure
+from isplit.studies.curve_figure import auto_and_highest, curve_figure
 from isplit.studies.job import curve_findings
 
 

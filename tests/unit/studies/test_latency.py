@@ -20,7 +20,8 @@ from isplit.result import CodecResult
 from isplit.runs.erasures import _received, _sent
 from isplit.search import expectations
 from isplit.studies.collect import Collection
-from isplit.studies.latency.designs import anchored, designs, places_of
+from isplit.studies.latency.designs import designs
+from isplit.studies.latency.places import anchored, places_of
 from isplit.studies.latency.splits import expected, sent_of, untrained
 from isplit.studies.latency.study import latency_study
 from isplit.studies.run_folder import Run

@@ -10,7 +10,7 @@ from run_folders import CONFIG, CURVE, RESULT, changed, make_run, malformed
 
 from isplit.documents import read_json, read_yaml
 from isplit.result import Accuracy, CodecResult
-from isplit.studies.collect import by_condition, collect, correct_answers
+from isplit.studies.collect import by_condition, collect
 from isplit.studies.run_folder import read_run
 
 SECONDS, BYTES = 10, 2**30  # of this process: others may keep the machine busy
@@ -25,7 +25,7 @@ def test_a_good_run_comes_in_with_what_older_versions_did_not_write(tmp_path):
     run = read_run(make_run(tmp_path / "run"))
     assert run.result == RESULT
     assert run.curve.values == (0.0, 1.0, 2.0)
-    assert correct_answers(run) == [True, True, True, False]
+    assert run.correct == (True, True, True, False)
     assert (run.config["repeat"], run.config["split"]["granularity"]) == (0, "layer")
     assert run.config["data"] == CONFIG["data"] | {"classes": None, "groups": None}
 
@@ -76,7 +76,7 @@ def raw_run(folder, **result):
 def test_a_run_without_a_bottleneck_is_known_by_its_codec(tmp_path):
     run = read_run(raw_run(tmp_path / "run"))
     assert (run.result.bottleneck, run.result.accuracy.final) == (None, 0.75)
-    assert correct_answers(run) == [True, True, True, False]
+    assert run.correct == (True, True, True, False)
     other = replace(run, config={**run.config, "codec": {"name": "rle", "bits": 2}})
     names = [*by_condition([run, other])]
     common = "vgg16 on letters (2 classes), no bottleneck, rle, seed 0, codec.name="

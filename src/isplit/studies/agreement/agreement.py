@@ -4,23 +4,21 @@ Shape suffix: N points.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import Any
 
 import numpy as np
 
 from isplit.importance import SAID, auto_rule, taken
 from isplit.studies.agreement.correlation import (
-    DIRECTIONS,
     FEWEST_POINTS,
-    NOTHING,
     Target,
-    correlation,
+    coefficients,
+    partial,
     target,
 )
-from isplit.studies.agreement.noise import equal_size, given_depth, noise, one_training
+from isplit.studies.agreement.noise import equal_size, noise, one_training
 from isplit.studies.agreement.verdict import verdict
 from isplit.studies.conditions import MEASURED, Condition, Retrained
 from isplit.studies.scores import Agreement, PredictorScore
@@ -88,18 +86,12 @@ def agreement(condition: Condition, draws: int = 2000, seed: int = 0) -> Agreeme
         values = predictor_values(among)
         return {name: _score(among, name, values[name], target_of) for name in values}
 
-    light = replace(condition, retrained=tuple(_light(condition)))
-    half = scores(light) if len(light.retrained) >= FEWEST_POINTS else {}
+    light = {point.index for point in condition.points if point.head_macs <= point.tail_macs}
+    lightest = tuple(r for r in condition.retrained if r.position in light)
+    enough = len(lightest) >= FEWEST_POINTS
+    half = scores(replace(condition, retrained=lightest)) if enough else {}
     found = Agreement(n, scores(condition), noise(condition), verdict="", half=half)
     return replace(found, verdict=verdict(condition, found))
-
-
-def _light(condition: Condition) -> Iterator[Retrained]:
-    """The retrained points whose head has at most half of the net's multiply-accumulates."""
-    for one in condition.retrained:
-        point = condition.points[one.position]
-        if point.head_macs <= point.tail_macs:
-            yield one
 
 
 def _score(
@@ -111,34 +103,24 @@ def _score(
     """One predictor over the points that it has a value for."""
     known = [r for r in condition.retrained if math.isfinite(values[r.position])]
     x_N = np.array([values[r.position] for r in known])
-    found = dict.fromkeys(DIRECTIONS, NOTHING)
-    left_by_depth = single = math.nan
-    if len(known) >= FEWEST_POINTS:
-        to = target_of(tuple(r.accuracy for r in known))
-        found = {name: correlation(name, x_N, to) for name in DIRECTIONS}
-        left_by_depth = given_depth(known, x_N)
-        single = one_training(known, x_N)
-    coefficients: dict[str, Any] = {
-        f"{name}{part}": value
-        for name, c in found.items()
-        for part, value in (("", c.value), ("_ci95", c.ci95), ("_p", c.p))
-    }
+    accuracies, depths = tuple(r.accuracy for r in known), [r.position for r in known]
+    enough = len(known) >= FEWEST_POINTS
     order = ranking(condition, values)
-    accuracies = sorted((r.accuracy for r in condition.retrained), reverse=True)
+    measured = sorted((r.accuracy for r in condition.retrained), reverse=True)
     auto = _auto(condition, name, known) or order[:1]
     return PredictorScore(
         n=len(known),
-        **coefficients,
-        spearman_given_depth=left_by_depth,
+        **coefficients(x_N, target_of(accuracies) if enough else None),
+        spearman_given_depth=partial(x_N, accuracies, depths) if enough else math.nan,
         spearman_equal_size=equal_size(condition, known, values),
         pick=condition.points[order[0].position].label if order else "",
-        regret=_regret(accuracies, order[:1]),
-        regret_top3=_regret(accuracies, order[:TOP]),
-        top3_hits=sum(r.accuracy >= accuracies[TOP - 1] for r in order[:TOP]),
+        regret=_regret(measured, order[:1]),
+        regret_top3=_regret(measured, order[:TOP]),
+        top3_hits=sum(r.accuracy >= measured[TOP - 1] for r in order[:TOP]),
         auto=condition.points[auto[0].position].label if auto else "",
-        auto_regret=_regret(accuracies, auto),
+        auto_regret=_regret(measured, auto),
         rule=SAID[auto_rule(curve.kind if (curve := condition.curves.get(name)) else name)],
-        spearman_one_training=single,
+        spearman_one_training=one_training(known, x_N) if enough else math.nan,
     )
 
 

@@ -12,9 +12,10 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import permutations
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
 from isplit.studies.scores import Interval
@@ -67,6 +68,18 @@ def target(y: Floats, draws: int, seed: int) -> Target:
     )
 
 
+def coefficients(x: Floats, to: Target | None) -> dict[str, Any]:
+    """Each coefficient of ``x`` and the target's sample by its name, with ``_ci95`` and ``_p``.
+
+    ``None``: there are too few points, and all are NaN.
+    """
+    found: dict[str, Any] = {}
+    for name in DIRECTIONS:
+        one = NOTHING if to is None else correlation(name, x, to)
+        found |= {name: one.value, f"{name}_ci95": one.ci95, f"{name}_p": one.p}
+    return found
+
+
 def correlation(coefficient: str, x: Floats, to: Target) -> Correlation:
     """``spearman``, ``kendall`` or ``pearson`` of ``x`` and the target's sample.
 
@@ -112,12 +125,12 @@ def interval(drawn: Floats) -> Interval:
     return float(low), float(high)
 
 
-def spearman(x: Floats, y: Floats) -> float:
+def spearman(x: ArrayLike, y: ArrayLike) -> float:
     """Rank correlation, equal values with their mean rank; NaN where a side is constant."""
     return float(_cosine(_ranks(x), _ranks(y)))
 
 
-def partial(x: Floats, y: Floats, z: Floats) -> float:
+def partial(x: ArrayLike, y: ArrayLike, z: ArrayLike) -> float:
     """Rank correlation of x and y with z partialled out; NaN where z says all about one of them.
 
     Equal to the linear correlation of what remains of the ranks of x and of y after a straight
@@ -149,9 +162,9 @@ def _distances(x: Floats) -> Floats:
     return _unit(distance / np.abs(distance).max(-1, keepdims=True))
 
 
-def _ranks(x: Floats) -> Floats:
+def _ranks(x: ArrayLike) -> Floats:
     """Distances of the ranks from their mean, equal values with their mean rank."""
-    return _distances(rankdata(x, axis=-1))
+    return _distances(rankdata(np.asarray(x, np.float64), axis=-1))
 
 
 def _pair_signs(x: Floats) -> Floats:

@@ -7,12 +7,13 @@ Shape suffixes: P retrained points, Q pairs of them, S subsets of the test image
 
 import math
 from collections.abc import Sequence
-from itertools import combinations, groupby
+from itertools import combinations
 from statistics import stdev
 
 import numpy as np
 
-from isplit.studies.agreement.correlation import FEWEST_POINTS, Floats, partial, spearman
+from isplit.studies.agreement.correlation import FEWEST_POINTS, Floats, spearman
+from isplit.studies.collect import grouped
 from isplit.studies.conditions import STANDARD_ERRORS, Condition, Retrained, subset_size
 from isplit.studies.scores import Noise
 
@@ -66,7 +67,7 @@ def noise(condition: Condition) -> Noise:
 def accuracy_error(trained: Retrained, test_images: int) -> float:
     """Standard deviation of the trainings' accuracies; of one training, its binomial error."""
     if len(trained.results) > 1:
-        return stdev(_trainings(trained))
+        return stdev(trained.accuracies)
     return math.sqrt(trained.accuracy * (1 - trained.accuracy) / test_images)
 
 
@@ -79,20 +80,10 @@ def ceiling(repeat_spearman: float | None) -> float | None:
     return None if repeat_spearman is None else math.sqrt(max(0.0, repeat_spearman))
 
 
-def given_depth(known: Sequence[Retrained], values: Floats) -> float:
-    """Rank correlation with the accuracy, the position of the points partialled out."""
-    accuracies = np.array([r.accuracy for r in known])
-    return partial(values, accuracies, np.array([float(r.position) for r in known]))
-
-
 def one_training(known: Sequence[Retrained], values: Floats) -> float:
     """Mean rank correlation with each training by itself, of those that all points had."""
-    trainings = min(len(r.results) for r in known)
-    each = [
-        spearman(values, np.array([r.results[t].accuracy.final for r in known]))
-        for t in range(trainings)
-    ]
-    return float(np.mean(each))
+    trainings = zip(*(r.accuracies for r in known), strict=False)
+    return float(np.mean([spearman(values, each) for each in trainings]))
 
 
 def equal_size(
@@ -102,20 +93,11 @@ def equal_size(
 
     A group in which a side is constant says nothing and is left out; NaN where all do that.
     """
-
-    def numel(retrained: Retrained) -> int:
-        return condition.points[retrained.position].numel
-
-    groups = [list(group) for _, group in groupby(sorted(known, key=numel), key=numel)]
-    groups = [group for group in groups if len(group) >= FEWEST_POINTS]
+    by_size = grouped(known, lambda r: condition.points[r.position].numel)
+    groups = [group for _, group in sorted(by_size.items()) if len(group) >= FEWEST_POINTS]
     if not groups:
         return None
-    within = [
-        float(
-            spearman(np.array([values[r.position] for r in g]), np.array([r.accuracy for r in g]))
-        )
-        for g in groups
-    ]
+    within = [spearman([values[r.position] for r in g], [r.accuracy for r in g]) for g in groups]
     weights = [0 if math.isnan(r) else len(g) for r, g in zip(within, groups, strict=True)]
     return float(np.average(np.nan_to_num(within), weights=weights)) if any(weights) else math.nan
 
@@ -152,14 +134,9 @@ def _same_subsets(retrained: Sequence[Retrained]) -> bool:
     return min(counts) == max(counts) >= 2
 
 
-def _trainings(retrained: Retrained) -> list[float]:
-    """Test accuracy of each training of a point."""
-    return [result.accuracy.final for result in retrained.results]
-
-
 def _training_error(retrained: Sequence[Retrained]) -> float | None:
     """Standard deviation between trainings of one point, pooled over the points."""
-    repeated = [np.array(_trainings(r)) for r in retrained if len(r.results) > 1]
+    repeated = [np.array(r.accuracies) for r in retrained if len(r.results) > 1]
     if not repeated:
         return None
     squares = sum(float(((each - each.mean()) ** 2).sum()) for each in repeated)
@@ -170,9 +147,8 @@ def _repeat_spearman(retrained: Sequence[Retrained]) -> float | None:
     """Mean rank correlation of two trainings over the points that had both, if at least three."""
     coefficients = []
     for one, other in combinations(range(max(len(r.results) for r in retrained)), 2):
-        both = [_trainings(r) for r in retrained if len(r.results) > other]
+        both = [r.accuracies for r in retrained if len(r.results) > other]
         if len(both) >= FEWEST_POINTS:
-            pair = (np.array([each[t] for each in both]) for t in (one, other))
-            coefficients.append(spearman(*pair))
+            coefficients.append(spearman(*([each[t] for each in both] for t in (one, other))))
     known = [r for r in coefficients if not math.isnan(r)]
     return float(np.mean(known)) if known else None

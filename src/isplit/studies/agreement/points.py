@@ -6,11 +6,7 @@ from typing import Any
 from isplit.report.findings import Chart
 from isplit.report.table import Table
 from isplit.studies.agreement.noise import accuracy_error
-from isplit.studies.conditions import (
-    MEASURED,
-    Condition,
-    Retrained,
-)
+from isplit.studies.conditions import MEASURED, Condition, Retrained
 
 Row = dict[str, Any]
 COSTS = ("numel", "feature_bytes", "head_macs", "tail_macs", "head_params")
@@ -81,7 +77,7 @@ def charts(rows: Table) -> dict[str, Chart]:
 def _row(condition: Condition, position: int, trained: Retrained | None) -> Row:
     point = condition.points[position]
     first = trained and trained.results[0]
-    each = [result.accuracy.final for result in trained.results] if trained else []
+    each = trained.accuracies if trained else []
     several = len(each) > 1
     return {
         "index": point.index,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from isplit.report.findings import Findings, Value, slug, with_slugs
+from isplit.report.findings import Findings, Value, of_all
 from isplit.studies.agreement import TEXTS, points, tables
 from isplit.studies.agreement.agreement import agreement
 from isplit.studies.agreement.answers import why
@@ -15,7 +15,6 @@ from isplit.studies.agreement.figures import drawing, drawn
 from isplit.studies.agreement.figures.over_points import heatmaps_figure
 from isplit.studies.agreement.figures.predictors import leaderboard_figure
 from isplit.studies.agreement.leaderboard import leaderboard, standings_rows, tracked_rows
-from isplit.studies.answer import answer
 from isplit.studies.collect import Collection, Run, by_condition
 from isplit.studies.conditions import Condition, condition_of
 from isplit.studies.seen import Look, Pictures
@@ -28,9 +27,7 @@ TITLE = "Where to split: what was predicted and what was measured"
 def agreement_study(found: Collection, look: Look, options: Mapping[str, Any]) -> Findings:
     """Curves, agreement and verdict of every condition; a leaderboard where there are several."""
     judged = list(judged_conditions(by_condition(found.runs), look))
-    parts = with_slugs([condition_findings(condition, pictures) for condition, pictures in judged])
-    if len(parts) == 1:
-        return replace(parts[0], left_out=(*found.left_out, *parts[0].left_out), slug="")
+    parts = [condition_findings(condition, pictures) for condition, pictures in judged]
     return together([condition for condition, _ in judged], parts, found.left_out)
 
 
@@ -63,10 +60,14 @@ def condition_findings(condition: Condition, pictures: Pictures | None = None) -
     files: dict[str, Any] = {"curve.csv": points.curve_rows(condition)}
     return Findings(
         name=condition.name,
-        slug=slug(condition.name),
-        answer=answer(best.results[0], best.accuracy),
+        answer=best.results[0].answer(best.accuracy),
         verdict=" ".join([why(condition), *([found.verdict] if found else [])]),
-        facts=_facts(condition),
+        facts={
+            **condition.facts,
+            "unsplit accuracy": f"{condition.baseline_accuracy:.3f}",
+            "test images": f"{condition.test_images:,}",
+            "trained": f"{len(condition.retrained)} of {len(condition.points)} split points",
+        },
         tables=[table for kind in kinds if (table := kind(condition))],
         figures=figures,
         files=files | ({"agreement.json": found} if found else {}),
@@ -83,33 +84,23 @@ def together(
 ) -> Findings:
     """The conditions and, where two have an agreement, the predictors over all of them."""
     board = leaderboard([c for c in conditions if c.agreement])
-    found = Findings(
+    whole = Findings(
         name=TITLE,
         answer=f"{len(parts)} conditions, each with its own answer: the table says where to cut.",
         tables=[tables.answers_table(conditions)],
         left_out=left_out,
-        parts=parts,
     )
-    if len(board.conditions) < 2:
-        return found
-    figure = leaderboard_figure(board)
-    return replace(
-        found,
-        verdict=board.verdict,
-        tables=[*found.tables, tables.standings_table(board)],
-        figures=[drawing("leaderboard", figure)] if figure else [],
-        files={"leaderboard.csv": standings_rows(board), "leaderboard.json": board},
-        logged={"leaderboard": tracked_rows(board)},
-    )
-
-
-def _facts(condition: Condition) -> dict[str, Value]:
-    return {
-        **condition.facts,
-        "unsplit accuracy": f"{condition.baseline_accuracy:.3f}",
-        "test images": f"{condition.test_images:,}",
-        "trained": f"{len(condition.retrained)} of {len(condition.points)} split points",
-    }
+    if len(board.conditions) > 1:
+        figure = leaderboard_figure(board)
+        whole = replace(
+            whole,
+            verdict=board.verdict,
+            tables=[*whole.tables, tables.standings_table(board)],
+            figures=[drawing("leaderboard", figure)] if figure else [],
+            files={"leaderboard.csv": standings_rows(board), "leaderboard.json": board},
+            logged={"leaderboard": tracked_rows(board)},
+        )
+    return of_all(whole, parts)
 
 
 def _numbers(condition: Condition) -> dict[str, Value]:

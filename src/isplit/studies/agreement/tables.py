@@ -9,15 +9,8 @@ from isplit.report.table import NOTHING, Column, Estimate, Table
 from isplit.studies.agreement import TEXTS
 from isplit.studies.agreement.noise import accuracy_error
 from isplit.studies.agreement.points import RANKED, curve_rows
-from isplit.studies.answer import device_macs
-from isplit.studies.conditions import (
-    MEASURED,
-    Condition,
-    peak_of_each_class,
-    shown_split,
-    split_f1,
-)
-from isplit.studies.scores import Leaderboard, PredictorScore, or_least
+from isplit.studies.conditions import MEASURED, Condition, class_f1, peak_of_each_class, shown_split
+from isplit.studies.scores import Leaderboard, PredictorScore, Standing, or_least
 
 Row = dict[str, Any]
 
@@ -28,7 +21,9 @@ def predictors_table(condition: Condition) -> Table | None:
         return None
     scores = condition.agreement.predictors
     names = sorted(scores, key=lambda n: -or_least(scores[n].spearman))
-    rows = [_score(scores[n]) | {"predictor": n, "cost": _cost(condition, n)} for n in names]
+    rows = [
+        _with_intervals(scores[n]) | {"predictor": n, "cost": _cost(condition, n)} for n in names
+    ]
     name = f"Predictors over N={condition.agreement.n} trained points"
     return _table("predictors", name, rows, on_screen=True)
 
@@ -43,9 +38,8 @@ def points_table(condition: Condition) -> Table:
     for trained in condition.retrained:
         error = accuracy_error(trained, condition.test_images)
         rows[trained.position]["accuracy_error"] = error or None
-    known = {key for row in rows for key, value in row.items() if value is not None}
     made = _table("points", "Split points", rows)
-    return replace(made, columns=[column for column in made.columns if column.key in known])
+    return replace(made, columns=made.filled())
 
 
 def classes_table(condition: Condition) -> Table | None:
@@ -55,11 +49,10 @@ def classes_table(condition: Condition) -> Table | None:
     shown, cui = shown_split(condition), condition.curves.get("cui")
     peaks = {} if cui is None else peak_of_each_class(cui)
     labels = [point.label for point in condition.points]
-    f1 = zip(condition.class_names, condition.baseline_f1, split_f1(shown), strict=True)
     rows = [
         {"class": name, "f1_unsplit": before, "f1_split": after, "difference": after - before}
         | {"peak": labels[peaks[name]] if name in peaks else None}
-        for name, before, after in f1
+        for name, before, after in class_f1(condition, shown)
     ]
     return _table("classes", "Classes", rows, {"split": labels[shown.position]})
 
@@ -73,7 +66,7 @@ def answers_table(conditions: Sequence[Condition]) -> Table:
         cost = best.results[0].cost
         row: Row = {"condition": condition.name, "point": condition.points[best.position].label}
         row |= {"unsplit": condition.baseline_accuracy, "accuracy": best.accuracy}
-        row |= {"payload": cost.payload_bytes, "macs": device_macs(best.results[0])}
+        row |= {"payload": cost.payload_bytes, "macs": best.results[0].device_macs}
         short = f"C{judged.index(condition) + 1}" if condition in judged else None
         rows.append(row | {"short": short})
     return _table("answers", "Where to cut", rows, on_screen=True)
@@ -85,9 +78,7 @@ def standings_table(board: Leaderboard) -> Table:
     families = dict.fromkeys(family for s in board.standings for family in s.families)
     rows: list[Row] = []
     for standing in board.standings:
-        row = asdict(standing) | {"beats": (standing.beats_cui, standing.against_cui)}
-        for key in ("mean_spearman", "half_mean_spearman"):
-            row[key] = Estimate(row[key], *row[f"{key}_ci95"])
+        row = _with_intervals(standing) | {"beats": (standing.beats_cui, standing.against_cui)}
         spearman = dict(zip(short, board.spearman[standing.predictor], strict=True))
         rows.append(row | row.pop("families") | spearman)
     ceiling = "" if board.ceiling is None else f" Noise ceiling: {board.ceiling:.2f}."
@@ -108,17 +99,17 @@ def _table(
     Args:
         said: what headings and note quote.
     """
-    columns = [Column(**keys) for keys in TEXTS["columns"][kind]]
-    columns = [replace(column, name=column.name.format(**said or {})) for column in columns]
+    said = said or {}
+    columns = [replace(c, name=c.name.format(**said)) for c in TEXTS["columns"][kind]]
     columns += [Column(key, form=".2f") for key in also]
-    return Table(name, columns, rows, TEXTS["notes"][kind].format(**said or {}), on_screen)
+    return Table(name, columns, rows, TEXTS["notes"][kind].format(**said), on_screen)
 
 
-def _score(score: PredictorScore) -> Row:
-    """Its fields, the coefficients with their intervals."""
-    row = asdict(score)
-    kinds = ("spearman", "kendall", "pearson")
-    return row | {kind: Estimate(row[kind], *row[f"{kind}_ci95"]) for kind in kinds}
+def _with_intervals(found: PredictorScore | Standing) -> Row:
+    """The fields, the coefficients with their intervals."""
+    row = asdict(found)
+    intervals = {key: row[f"{key}_ci95"] for key in row if f"{key}_ci95" in row}
+    return row | {key: Estimate(row[key], *ends) for key, ends in intervals.items()}
 
 
 def _cost(condition: Condition, name: str) -> tuple[float, str]:

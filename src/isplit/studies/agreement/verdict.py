@@ -72,7 +72,9 @@ def _depth(agreement: Agreement, cui: PredictorScore) -> str:
     depth = agreement.predictors.get("depth")
     if depth is None or math.isnan(depth.spearman):
         return ""
-    return f"; depth alone does {_compared(depth.spearman, cui.spearman)} ({_rho(depth)})"
+    ahead = round(depth.spearman, 2) - round(cui.spearman, 2)  # as they are shown
+    does = "better" if ahead > 0 else "worse" if ahead < 0 else "as well"
+    return f"; depth alone does {does} ({_rho(depth)})"
 
 
 def _noise_sentence(agreement: Agreement) -> str:
@@ -140,12 +142,6 @@ def _few_sentence(n: int) -> str:
     if 2 / math.factorial(n) > SIGNIFICANT:
         return f"no order of {n} points can be told from chance"
     return f"{n} points are few, so the intervals are rough"
-
-
-def _compared(one: float, other: float) -> str:
-    """How a coefficient stands to another, to the two decimals that are shown."""
-    difference = round(one, 2) - round(other, 2)
-    return "better" if difference > 0 else "worse" if difference < 0 else "as well"
 
 
 def called(predictor: str) -> str:

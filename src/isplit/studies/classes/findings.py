@@ -5,15 +5,14 @@ from dataclasses import asdict
 from typing import Any
 
 from isplit.report.findings import Drawing, Findings
-from isplit.report.table import Column, Table
-from isplit.studies import words_of
+from isplit.report.table import Table, words_of
 from isplit.studies.class_figures import classes_figure, f1_figure
 from isplit.studies.classes.outcome import Difference, shift, verdict
 from isplit.studies.classes.proposal import Proposal
-from isplit.studies.conditions import Condition, split_f1
+from isplit.studies.conditions import Condition, class_f1
 
-TEXTS = words_of("classes")
-SUBSETS, F1 = ([Column(**keys) for keys in TEXTS[table]] for table in ("subsets", "f1"))
+TEXTS = words_of("studies.classes")
+SUBSETS, F1 = TEXTS["columns"]["subsets"], TEXTS["columns"]["f1"]
 
 
 def findings_of(
@@ -89,7 +88,5 @@ def _f1(nets: Sequence[Condition]) -> list[dict[str, Any]]:
         | {"f1_unsplit": before, "f1_split": after}
         for number, net in enumerate(nets)
         for trained in net.retrained
-        for name, before, after in zip(
-            net.class_names, net.baseline_f1, split_f1(trained), strict=True
-        )
+        for name, before, after in class_f1(net, trained)
     ]

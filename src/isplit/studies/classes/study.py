@@ -7,7 +7,7 @@ from typing import Any
 
 from isplit.importance import select
 from isplit.importance.curve import Curve
-from isplit.report.findings import Findings, with_slugs
+from isplit.report.findings import Findings, of_all
 from isplit.report.table import Column, Table
 from isplit.studies.classes.findings import F1, SUBSETS, TEXTS, findings_of
 from isplit.studies.classes.outcome import measured
@@ -49,13 +49,9 @@ def classes_study(found: Collection, look: Look, options: Mapping[str, Any]) -> 
         files[name] = Table(name, (Column("condition"), *columns), rows)
     about = [part.files["classes.json"] for part in parts]
     files["classes.json"] = {"conditions": about, "left_out": left_out}
-    parts = with_slugs([replace(part, files={}) for part in parts])
-    if len(parts) == 1:
-        return replace(parts[0], files=files, left_out=[*left_out, *parts[0].left_out])
     title = TEXTS["title"]
-    return Findings(
-        title, f"{title} {len(parts)} conditions.", files=files, left_out=left_out, parts=parts
-    )
+    whole = Findings(title, f"{title} {len(parts)} conditions.", files=files, left_out=left_out)
+    return of_all(whole, [replace(part, files={}) for part in parts])
 
 
 def _studied(

@@ -34,7 +34,7 @@ def trainings(
 ) -> list[Run]:
     """The runs on these classes at this point, in all else as ``whole``, one for each repeat."""
     made = {
-        int(run.config.get("repeat", 0)): run
+        run.config["repeat"]: run
         for run in runs
         if class_names(run) == subset.classes
         and run.result.split.index == position

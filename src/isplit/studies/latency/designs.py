@@ -8,32 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from isplit.devices import Device, load_device
-from isplit.devices.fitting import Net
-from isplit.devices.measure import works_of
-from isplit.network import Arrival, Channel, Power, Setting, Tcp, connect, simulate, transfer
+from isplit.network import Arrival, Power, Setting, Tcp, connect, simulate, transfer
 from isplit.network import Work as FrameWork
 from isplit.point import FLOAT32_BYTES, SplitPoint, Work
-from isplit.presets import preset_names, preset_of
-from isplit.requirements import Design, Requirement
+from isplit.report.findings import distinct
+from isplit.requirements import Design
 from isplit.studies.collect import Run
+from isplit.studies.latency.places import Places
 from isplit.studies.latency.splits import Split, trained, untrained
 from isplit.studies.seen import Sent, Sides
 
 BOTTLENECK_LAYERS = 2  # on each side
 SATURATED_HZ, SATURATED_FRAMES = 1e4, 40
-SAME_NET = 0.02  # of the multiply-accumulates: by how much the last layer may differ
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where a frame is computed, what lies between, what is asked, and the keys of the study."""
-
-    device: Device
-    server: Device
-    channel: Channel
-    requirement: Requirement
-    options: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -46,66 +32,31 @@ class Timed:
     design: Design
     ms: Mapping[str, float]
     late: float | None
-    run: Run | None
-
-
-def places_of(options: Mapping[str, Any]) -> Places:
-    """From the keys that the user typed.
-
-    Raises:
-        ValueError: device, server or channel is missing, unknown, or cannot be.
-    """
-    for key, group in (("device", "device"), ("server", "device"), ("channel", "channel")):
-        if options[key] is None:
-            known = ", ".join(preset_names(group))
-            raise ValueError(f"{key}=null: latencies need one of {known}")
-    server = load_device(options["server"], "server")
-    kinds = {"device": Device, "channel": Channel, "requirement": Requirement}
-    given: dict[str, Any] = {key: preset_of(kinds[key], options[key], key) for key in kinds}
-    return Places(**given, server=server, options=options)
-
-
-def anchored(places: Places, net: str, whole: Work) -> Places:
-    """Device and server scaled to the whole net's measured time, where the user has one.
-
-    A preset that measured this very net is scaled to that.
-    """
-    found = {}
-    for key in ("device", "server"):
-        device, ms = getattr(places, key), places.options[f"{key}_ms"]
-        if ms is None and net in device.measured:
-            macs = works_of([Net.parse(net)])[Net.parse(net)].dense_macs
-            same = abs(macs / max(whole.dense_macs, 1) - 1) < SAME_NET
-            ms = device.measured[net] if same else None
-        found[key] = device if ms is None else device.anchored(whole, ms / 1000)
-    return replace(places, **found)
+    run: Run | None = None
 
 
 def designs(runs: Sequence[Sequence[Run]], sides: Sides, places: Places) -> Iterator[Timed]:
     """All on the device, all on the server, and every split; runs of one condition are together."""
     whole, image, none, first = sides.whole, sides.image, Work(0), runs[0][0]
-    options = places.options
+    predicted = places.options["predicted"]
     features = max(point.feature_bytes for point in first.curve.points)
     memory = FLOAT32_BYTES * whole.parameters + features
     local = Design("all on the device", "LC", accuracy=first.result.accuracy.baseline)
     yield _timed(replace(local, device_memory_bytes=memory), whole, none, None, places)
     remote = Design(f"all on the server, {image.name}", "RC", accuracy=image.accuracy)
     yield _timed(replace(remote, device_memory_bytes=0), none, whole, image, places)
-    points, taken = first.curve.points, list[str]()
-    for same in runs:
-        splits = [*trained(same, sides), *(untrained(same, sides) if options["predicted"] else [])]
-        for split in splits:
-            made = of_split(split, points, sides.parts, places)
-            taken.append(made.design.name)
-            twin = f" #{taken.count(taken[-1])}" if taken.count(taken[-1]) > 1 else ""
-            yield replace(made, design=replace(made.design, name=made.design.name + twin))
+    splits = [
+        of_split(split, first.curve.points, sides.parts, places)
+        for same in runs
+        for split in (*trained(same, sides), *(untrained(same, sides) if predicted else ()))
+    ]
+    names = distinct([one.design.name for one in splits], " #")
+    for one, name in zip(splits, names, strict=True):
+        yield replace(one, design=replace(one.design, name=name))
 
 
 def of_split(
-    split: Split,
-    points: Sequence[SplitPoint],
-    parts: Sequence[tuple[Work, Work]],
-    places: Places,
+    split: Split, points: Sequence[SplitPoint], parts: Sequence[tuple[Work, Work]], places: Places
 ) -> Timed:
     """What a frame costs in one split.
 
@@ -176,4 +127,4 @@ def _timed(design: Design, head: Work, tail: Work, sent: Sent | None, places: Pl
         payload_bytes=math.ceil(sent.payload_bytes) if sent else 0,
     )
     late = None if seen.missed is None else seen.missed / frames
-    return Timed(design, {f"{key}_ms": 1000 * s for key, s in times.items()}, late, None)
+    return Timed(design, {f"{key}_ms": 1000 * s for key, s in times.items()}, late)

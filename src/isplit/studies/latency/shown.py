@@ -1,7 +1,7 @@
 """The designs as a table and as bars, and accuracy under loss as a table and as lines."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -9,37 +9,17 @@ from matplotlib.figure import Figure
 from isplit.matching import Match
 from isplit.report.canvas import ACCENT, DARK, INK, PALE, legend_below, plain, shortened
 from isplit.report.findings import Drawing
-from isplit.report.table import Column, Table
+from isplit.report.table import Table, words_of
 from isplit.requirements import Requirement
+from isplit.studies.collect import grouped
 from isplit.studies.latency.designs import Timed
 from isplit.studies.seen import Lost
 
-COLUMNS = (
-    Column("rank", form="d", screen=9),
-    Column("name", "design", fold=34, screen=1),
-    Column("accuracy", form=".3f", screen=3),
-    Column("accuracy_low", "from", form=".3f", screen=10),
-    Column("accuracy_high", "to", form=".3f", screen=10),
-    Column("p95_ms", "p95", "ms", ".1f", screen=2),
-    Column("p99_ms", "p99", "ms", ".1f"),
-    Column("late", "late", "%", ".1f", 100),
-    Column("frames_per_s", "at most", "frames/s", ".3g", screen=5),
-    Column("payload_bytes", "payload", "bytes", ",.0f", screen=4),
-    Column("device_macs", "on the device", "M MACs", ",.1f", 1e-6),
-    Column("device_memory_bytes", "memory", "MB", ",.2f", 1e-6),
-    Column("energy_J", "energy", "J", ".3g", screen=8),
-    Column("front", screen=7),
-    Column("misses", fold=44, screen=6),
-)
+TEXTS = words_of("studies.latency")
 PARTS = {"device": DARK, "encode": "#6b9bd1", "send": ACCENT, "server": PALE, "answer": "#d9d9d9"}
 SHADES = (DARK, "#6b9bd1", ACCENT, PALE, INK)
 STYLES = {"contiguous": "-o", "interleaved": "--s", "one payload": ":^"}
 BARS_AT_MOST = 40
-PREDICTED = (
-    " predicted: nobody trained this split. Nine of ten accuracies are meant to lie between from "
-    "and to (docs/search.md); its low end counts. Train it by split.layer=NAME before you rely on "
-    "it; study.predicted=false leaves such splits out."
-)
 
 
 def rows_of(made: Sequence[Timed], answer: Match) -> list[dict[str, Any]]:
@@ -56,21 +36,20 @@ def rows_of(made: Sequence[Timed], answer: Match) -> list[dict[str, Any]]:
 
 def tables(rows: Sequence[Mapping[str, Any]], lost: Sequence[Lost]) -> list[Table]:
     """The designs and, where it was measured, accuracy under loss."""
-    columns = [column for column in COLUMNS if any(row[column.key] is not None for row in rows)]
-    note = "front: no other design is as good in accuracy, latency, energy and bytes together."
-    if "accuracy_low" in [column.key for column in columns]:
-        note += PREDICTED
-    found = [Table("Designs, those that fit first", columns, rows, note, on_screen=True)]
+    columns = TEXTS["columns"]["designs"]
+    shown = Table("Designs, those that fit first", columns, rows, TEXTS["note"], on_screen=True)
+    if any(row["accuracy_low"] is not None for row in rows):
+        shown = replace(shown, note=f"{shown.note} {TEXTS['predicted']}")
     title = "Accuracy of the first split where UDP packets are lost"
-    return found + ([Table.of_rows(title, lost)] if lost else [])
+    under_loss = [Table.of_rows(title, lost)] if lost else []
+    return [replace(shown, columns=shown.filled()), *under_loss]
 
 
 def drawings(made: Sequence[Timed], asked: Requirement, lost: Sequence[Lost]) -> list[Drawing]:
     """The same as bars and as lines."""
-    caption = "Where the mean time of a frame goes in each design, the best first."
-    found = [Drawing("latency", caption, _bars(made[:BARS_AT_MOST], asked))]
-    caption = "Accuracy where packets are lost; gaps hold the channel's mean."
-    return found + ([Drawing("loss", caption, _lines(lost))] if lost else [])
+    figures = {"latency": _bars(made[:BARS_AT_MOST], asked)}
+    figures |= {"loss": _lines(lost)} if lost else {}
+    return [Drawing(name, TEXTS["captions"][name], figure) for name, figure in figures.items()]
 
 
 def _bars(made: Sequence[Timed], asked: Requirement) -> Figure:
@@ -99,12 +78,9 @@ def _lines(lost: Sequence[Lost]) -> Figure:
     figure = Figure(figsize=(9.0, 5.4), layout="constrained")
     axes = figure.add_subplot()
     shades = dict(zip(dict.fromkeys(row["payload"] for row in lost), SHADES, strict=True))
-    lines: dict[str, list[Lost]] = {}
-    for row in lost:
-        if row["fill"] != "zero":
-            name = f"{row['payload']}, {row['layout']} ({row['payload_bytes']:,.0f} bytes)"
-            lines.setdefault(name, []).append(row)
-    for name, line in lines.items():
+    filled = (row for row in lost if row["fill"] != "zero")
+    name_of = "{payload}, {layout} ({payload_bytes:,.0f} bytes)".format_map
+    for name, line in grouped(filled, name_of).items():
         x, y = [100 * row["loss"] for row in line], [row["accuracy"] for row in line]
         look: dict[str, Any] = {"color": shades[line[0]["payload"]], "markersize": 5}
         axes.plot(x, y, STYLES[line[0]["layout"]], label=name, **look)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from isplit.search import Expectation, expectations, kinds
-from isplit.studies.collect import Run
+from isplit.studies.collect import Run, grouped
 from isplit.studies.seen import Coded, Sent, Sides
 
 
@@ -30,8 +30,7 @@ class Split:
 
 def trained(runs: Sequence[Run], sides: Sides) -> Iterator[Split]:
     """The splits that the runs of a condition trained, each with the mean of its repeats."""
-    for index in sorted({run.result.split.index for run in runs}):
-        repeats = [run for run in runs if run.result.split.index == index]
+    for index, repeats in sorted(_by_index(runs).items()):
         sent = replace(sent_of(repeats[0]), accuracy=_accuracy(repeats))
         yield Split(index, sent, sides.coded(repeats[0], index), run=repeats[0])
 
@@ -56,8 +55,7 @@ def expected(runs: Sequence[Run]) -> list[Expectation]:
     curve = next((curves[kind] for kind in kinds() if kind in curves), None)
     if curve is None or known.bottleneck is None or known.codec is not None:
         return []
-    indices = {run.result.split.index for run in runs}
-    measured = {i: _accuracy([r for r in runs if r.result.split.index == i]) for i in indices}
+    measured = {index: _accuracy(repeats) for index, repeats in _by_index(runs).items()}
     test = known.accuracy
     return expectations(curve.kind, curve.values, test.baseline, test.test_images, measured)
 
@@ -70,6 +68,10 @@ def sent_of(run: Run) -> Sent:
     times_s = coded.encode_ms / 1000, coded.decode_ms / 1000
     bits = f", {coded.settings['bits']} bits" if "bits" in coded.settings else ""
     return Sent(f"{coded.name}{bits}", accuracy, coded.payload_mean_bytes, *times_s)
+
+
+def _by_index(runs: Sequence[Run]) -> dict[int, list[Run]]:
+    return grouped(runs, lambda run: run.result.split.index)
 
 
 def _accuracy(repeats: Sequence[Run]) -> float:

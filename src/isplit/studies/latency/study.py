@@ -5,11 +5,12 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from isplit.matching import match
-from isplit.report.findings import Findings, slug
+from isplit.report.findings import Findings, of_all, slug
 from isplit.report.table import Table
 from isplit.search import doubt
-from isplit.studies.collect import Collection, Run, by_condition
-from isplit.studies.latency.designs import Places, anchored, designs, places_of
+from isplit.studies.collect import Collection, Run, by_condition, grouped
+from isplit.studies.latency.designs import designs
+from isplit.studies.latency.places import Places, anchored, places_of
 from isplit.studies.latency.shown import drawings, rows_of, tables
 from isplit.studies.latency.splits import expected
 from isplit.studies.seen import Look
@@ -22,9 +23,8 @@ def latency_study(found: Collection, look: Look, options: Mapping[str, Any]) -> 
         ValueError: device, server or channel is missing or cannot be; no net can be opened again.
     """
     places = places_of(options)
-    baselines: dict[str, list[list[Run]]] = {}
-    for same in by_condition(found.runs).values():
-        baselines.setdefault(same[0].result.stages["baseline"].fingerprint, []).append(same)
+    conditions = by_condition(found.runs).values()
+    baselines = grouped(conditions, lambda same: same[0].result.stages["baseline"].fingerprint)
     parts: list[Findings] = []
     left_out = list(found.left_out)
     for runs in baselines.values():
@@ -36,11 +36,10 @@ def latency_study(found: Collection, look: Look, options: Mapping[str, Any]) -> 
             left_out.append(f"{name}: {error}")
     if not parts:
         raise ValueError("no net to make designs of:\n  " + "\n  ".join(left_out))
-    if len(parts) == 1:
-        return replace(parts[0], left_out=left_out)
-    parts = [replace(part, slug=f"{n}-{slug(part.name)}") for n, part in enumerate(parts, 1)]
     answer = " ".join(f"{part.name}: {part.answer}" for part in parts)
-    return Findings("What a frame costs", answer, left_out=left_out, parts=parts)
+    whole = Findings("What a frame costs", answer, left_out=left_out)
+    named = [replace(part, slug=f"{n}-{slug(part.name)}") for n, part in enumerate(parts, 1)]
+    return of_all(whole, named)
 
 
 def _of(name: str, runs: Sequence[Sequence[Run]], look: Look, places: Places) -> Findings:

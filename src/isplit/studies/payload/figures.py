@@ -1,6 +1,7 @@
 """The study of payloads as figures: rows of its files as lines, in panels."""
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from matplotlib import colormaps
@@ -8,10 +9,11 @@ from matplotlib.figure import Figure
 
 from isplit.report.canvas import plain
 from isplit.report.findings import Drawing
-from isplit.studies import words_of
+from isplit.report.table import words_of
+from isplit.studies.collect import grouped
 from isplit.studies.payload.cells import Row
 
-TEXTS = words_of("payload")
+TEXTS = words_of("studies.payload")
 COLUMNS, FORMS = 3, ("o-", "s-", "^-", "D-", "v-")
 
 
@@ -24,17 +26,16 @@ def drawings(rows: Mapping[str, Sequence[Row]]) -> list[Drawing]:
 def _drawing(name: str, keys: Sequence[Any], rows: Sequence[Row]) -> Drawing:
     x, y, across, up, line, panels, caption, _ = keys
     scale = 100 if "points" in up else 1
-    titles = dict.fromkeys(tuple(row[key] for key in panels) for row in rows)
-    columns = min(COLUMNS, len(titles))
-    height = -(-len(titles) // columns)
+    by_panel = grouped(rows, lambda row: ", ".join(row[key] for key in panels))
+    columns = min(COLUMNS, len(by_panel))
+    height = -(-len(by_panel) // columns)
     figure = Figure(figsize=(4.6 * columns, 3.6 * height), layout="constrained")
-    for place, title in enumerate(titles, 1):
+    for place, (title, own) in enumerate(by_panel.items(), 1):
         axes = figure.add_subplot(height, columns, place)
-        own = [row for row in rows if tuple(row[key] for key in panels) == title]
-        names = list(dict.fromkeys(row[line] for row in own))
-        for number, of in enumerate(names):
-            shade = colormaps["viridis"](0.9 * number / max(1, len(names) - 1))
-            same = sorted((row for row in own if row[line] == of), key=lambda row: float(row[x]))
+        lines = grouped(own, itemgetter(line))
+        for number, (of, unsorted) in enumerate(lines.items()):
+            shade = colormaps["viridis"](0.9 * number / max(1, len(lines) - 1))
+            same = sorted(unsorted, key=lambda row: float(row[x]))
             heights = [scale * row[y] for row in same]
             errors = [scale * row.get(f"{y}_error", 0) for row in same]
             look = {"color": shade, "markersize": 4, "lw": 1, "capsize": 2, "label": of}
@@ -45,7 +46,7 @@ def _drawing(name: str, keys: Sequence[Any], rows: Sequence[Row]) -> Drawing:
         if x == "index":
             at, labels = zip(*sorted({(row[x], row["point"]) for row in own}), strict=True)
             axes.set_xticks(at, labels, rotation=90, fontsize=6.5)
-        axes.set_title(", ".join(title), loc="left", fontsize=9)
-        axes.legend(fontsize="x-small", frameon=False, ncols=1 + len(names) // 8)
+        axes.set_title(title, loc="left", fontsize=9)
+        axes.legend(fontsize="x-small", frameon=False, ncols=1 + len(lines) // 8)
         plain(axes, "both")
     return Drawing(name, caption, figure)

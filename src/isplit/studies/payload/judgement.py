@@ -13,6 +13,7 @@ from isplit.studies.collect import Run, facts
 from isplit.studies.conditions import STANDARD_ERRORS
 from isplit.studies.payload.cells import Row
 from isplit.studies.payload.figures import TEXTS
+from isplit.studies.payload.statistics import changes
 
 SPARSE = 0.6  # bits an element
 
@@ -57,8 +58,7 @@ def _change_error(run: Run) -> float:
         got = run.result.accuracy
         spread = sum(accuracy * (1 - accuracy) for accuracy in (got.final, got.baseline))
         return math.sqrt(spread / got.test_images)
-    gained = np.subtract(run.correct, run.unsplit_correct, dtype=np.float64)
-    return float(gained.std() / math.sqrt(len(gained)))
+    return changes(np.array(run.correct), np.array(run.unsplit_correct))["change_error"]
 
 
 def answer(bests: Sequence[Row]) -> str:

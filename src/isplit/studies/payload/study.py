@@ -7,9 +7,9 @@ from typing import Any
 from isplit.codec import from_config
 from isplit.importance import select
 from isplit.report.findings import Findings, slug
-from isplit.report.table import Column, Table
+from isplit.report.table import Table
 from isplit.stages.cut_net import CutNet
-from isplit.studies.collect import Collection, Run
+from isplit.studies.collect import Collection, Run, grouped
 from isplit.studies.payload.cells import Row, cells
 from isplit.studies.payload.figures import TEXTS, drawings
 from isplit.studies.payload.judgement import answer, best_of, rivals, verdict
@@ -19,7 +19,6 @@ from isplit.studies.seen import Look
 log = logging.getLogger(__name__)
 
 MOVING, SHOWN = 4, 3  # images that move, where no frames are given; points with panels
-COLUMNS, NOTE = [Column(**keys) for keys in TEXTS["columns"]], TEXTS["note"]
 
 
 def payload_study(found: Collection, look: Look, options: Mapping[str, Any]) -> Findings:
@@ -29,12 +28,9 @@ def payload_study(found: Collection, look: Look, options: Mapping[str, Any]) -> 
         ValueError: no net can be studied, no such point, or no frames where they should be.
     """
     listed = {k: [v] for k, v in options.items() if k in ("ranges", "codecs") and type(v) is str}
-    nets: dict[tuple[str, ...], list[Run]] = {}
-    for run in found.runs:
-        points = (point.node for point in run.curve.points)
-        nets.setdefault((run.result.stages["baseline"].fingerprint, *points), []).append(run)
+    nets = grouped(found.runs, _net_and_points).values()
     parts, left_out = [], list(found.left_out)
-    for number, runs in enumerate(nets.values(), 1):
+    for number, runs in enumerate(nets, 1):
         about, seen = runs[0].result, look(runs[0])
         name = f"{about.model} on {about.data}, seed {about.seed}, net {number}"
         left_out += [f"{name}: {why}" for why in seen.left_out]
@@ -45,11 +41,16 @@ def payload_study(found: Collection, look: Look, options: Mapping[str, Any]) -> 
     coded = [row for part in parts for row in part.files["payload.csv"].rows]
     trained = [row for part in parts for row in part.files["bottlenecks.csv"].rows]
     answers = " ".join(f"{part.name}: {part.answer}" for part in parts)
-    tables = [Table(p.name, COLUMNS, p.files["points.csv"].rows, NOTE, True) for p in parts]
+    shown = TEXTS["columns"]["points"]
+    tables = [Table(p.name, shown, p.files["points.csv"].rows, TEXTS["note"], True) for p in parts]
     figures = drawings({"nets": coded, "trained": trained})
     return Findings(
         TEXTS["title"], answers, tables=tables, figures=figures, left_out=left_out, parts=parts
     )
+
+
+def _net_and_points(run: Run) -> tuple[str, ...]:
+    return (run.result.stages["baseline"].fingerprint, *(p.node for p in run.curve.points))
 
 
 def of_net(name: str, runs: Sequence[Run], net: CutNet, options: Mapping[str, Any]) -> Findings:

@@ -5,17 +5,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from isplit.report.canvas import (
-    ACCENT,
-    DARK,
-    INK,
-    PALE,
-    legend_below,
-    log_scale,
-    mark,
-    over_points,
-    shortened,
-)
+from isplit.report import canvas
 from isplit.studies.agreement.noise import accuracy_error
 from isplit.studies.agreement.points import of_point
 from isplit.studies.conditions import Condition
@@ -23,9 +13,9 @@ from isplit.studies.curve_figure import draw_curve, without_zeros
 from isplit.studies.seen import Pictures
 
 PICTURE_INCHES = 0.85
-BOX_LINES: dict[str, Any] = {
-    part: {"color": PALE} for part in ("boxprops", "whiskerprops", "capprops", "medianprops")
-}
+LINES = ("boxprops", "whiskerprops", "capprops", "medianprops")
+BOXES: dict[str, Any] = {"widths": 0.55, "manage_ticks": False, "showfliers": False}
+BOXES |= {part: {"color": canvas.PALE} for part in LINES}
 
 
 def accuracy_figure(condition: Condition) -> Figure | None:
@@ -39,19 +29,19 @@ def accuracy_figure(condition: Condition) -> Figure | None:
     """
     if not condition.retrained:
         return None
-    figure, axes = over_points(condition.points)
+    figure, axes = canvas.over_points(condition.points)
     cui = condition.curves.get("cui")
     if cui:
         draw_curve(axes, cui)
-        axes.set_title(
-            f"cui of {len(cui.points)} split points, {cui.num_images} images", loc="left"
-        )
+        title = f"cui of {len(cui.points)} split points, {cui.num_images} images"
+        axes.set_title(title, loc="left")
     right = axes.twinx()
     _draw_subsets(right, condition)
     _draw_measured(right, condition)
     for trained in condition.retrained:
-        mark(right, trained.position, trained.accuracy, of_point(condition, trained.position))
-    legend_below(figure, columns=2)
+        said = of_point(condition, trained.position)
+        canvas.mark(right, trained.position, trained.accuracy, said)
+    canvas.legend_below(figure, columns=2)
     return figure
 
 
@@ -64,17 +54,17 @@ def gradients_figure(condition: Condition) -> Figure | None:
     curves = [condition.curves[kind] for kind in ("cui", "gradient") if kind in condition.curves]
     if len(curves) < 2 or any(max(curve.values) <= 0 for curve in curves):
         return None
-    figure, axes = over_points(condition.points)
-    log_scale(axes)
-    for curve, style, colour in zip(curves, ("-o", "--s"), (DARK, PALE), strict=True):
+    figure, axes = canvas.over_points(condition.points)
+    canvas.log_scale(axes)
+    for curve, style, colour in zip(curves, ("-o", "--s"), (canvas.DARK, canvas.PALE), strict=True):
         highest = max(curve.values)
         values = without_zeros([value / highest for value in curve.values])
         axes.plot(range(len(values)), values, style, color=colour, markersize=5, label=curve.kind)
         for position, value in enumerate(values):
-            mark(axes, position, value, of_point(condition, position))
+            canvas.mark(axes, position, value, of_point(condition, position))
     axes.set_ylabel("value / its maximum (log scale)")
     axes.set_title("cui (with the features) against gradient (without)", loc="left")
-    legend_below(figure)
+    canvas.legend_below(figure)
     return figure
 
 
@@ -92,7 +82,7 @@ def heatmaps_figure(pictures: Pictures) -> Figure:
             axes.set_xticks([])
             axes.set_yticks([])
             axes.spines[:].set_visible(False)
-        name = shortened(pictures.labels[row], 16)
+        name = canvas.shortened(pictures.labels[row], 16)
         panels[row, 0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
     for axes, title in zip(panels[0], ["image", *(p.label for p in points)], strict=True):
         axes.set_title(title, rotation=90, fontsize=8)
@@ -103,35 +93,23 @@ def _draw_subsets(axes: Axes, condition: Condition) -> None:
     tested = [trained for trained in condition.retrained if trained.subset_accuracies]
     if not tested:
         return
-    count = len(tested[0].subset_accuracies)
-    boxes = axes.boxplot(
-        [trained.subset_accuracies for trained in tested],
-        positions=[trained.position for trained in tested],
-        widths=0.55,
-        manage_ticks=False,
-        showfliers=False,
-        **BOX_LINES,
-    )
-    boxes["boxes"][0].set_label(f"{count} random test subsets (right)")
+    accuracies = [trained.subset_accuracies for trained in tested]
+    positions = [trained.position for trained in tested]
+    boxes = axes.boxplot(accuracies, positions=positions, **BOXES)
+    boxes["boxes"][0].set_label(f"{len(accuracies[0])} random test subsets (right)")
 
 
 def _draw_measured(axes: Axes, condition: Condition) -> None:
     trained = condition.retrained
     repeats = max(len(t.results) for t in trained)
     bars = f"± s.d. of {repeats} trainings" if repeats > 1 else "± binomial error"
-    axes.errorbar(
-        [t.position for t in trained],
-        [t.accuracy for t in trained],
-        [accuracy_error(t, condition.test_images) for t in trained],
-        fmt="D--",
-        color=ACCENT,
-        markersize=4,
-        linewidth=1.2,
-        capsize=3,
-        label=f"accuracy {bars} (right)",
-    )
+    positions, accuracies = [t.position for t in trained], [t.accuracy for t in trained]
+    errors = [accuracy_error(t, condition.test_images) for t in trained]
+    look: dict[str, Any] = {"color": canvas.ACCENT, "markersize": 4, "linewidth": 1.2, "capsize": 3}
+    label = f"accuracy {bars} (right)"
+    axes.errorbar(positions, accuracies, errors, fmt="D--", label=label, **look)
     baseline = condition.baseline_accuracy
-    axes.axhline(baseline, color=INK, linewidth=1, label=f"unsplit: {baseline:.3f} (right)")
+    axes.axhline(baseline, color=canvas.INK, linewidth=1, label=f"unsplit: {baseline:.3f} (right)")
     axes.margins(y=0.12)
     axes.set_ylabel("test accuracy (0 to 1)")
     axes.spines["top"].set_visible(False)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from isplit.report.canvas import ACCENT, DARK, GRID, INK, PALE, legend_below, mark, plain
 from isplit.studies.agreement.agreement import predictor_values, ranking
 from isplit.studies.agreement.points import of_point
+from isplit.studies.agreement.verdict import estimate
 from isplit.studies.conditions import Condition
 from isplit.studies.scores import Leaderboard, PredictorScore, or_least
 
@@ -51,8 +52,7 @@ def scored(name: str, score: PredictorScore) -> str:
     """The predictor with its rank correlation, N and interval: never one without the others."""
     if math.isnan(score.spearman):
         return f"{name}\nN={score.n}, rho not defined"
-    low, high = score.spearman_ci95
-    return f"{name}\nN={score.n}, rho={score.spearman:.2f} [{low:.2f}, {high:.2f}]"
+    return f"{name}\nN={score.n}, rho={estimate(score.spearman, score.spearman_ci95)}"
 
 
 def leaderboard_figure(leaderboard: Leaderboard) -> Figure | None:

@@ -9,7 +9,6 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from isplit.report.canvas import ACCENT, DARK, mark, plain
 from isplit.studies.agreement.points import of_point
-from isplit.studies.answer import device_macs
 from isplit.studies.conditions import Condition
 
 NUMBERED_POINTS = 24  # of more, only the fronts are numbered
@@ -29,7 +28,7 @@ def tradeoff_figure(condition: Condition) -> Figure | None:
     results = [trained.results[0] for trained in condition.retrained]
     payloads = [result.cost.payload_bytes for result in results]
     _panel(left, condition, payloads, "payload of one image (bytes)")
-    macs = [device_macs(result) for result in results]
+    macs = [result.device_macs for result in results]
     _panel(right, condition, macs, "device, head and encoder (MACs of one image)")
     left.set_ylabel("test accuracy (0 to 1)")
     handles, labels = left.get_legend_handles_labels()
