@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 
 from isplit.codec import contexts
 from isplit.codec.compiled import U64, compiled
-from isplit.codec.contexts import BELOW, LOWEST, WORD
+from isplit.codec.contexts import BELOW, LOWEST
 from isplit.codec.form import Form
 from isplit.codec.payload import PayloadError
 from isplit.codec.prediction import NONE
 from isplit.codec.symbols import symbols_of
 from isplit.codec.tables import STATES, Tables, own_tables, read_tables
 
-TOTAL = U64(1 << 14)
+TOTAL, WORD = U64(1 << 14), U64((1 << 16) - 1)
 _1, _2, _14, _15, _16, _17, _28, _31, _32 = (U64(k) for k in (1, 2, 14, 15, 16, 17, 28, 31, 32))
 
 
@@ -56,9 +56,8 @@ def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
         raise PayloadError(f"{len(body) - start} bytes are no words of {states} states")
     words = np.frombuffer(body, "<u2", offset=start).astype(np.uint16)
     lie, known = (form.columns, form.bits, tables.group), (tables.bounds, tables.guesses)
-    by = form.prediction or NONE
-    of_prediction = (by.sources, by.weights, by.offsets)
-    if not contexts.read(words, *known, states, lie, tables.context, *of_prediction, levels):
+    by = (form.prediction or NONE).arrays
+    if not contexts.read(words, *known, states, lie, tables.context, by, levels):
         raise PayloadError("the words do not end where the levels do")
     return levels
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from isplit.codec.grid import Floats, Grid
 
+MOST_BITS = 4
 BIT = 0.25  # of the mean variance of the rows: the squared error that is worth one bit
 _FINE, _ROUNDS = 256, 40
 _FIRST = 0.7  # of the range, over which the first levels lie

@@ -15,12 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isplit.codec.compiled import I64, U64, compiled
-from isplit.codec.prediction import SHIFT
+from isplit.codec.prediction import SHIFT, By
 from isplit.codec.tables import GUESS_BITS, STATES
 
 Lie = tuple[int, int, int]
 LOWEST, BELOW = U64(1 << 15), U64((1 << 14) - 1)  # of a state; of its slot
-WORD = U64((1 << 16) - 1)
 _14, _16, _GUESS = U64(14), U64(16), U64(GUESS_BITS)
 
 
@@ -65,11 +64,10 @@ def put_right(levels: Any, across: Any, lie: Lie, context: Any, found: Any) -> N
 
 
 @compiled
-def predicted(
-    levels: Any, sources: Any, weights: Any, offsets: Any, lie: Lie, contexts: int, found: Any
-) -> None:
+def predicted(levels: Any, by: By, lie: Lie, contexts: int, found: Any) -> None:
     """Write context * S + level of all levels (N, C, M) into ``found``."""
     (samples, channels, size), (columns, bits, _) = levels.shape, lie
+    sources, weights, offsets = by
     totals = np.zeros(size, np.int32)
     for n in range(samples):
         for c in range(channels):
@@ -98,22 +96,13 @@ def _add_sources(levels: Any, sources: Any, weights: Any, offset: Any, totals: A
 
 @compiled
 def read(
-    words: Any,
-    bounds: Any,
-    guesses: Any,
-    states: int,
-    lie: Lie,
-    context: Any,
-    sources: Any,
-    weights: Any,
-    offsets: Any,
-    levels: Any,
+    words: Any, bounds: Any, guesses: Any, states: int, lie: Lie, context: Any, by: By, levels: Any
 ) -> bool:
     """Fill ``levels`` (C, M); whether words and states end as the encoder began.
 
     Where there are no weights, the context is of the neighbours, else of the prediction.
     """
-    (channels, size), (columns, bits, group) = levels.shape, lie
+    (channels, size), (columns, bits, group), (sources, weights, offsets) = levels.shape, lie, by
     flat, mask, span = levels.reshape(-1), U64((1 << bits) - 1), U64((1 << bits * group) + 1)
     x = np.full(STATES, LOWEST, np.uint64)
     for lane in range(states):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isplit.codec import ans, bits, library, rle
+from isplit.codec.by_rate import MOST_BITS
 from isplit.codec.codec import NAMES, Array, Codec, Coded
 from isplit.codec.form import DELTAS, Form
 from isplit.codec.grid import RANGES, Grid, find_ranges, uniform
@@ -54,8 +55,9 @@ class Levels(Codec):
         for key, allowed in choices.items():
             if (value := getattr(self, key)) not in allowed:
                 raise ValueError(f"codec.{key}={value!r} is none of: {', '.join(allowed)}")
-        if self.range == "rate" and self.bits > 4:
-            raise ValueError(f"codec.range=rate is for up to 4 bits, not codec.bits={self.bits}")
+        if self.range == "rate" and self.bits > MOST_BITS:
+            most = f"up to {MOST_BITS} bits"
+            raise ValueError(f"codec.range=rate is for {most}, not codec.bits={self.bits}")
         if self.context != "neighbours" and self.name != "ans":
             raise ValueError(f"codec.context={self.context} is for codec=ans, not {self.name}")
 

@@ -22,6 +22,7 @@ _RIDGE, _WORTH = 1e-4, 1e-4  # added to a variance; part of the variance that a 
 _OUTSIDE = 0.002  # of the predictions below the first context, and above the last
 _STEEPEST = 100  # contexts that one level more of a source crosses at most
 Floats = NDArray[np.float32]
+By = tuple[NDArray[np.uint16], NDArray[np.int16], NDArray[np.int32]]
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class Prediction:
     weights: NDArray[np.int16]
     offsets: NDArray[np.int32]
     contexts: int
+
+    @property
+    def arrays(self) -> By:
+        """As the loops take them: sources, weights, offsets."""
+        return self.sources, self.weights, self.offsets
 
     def __post_init__(self) -> None:
         channels, count = self.sources.shape

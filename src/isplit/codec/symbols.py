@@ -24,7 +24,7 @@ def symbols_of(levels: NDArray[np.uint8], form: Form, group: int, context: Any) 
     shape = (*levels.shape[:2], -(-levels.shape[2] // group))
     found = np.empty(shape, np.uint16 if most <= 1 << 16 else np.uint32)
     if by:
-        predicted(levels, by.sources, by.weights, by.offsets, lie, by.contexts, found)
+        predicted(levels, by.arrays, lie, by.contexts, found)
     else:
         of_neighbours(
             levels.reshape(-1, levels.shape[2]), lie, context, found.reshape(-1, shape[2])

@@ -43,8 +43,9 @@ class Sending:
         """
         codec, zeros = self.codec, np.zeros((1, *shape), np.float32)
         try:
-            packing = {"name": "quantize", "context": "neighbours"}
-            packed = replace(codec, **packing) if isinstance(codec, Levels) else codec
+            packed = codec
+            if isinstance(codec, Levels):
+                packed = replace(codec, name="quantize", context="neighbours")
             for tried in (codec, packed):
                 bound = tried.bound(calibrate(tried, zeros)) if self.calibration_images else tried
                 payload = bound.encode(zeros)[0]

@@ -105,10 +105,11 @@ def test_a_distribution_is_that_of_the_sorted_values():
 
 
 @pytest.mark.parametrize("ranges", RANGES)
-@pytest.mark.parametrize("bits", [1, 3, 8])
+@pytest.mark.parametrize("bits", [1, 3, 4])
 def test_all_codecs_of_a_set_decode_to_the_same_features(ranges, bits):
     features = np.maximum(noise(6, 4, 5, 5), 0)
     names = ["rle", "zlib", "zstd", "lz4", "blosc2", "pcodec", "ans"]
+    names += [] if ranges == "image" else ["ans_channels"]
     codecs = codecs_of(names, ranges, bits, np.maximum(noise(9, 4, 5, 5), 0))
     decoded = [codec.decode(codec.encode(features)) for codec in codecs.values()]
     assert set(codecs) == {"quantize", *names}

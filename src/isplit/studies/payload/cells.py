@@ -10,13 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isplit.codec import Codec, calibrate, from_config
+from isplit.codec.by_rate import MOST_BITS
 from isplit.point import SplitPoint
 from isplit.studies.payload.statistics import Floats, changes
 
 Row = dict[str, Any]
 _CHANNEL = {"per": "channel"}
-RANGES = {"image": {}, "tensor": {}, "channel": _CHANNEL, "clip": _CHANNEL | {"range": "clip"}}
+RANGES = {"image": {}, "tensor": {}, "channel": _CHANNEL} | {
+    how: _CHANNEL | {"range": how} for how in ("clip", "rate")
+}
 """Settings by the word of ``study.ranges``; all but ``image`` are bound to a profile."""
+CODECS = {"ans_channels": {"name": "ans", "context": "channels"}}
+"""Settings by the word of ``study.codecs``, where it is not the codec's name."""
 
 
 def cells(
@@ -38,10 +43,13 @@ def cells(
     """
     unsplit, few = tail(features).argmax(1) == labels, features[: options["encoded_images"]]
     for ranges, bits in product(options["ranges"], options["bits"]):
+        if ranges == "rate" and bits > MOST_BITS:
+            continue
         codecs = codecs_of(options["codecs"], ranges, bits, calibration)
         decoded = codecs["quantize"].decode(codecs["quantize"].encode(features))
         measured = changes(tail(decoded).argmax(1) == labels, unsplit)
-        sent = {name: _sent(codecs[name], few, decoded) for name in options["codecs"]}
+        named = [name for name in options["codecs"] if name in codecs]
+        sent = {name: _sent(codecs[name], few, decoded) for name in named}
         units = {"bits_per_element": point.numel / 8, "of_float32": point.feature_bytes}
         units |= {"of_jpeg": jpeg_bytes, "of_rle": sent.get("rle", {}).get("payload_bytes", np.nan)}
         for name, weighed in sent.items():
@@ -50,15 +58,22 @@ def cells(
 
 
 def codecs_of(names: Sequence[str], ranges: str, bits: int, known: Floats) -> dict[str, Codec]:
-    """The codecs by name, and ``quantize``, calibrated on ``known``; all have the same levels."""
+    """The codecs by name, and ``quantize``, calibrated on ``known``; all have the same levels.
+
+    Where each image has its own range, those that need a profile are left out.
+    """
     keys = {"bits": bits, **RANGES[ranges]}
-    codecs = {name: from_config({"name": name, **keys}) for name in ("quantize", *names)}
+    configs = {name: {"name": name, **keys} | CODECS.get(name, {}) for name in ("quantize", *names)}
     if ranges == "image":
-        return codecs
-    profile = calibrate(from_config({"name": "ans", **keys}), known)
-    own = {"ans": profile.tables}
+        return {name: from_config(one) for name, one in configs.items() if name not in CODECS}
+    codecs = {name: from_config(config) for name, config in configs.items()}
+    grid = calibrate(codecs["quantize"], known)
     return {
-        name: codec.bound(replace(profile, config=codec.get_config(), tables=own.get(name)))
+        name: codec.bound(
+            calibrate(codec, known)
+            if codec.name == "ans"
+            else replace(grid, config=codec.get_config())
+        )
         for name, codec in codecs.items()
     }
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from isplit.studies.collect import Run, facts
+from isplit.studies.collect import Run, facts, grouped
 from isplit.studies.conditions import STANDARD_ERRORS
 from isplit.studies.payload.cells import Row
 from isplit.studies.payload.figures import TEXTS
@@ -73,8 +73,8 @@ def answer(bests: Sequence[Row]) -> str:
 
 def verdict(cells: Sequence[Row]) -> str:
     """Which codec is the smallest, and how many bits the accuracy needs."""
-    codecs = len({cell["codec"] for cell in cells})
-    groups = [cells[i : i + codecs] for i in range(0, len(cells), codecs)]  # of the same levels
+    same_levels = ("net", "index", "ranges", "bits")
+    groups = [*grouped(cells, lambda cell: tuple(cell[key] for key in same_levels)).values()]
     wins = Counter(min(same, key=lambda c: c["payload_bytes"])["codec"] for same in groups)
     smallest = ", ".join(f"{codec} {count}" for codec, count in wins.most_common())
     ranges, losing = cells[0]["ranges"], {cell["bits"]: 0 for cell in cells}
