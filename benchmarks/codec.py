@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from isplit.backbones import build_backbone
 from isplit.codec import Codec, bound_codec, calibrate, from_config
 from isplit.codec.compiled import COMPILED
-from isplit.codec.contexts import symbols_of
+from isplit.codec.symbols import symbols_of
 from isplit.codec.tables import TOTAL
 from isplit.data import build_data
 from isplit.files import write_json

@@ -22,6 +22,7 @@ from isplit.codec.compiled import U64, compiled
 from isplit.codec.contexts import BELOW, LOWEST, WORD
 from isplit.codec.form import Form
 from isplit.codec.payload import PayloadError
+from isplit.codec.symbols import symbols_of
 from isplit.codec.tables import STATES, Tables, own_tables, read_tables
 
 TOTAL = U64(1 << 14)
@@ -111,7 +112,7 @@ def _coded(levels: NDArray[np.uint8], form: Form, tables: Tables) -> list[bytes]
     """States and words, which have 16 bits, lowest byte first."""
     lines, lie = levels.reshape(-1, form.plane[1]), (form.columns, form.bits, tables.group)
     found = np.empty((len(lines), -(-form.plane[1] // tables.group)), np.uint16)
-    contexts.symbols_of(lines, lie, tables.context, found)
+    symbols_of(lines, lie, tables.context, found)
     by_sample = found.reshape(len(levels), form.channels, -1)
     words = np.empty((len(levels), by_sample[0].size + 2 * STATES + 1), np.uint16)
     firsts = write(by_sample, tables.entries, tables.states, words).tolist()

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from isplit.codec.codec import Codec, as_array
-from isplit.codec.contexts import symbols_of
 from isplit.codec.form import Form
 from isplit.codec.grid import find_ranges, uniform
 from isplit.codec.levels import Levels
 from isplit.codec.profile import Profile
+from isplit.codec.symbols import symbols_of
 from isplit.codec.tables import STATES, TOTAL, Tables, context_sums, to_parts
 
 MAX_CONTEXTS = 12

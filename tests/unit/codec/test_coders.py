@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twins import packed, rans_words, run_lengths
 
-from isplit.codec import PayloadError, ans, bits, contexts, library, rle
+from isplit.codec import PayloadError, ans, bits, contexts, library, rle, symbols
 from isplit.codec.calibration import fit_tables
 from isplit.codec.form import Form
 from isplit.codec.tables import TOTAL, Tables, context_sums
@@ -57,14 +57,14 @@ def test_ans_is_its_twin_and_comes_back(case, calibrated, states):
 @pytest.mark.parametrize("bits", [1, 2, 3, 4, 8])
 @pytest.mark.parametrize("columns", [1, 2, 3, 4, 7, 8])
 def test_symbols_of_all_channels_at_once_are_those_one_by_one(bits, columns, monkeypatch):
-    monkeypatch.setattr(contexts, "_BLOCK", 20)  # some sizes take one block, others several
+    monkeypatch.setattr(symbols, "_BLOCK", 20)  # some sizes take one block, others several
     dice = np.random.default_rng(0)
     for rows, group in [(1, 1), (2, 2), (3, 2), (3, 3), (4, 4), (5, 4)]:
         lie, size = (columns, bits, min(group, 8 // bits)), rows * columns
         levels = dice.integers(0, 1 << bits, (7, size)).astype(np.uint8)
         sums = np.arange(context_sums(bits, lie[2]), dtype=np.uint16)
         found = np.empty((7, -(-size // lie[2])), np.uint32)
-        contexts.symbols_of(levels, lie, sums, found)
+        symbols.symbols_of(levels, lie, sums, found)
         firsts = range(0, size, lie[2])
         one = [[contexts._symbol_at(x, first, lie, sums) for first in firsts] for x in levels]
         np.testing.assert_array_equal(found, one)
