@@ -112,8 +112,8 @@ def _look_up(levels: NDArray[np.uint8], values: Floats, features: Floats) -> Non
 
 def rows_of(features: Floats, per: str) -> Floats:
     """Features (N, C, M) as a row for the ``tensor``, or one for each ``channel``."""
-    channels = features.shape[1]
-    return features.swapaxes(0, 1).reshape(channels if per == "channel" else 1, -1)
+    rows = features.shape[1] if per == "channel" else 1
+    return features.swapaxes(0, 1).reshape(rows, features.size // max(1, rows))
 
 
 def find_ranges(features: Floats, bits: int, per: str, how: str) -> tuple[Floats, Floats]:

@@ -329,6 +329,13 @@ def test_levels_of_a_codec_without_profile():
         from_config({"name": "rle"}).levels(relu_features(1, 3, 4))
 
 
+@pytest.mark.parametrize("name", QUANTISED)
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0,)])
+def test_ranges_of_no_channels_and_of_empty_ones_come_back(name, shape):
+    codec = from_config({"name": name, "per": "channel"})
+    assert codec.decode(codec.encode(np.zeros((2, *shape), np.float32))).shape == (2, *shape)
+
+
 def test_levels_that_are_worth_their_bits_take_fewer_and_err_less_than_their_price():
     dice = np.random.default_rng(0)
     features = np.maximum(dice.normal(size=(200, 6, 5, 5)) - 0.5, 0).astype(np.float32)
