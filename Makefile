@@ -2,7 +2,7 @@
 VENV   ?= .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
-JOBS   ?= 2
+JOBS   ?= 3
 QUICK  := tests/test_layers.py tests/test_conf.py $(addprefix tests/unit/,codec network report studies)
 
 .DEFAULT_GOAL := help
@@ -32,7 +32,7 @@ demo: setup  ## the main job on the embedded letters: every split point ranked, 
 	$(BIN)/python analyze.py runs=outputs/demo hydra.run.dir=outputs/demo-report
 
 test: setup  ## the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
 quick: lint  ## lint and the fast tests: while working
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(QUICK)
