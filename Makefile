@@ -2,7 +2,7 @@
 VENV   ?= .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
-JOBS   ?= 3
+JOBS   ?= 2
 QUICK  := tests/test_layers.py tests/test_conf.py $(addprefix tests/unit/,codec network report studies)
 
 .DEFAULT_GOAL := help

@@ -81,7 +81,11 @@ def test_without_a_bottleneck_nothing_is_trained(root, coded):
     assert (written["accuracy"]["after_autoencoder"], written["cost"]["encoder_macs"]) == (None, 0)
     assert list(written["stages"]) == ["baseline", "codec"]
     settings = {"name": "rle", "bits": 4, "per": "tensor", "range": "minmax"}
-    assert written["codec"]["settings"] == settings | {"delta": "none", "effort": None}
+    assert written["codec"]["settings"] == settings | {
+        "delta": "none",
+        "context": "neighbours",
+        "effort": None,
+    }
     assert written["codec"]["calibration_images"] is None
     said = (root / "raw" / "results.txt").read_text()
     best = max(coded["raw"][1], key=lambda r: (r.accuracy.final, r.split.index))

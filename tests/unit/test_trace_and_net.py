@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from isplit.backbones import build_backbone
 from isplit.graph import split_at, split_points, trace
 
 NETS = 200
@@ -118,6 +119,14 @@ class SecondName(Small):
 def test_a_net_that_its_trace_does_not_equal_is_refused(net, message):
     with pytest.raises(ValueError, match=message):
         trace(cases.shaken(net, 0), torch.zeros(1, 3, 8, 8))
+
+
+@pytest.mark.parametrize("seed", [0, 3, 12])
+def test_a_net_whose_untrained_weights_let_little_through_is_checked_with_louder_images(seed):
+    torch.manual_seed(seed)
+    net = build_backbone("mobilenet_v3_small", 3, image_size=32).eval()
+    images = torch.randn(2, 3, 32, 32)
+    assert _all_equal(net, trace(net, images[:1]), images)
 
 
 def test_what_is_advised_for_hooks_works_and_a_second_name_is_followed():

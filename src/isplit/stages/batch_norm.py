@@ -5,17 +5,13 @@ changes nothing but the order of sums. Legend: N images, C channels.
 """
 
 import copy
-from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
-from torch.distributed.nn import functional
+from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 M = TypeVar("M", bound=nn.Module)
-over_all: Callable[[Tensor], Tensor] = functional.all_reduce
-"""The sum over all processes; so is its gradient, for each process's loss depends on it."""
 
 
 def with_shared_batch_norm(module: M) -> M:
@@ -41,11 +37,11 @@ class SharedBatchNorm(_BatchNorm):
         others = [axis for axis in range(x.dim()) if axis != 1]
         values = x.to(torch.promote_types(x.dtype, torch.float32))  # sums of halves overflow
         own_count = values.new_tensor([x.numel() / x.shape[1]])
-        totals = over_all(torch.cat([values.sum(others), own_count]))
+        totals = _over_all(torch.cat([values.sum(others), own_count]))
         count, mean_C = totals[-1], totals[:-1] / totals[-1]
         shape = [1, -1] + [1] * (x.dim() - 2)
         centred = values - mean_C.view(shape)
-        variance_C = over_all(centred.square().sum(others)) / count
+        variance_C = _over_all(centred.square().sum(others)) / count
         self._remember(mean_C, variance_C * count / (count - 1))
         y: Tensor = centred * (variance_C + self.eps).rsqrt().view(shape)
         if self.affine:
@@ -65,6 +61,27 @@ class SharedBatchNorm(_BatchNorm):
         rate = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
         self.running_mean.lerp_(mean.to(self.running_mean), rate)
         self.running_var.lerp_(unbiased_variance.to(self.running_var), rate)
+
+
+class _OverAll(torch.autograd.Function):
+    """The sum over all processes; so is its gradient, for each process's loss depends on it."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        total = values.detach().clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].contiguous().clone()
+        distributed.all_reduce(total)
+        return total
+
+
+def _over_all(values: Tensor) -> Tensor:
+    total: Tensor = _OverAll.apply(values)
+    return total
 
 
 def _shared(norm: _BatchNorm) -> SharedBatchNorm:

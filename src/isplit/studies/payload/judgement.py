@@ -73,7 +73,7 @@ def answer(bests: Sequence[Row]) -> str:
 
 def verdict(cells: Sequence[Row]) -> str:
     """Which codec is the smallest, and how many bits the accuracy needs."""
-    same_levels = ("net", "index", "ranges", "bits")
+    same_levels = ("index", "ranges", "bits")
     groups = [*grouped(cells, lambda cell: tuple(cell[key] for key in same_levels)).values()]
     wins = Counter(min(same, key=lambda c: c["payload_bytes"])["codec"] for same in groups)
     smallest = ", ".join(f"{codec} {count}" for codec, count in wins.most_common())
