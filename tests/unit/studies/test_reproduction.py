@@ -88,6 +88,22 @@ def test_each_of_the_readmes_five_lines_on_trust_has_its_numbers():
         assert not [number for number in numbers if number not in line], line
 
 
+def test_the_readme_says_what_comes_out_by_the_default_recipe():
+    section = (ROOT / "README.md").read_text("utf-8").split("## How far to trust the ranking")[1]
+    board = json.loads((RESULTS / "default" / "leaderboard.json").read_text("utf-8"))
+    known = {s["predictor"]: s for s in board["standings"]}
+    assert len(board["conditions"]) == 20
+    rho = {name: f"{s['mean_spearman']:.2f}" for name, s in known.items()}
+    loses = {name: [100 * s["mean_regret"], 100 * s["worst_regret"]] for name, s in known.items()}
+    best = "its choice loses {:.1f} points on average and {:.1f} at worst"
+    for said in (
+        f"`probe_overlap` {rho['probe_overlap']}, depth {rho['depth']}, CUI {rho['cui']}",
+        best.format(*loses["probe_overlap"]),
+        "CUI's highest peak {:.1f} and {:.1f}".format(*loses["cui"]),
+    ):
+        assert said in section
+
+
 def residual():
     """What ``probe_overlap`` and CUI's highest peak are worth on residual nets, in words."""
     with (RESULTS / "residual.csv").open(encoding="utf-8") as file:
