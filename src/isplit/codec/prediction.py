@@ -78,10 +78,11 @@ def fit_prediction(levels: NDArray[np.uint8], columns: int, contexts: int) -> Pr
     weights = np.zeros((channels, MAX_SOURCES + 2), np.int16)
     offsets = np.zeros(channels, np.int32)
     for c in range(channels):
-        near = inputs[[channels + c, 2 * channels + c]]
+        beside = [channels + c, 2 * channels + c]
+        near = inputs[beside]
         found, factors = _pursued(products, near @ near.T / np.float32(len(places)), c)
         said = factors[:2] @ near + factors[2:] @ inputs[found]
-        level = factors @ means[[channels + c, 2 * channels + c, *found]]
+        level = factors @ means[[*beside, *found]]
         low, high = np.quantile(said, (_OUTSIDE, 1 - _OUTSIDE))
         step = max((high - low) / contexts, np.abs(factors).max() / _STEEPEST, 1e-6) / (1 << SHIFT)
         sources[c, : len(found)] = found
@@ -107,8 +108,8 @@ def _pursued(products: Floats, near: Floats, c: int) -> tuple[list[int], Floats]
         near: of left and above with each other, (2, 2).
     """
     channels, before = len(products), c // STATES * STATES
-    held, variances = products[:before, [channels + c, 2 * channels + c]], products.diagonal()
-    target, found = products[c, [channels + c, 2 * channels + c]], list[int]()
+    beside, variances = [channels + c, 2 * channels + c], products.diagonal()
+    held, target, found = products[:before, beside], products[c, beside], list[int]()
     while True:
         across = held[found]
         square = np.block([[near, across[:, :2].T], [across]])

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from isplit.codec import Codec, calibrate, from_config
 from isplit.codec.by_rate import MOST_BITS
+from isplit.codec.calibration import with_tables
+from isplit.codec.levels import Levels
 from isplit.point import SplitPoint
 from isplit.studies.payload.statistics import Floats, changes
 
@@ -62,20 +64,18 @@ def codecs_of(names: Sequence[str], ranges: str, bits: int, known: Floats) -> di
 
     Where each image has its own range, those that need a profile are left out.
     """
-    keys = {"bits": bits, **RANGES[ranges]}
+    keys: dict[str, Any] = {"bits": bits, **RANGES[ranges]}
     configs = {name: {"name": name, **keys} | CODECS.get(name, {}) for name in ("quantize", *names)}
     if ranges == "image":
         return {name: from_config(one) for name, one in configs.items() if name not in CODECS}
     codecs = {name: from_config(config) for name, config in configs.items()}
-    grid = calibrate(codecs["quantize"], known)
-    return {
-        name: codec.bound(
-            calibrate(codec, known)
-            if codec.name == "ans"
-            else replace(grid, config=codec.get_config())
-        )
-        for name, codec in codecs.items()
-    }
+    plain = Levels(name="quantize", **keys)
+    grid = calibrate(plain, known)
+    levels = plain.bound(grid).levels(known)
+    for name, codec in codecs.items():
+        profile = replace(grid, config=codec.get_config())
+        codecs[name] = codec.bound(with_tables(profile, levels) if codec.name == "ans" else profile)
+    return codecs
 
 
 def _sent(codec: Codec, features: Floats, decoded: Floats) -> dict[str, float]:
