@@ -55,9 +55,10 @@ def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
     if (len(body) - start) % 2 or len(body) - start < 4 * states or not form.count:
         raise PayloadError(f"{len(body) - start} bytes are no words of {states} states")
     words = np.frombuffer(body, "<u2", offset=start).astype(np.uint16)
-    lie, known = (form.columns, form.bits, tables.group), (tables.bounds, tables.guesses)
-    by = (form.prediction or NONE).arrays
-    if not contexts.read(words, *known, states, lie, tables.context, by, levels):
+    high, low = words[: 2 * states].reshape(-1, 2).astype(np.uint64).T
+    known = (high << _16 | low, words[2 * states :], tables.bounds, tables.guesses)
+    lie, by = (form.columns, form.bits, tables.group), (form.prediction or NONE).arrays
+    if not contexts.read(*known, lie, tables.context, by, levels):
         raise PayloadError("the words do not end where the levels do")
     return levels
 

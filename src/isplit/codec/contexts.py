@@ -95,26 +95,35 @@ def _add_sources(levels: Any, sources: Any, weights: Any, offset: Any, totals: A
 
 
 @compiled
+def _put(flat: Any, start: Any, first: Any, size: Any, lie: Lie, symbol: Any) -> None:
+    """Write the levels of a symbol; what lies outside the channel is left out."""
+    _, bits, group = lie
+    mask = U64((1 << bits) - 1)
+    for i in range(group - 1, -1, -1):
+        if first + i < size:
+            flat[U64(start + first + i)] = symbol & mask
+        symbol >>= U64(bits)
+
+
+@compiled
 def read(
-    words: Any, bounds: Any, guesses: Any, states: int, lie: Lie, context: Any, by: By, levels: Any
+    x: Any, words: Any, bounds: Any, guesses: Any, lie: Lie, context: Any, by: By, levels: Any
 ) -> bool:
-    """Fill ``levels`` (C, M); whether words and states end as the encoder began.
+    """Fill ``levels`` (C, M); whether words and the states ``x`` end as the encoder began.
 
     Where there are no weights, the context is of the neighbours, else of the prediction.
     """
     (channels, size), (columns, bits, group), (sources, weights, offsets) = levels.shape, lie, by
-    flat, mask, span = levels.reshape(-1), U64((1 << bits) - 1), U64((1 << bits * group) + 1)
-    x = np.full(STATES, LOWEST, np.uint64)
-    for lane in range(states):
-        x[lane] = U64(words[2 * lane]) << _16 | U64(words[2 * lane + 1])
-    place, c, highest = U64(2 * states), 0, guesses.shape[1] - 1
+    flat, span = levels.reshape(-1), U64((1 << bits * group) + 1)
+    states, place, c, highest = x.size, U64(0), 0, guesses.shape[1] - 1
     totals = np.zeros((STATES, size if weights.size else 0), np.int32)
     while c < channels:
-        lanes, column = states if c + states <= channels else 1, 0
+        lanes = states if c + states <= channels else 1
         for lane in range(lanes if weights.size else 0):
             k = c + lane
             _add_sources(levels, sources[k], weights[k], offsets[k], totals[lane])
         for first in range(0, size, group):
+            column = first % columns
             for lane in range(lanes):
                 start, table = (c + lane) * size, (c + lane) % len(bounds)
                 if weights.size:
@@ -138,12 +147,6 @@ def read(
                     state = state << _16 | U64(words[place])
                     place += U64(1)
                 x[lane] = state
-                for i in range(group - 1, -1, -1):
-                    if first + i < size:
-                        flat[U64(start + first + i)] = symbol & mask
-                    symbol >>= U64(bits)
-            column += group
-            while column >= columns:
-                column -= columns
+                _put(flat, start, first, size, lie, symbol)
         c += lanes
     return place == U64(words.size) and bool((x == LOWEST).all())

@@ -87,21 +87,8 @@ def of_split(
 
 def _timed(design: Design, head: Work, tail: Work, sent: Sent | None, places: Places) -> Timed:
     """Latency, capacity and energy of simulated frames; ``sent`` is ``None``: nothing travels."""
-    device, channel, options = places.device, places.channel, places.options
-    work, server_s, answer_s = FrameWork(device.seconds(head)), 0.0, 0.0
-    if sent:
-        request_s = (np.atleast_1d(options["request_ms"]) / 1000).tolist()
-        tail_s, chance = places.server.seconds(tail), np.random.default_rng(0)
-        server_s = sent.decode_s + tail_s + fmean(request_s)
-
-        def serve_s(_: int) -> float:
-            return tail_s + float(request_s[int(chance.random() * len(request_s))])
-
-        there, back = math.ceil(sent.payload_bytes), work.answer_bytes
-        there, back = (size + options["request_bytes"] for size in (there, back))
-        work = FrameWork(work.device_s, sent.encode_s, there, sent.decode_s, serve_s, back)
-        way_down = connect(channel, Tcp(), upwards=False)
-        answer_s = transfer(way_down, work.answer_bytes).delivered_s
+    device, options = places.device, places.options
+    work, parts = _frame(head, tail, sent, places)
     send_w: float | None = options["send_W"] if sent else 0.0
     known = device.power_W is not None and send_w is not None
     power = Power(0.0, device.power_W or 0.0, send_w or 0.0) if known else None
@@ -109,12 +96,10 @@ def _timed(design: Design, head: Work, tail: Work, sent: Sent | None, places: Pl
     rate_hz = options["rate_hz"] or places.requirement.frames_per_s or 1.0
     deadline_s = asked_ms and asked_ms / 1000
     how: dict[str, Any] = {"deadline_s": deadline_s, "power": power, "overlap": options["overlap"]}
-    setting = Setting(work, Arrival(rate_hz=rate_hz), channel, **how)
+    setting = Setting(work, Arrival(rate_hz=rate_hz), places.channel, **how)
     seen = simulate(setting, frames)
     full = replace(setting, arrival=Arrival(rate_hz=SATURATED_HZ))
     one_s, all_s = (simulate(full, count).duration_s for count in (1, SATURATED_FRAMES))
-    parts = {"device": device.seconds(head), "encode": work.encode_s, "server": server_s}
-    parts["answer"] = answer_s
     parts["send"] = max(0.0, seen.mean_s - sum(parts.values()))
     times = parts | {"mean": seen.mean_s, "p50": seen.p50_s, "p99": seen.p99_s}
     design = replace(
@@ -128,3 +113,27 @@ def _timed(design: Design, head: Work, tail: Work, sent: Sent | None, places: Pl
     )
     late = None if seen.missed is None else seen.missed / frames
     return Timed(design, {f"{key}_ms": 1000 * s for key, s in times.items()}, late)
+
+
+def _frame(
+    head: Work, tail: Work, sent: Sent | None, places: Places
+) -> tuple[FrameWork, dict[str, float]]:
+    """What a frame asks for, and the seconds of its parts as far as no simulation is needed."""
+    device_s, options = places.device.seconds(head), places.options
+    if not sent:
+        elsewhere = dict.fromkeys(("encode", "server", "answer"), 0.0)
+        return FrameWork(device_s), {"device": device_s, **elsewhere}
+    request_s = (np.atleast_1d(options["request_ms"]) / 1000).tolist()
+    tail_s, chance = places.server.seconds(tail), np.random.default_rng(0)
+
+    def serve_s(_: int) -> float:
+        return tail_s + float(request_s[int(chance.random() * len(request_s))])
+
+    there, back = math.ceil(sent.payload_bytes), FrameWork(device_s).answer_bytes
+    there, back = (size + options["request_bytes"] for size in (there, back))
+    work = FrameWork(device_s, sent.encode_s, there, sent.decode_s, serve_s, back)
+    way_down = connect(places.channel, Tcp(), upwards=False)
+    answer_s = transfer(way_down, back).delivered_s
+    server_s = sent.decode_s + tail_s + fmean(request_s)
+    parts = {"device": device_s, "encode": sent.encode_s, "server": server_s, "answer": answer_s}
+    return work, parts
