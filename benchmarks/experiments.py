@@ -46,8 +46,9 @@ def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     rows: list[Row] = []
     began = time.monotonic()
+    chains = [[(n, [*_commands(n, roots)]) for n in names] for names in _chains(asked.only)]
     with ThreadPoolExecutor(2) as pool:
-        for took in pool.map(lambda names: [*_chain(names, roots)], _chains(asked.only)):
+        for took in pool.map(lambda chain: [*_chain(chain)], chains):
             rows += took
     cpu = sum(float(row["cpu_s"]) for row in rows)
     rows.append({"experiment": "all", "wall_s": round(time.monotonic() - began), "cpu_s": cpu})
@@ -71,10 +72,10 @@ def _chains(only: list[str] | None) -> list[list[str]]:
     return list(chains.values())
 
 
-def _chain(names: list[str], roots: dict[str, str]) -> Iterator[Row]:
+def _chain(experiments: list[tuple[str, list[list[str]]]]) -> Iterator[Row]:
     """The rows of some experiments, one command after another."""
-    for name in names:
-        for number, words in enumerate(_commands(name, roots), 1):
+    for name, commands in experiments:
+        for number, words in enumerate(commands, 1):
             place = OUT / "analyses" / f"{name}-{number}"
             if words[0] == "analyze.py":
                 words.append(f"hydra.run.dir={place}")
