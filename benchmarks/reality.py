@@ -327,7 +327,7 @@ def predicted(asked: argparse.Namespace) -> list[Row]:
         channel = preset_of(Channel, row["link"], "channel")
         places = Places(device, device, channel, Requirement(), options)
         run = next(run for run in runs if run.folder == asked.runs / row["design"])
-        made = [*designs([[run]], sides, anchored(places, "", sides.whole))][-1]
+        made = [*designs([[run]], sides, anchored(places, run.config, sides.whole))][-1]
         said = {"said_p50_ms": made.ms["p50_ms"], "said_p95_ms": made.design.p95_ms}
         rows.append(row | said | {"name": made.design.name, "parts": dict(made.ms)})
     return rows

@@ -1,6 +1,7 @@
 """The papers' experiments: each composes at every scale and says what it is; one really runs."""
 
 import re
+import runpy
 
 import pytest
 from pipeline.jobs import ROOT
@@ -42,6 +43,29 @@ def test_an_experiment_opens_with_figure_command_cost_and_what_the_paper_says(pa
     cost = next(line for line in lines if line.startswith("# Cost: "))
     assert all(scale in cost for scale in SCALES) or "as Fig. 3" in cost or "after Fig. 3" in cost
     assert any(line.startswith("# The paper: ") for line in lines)
+
+
+def test_the_commands_of_all_experiments_in_one_go_are_valid():
+    """What ``benchmarks/experiments.py`` runs: every paper's file, after what it builds on."""
+    script = runpy.run_path(str(ROOT / "benchmarks" / "experiments.py"))
+    chains = script["_chains"](None)
+    names = [name for chain in chains for name in chain]
+    assert sorted(names) == [path.stem for path in PAPERS]
+    assert ["isplit_fig3", "isplit_fig4", "isplit_fig5", "isplit_time"] in chains
+    roots = {name: f"/{name}" for name in ("notmnist", "tiny_imagenet", "chest_xray")}
+    seen = set()
+    for name in names:
+        for script_name, *words in script["_commands"](name, roots):
+            if script_name.startswith("benchmarks/"):
+                continue
+            kept = [word for word in words if word != "-m" and not word.startswith("hydra.")]
+            first = [word if "[" in word else word.split(",")[0] for word in kept]
+            cfg = composed(script_name.removesuffix(".py"), first, ROOT / "conf")
+            if script_name == "train.py":
+                seen.add((name, checked(cfg).data.root))
+    assert {("isplit_fig6", "/notmnist"), ("isplit_fig6", "/chest_xray")} <= seen
+    assert {name for name, _ in seen} == set(names)
+    assert not [root for _, root in seen if root not in roots.values()]
 
 
 def test_one_runs_for_real_and_so_does_its_control(tmp_path):

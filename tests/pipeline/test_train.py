@@ -13,7 +13,7 @@ from isplit import runs
 from isplit.artifact import load_split_model
 from isplit.config import build_data
 from isplit.evaluate import evaluate
-from isplit.runs.train import _sole_job_in
+from isplit.runs.folder import sole_job_in
 
 
 @pytest.fixture(scope="module")
@@ -275,10 +275,24 @@ def test_a_checkpoint_of_another_architecture_is_refused(tmp_path):
 def test_two_jobs_in_one_output_folder_are_refused(tmp_path):
     cfg = compose_job(tmp_path)
     with (
-        _sole_job_in(tmp_path / "job"),
+        sole_job_in(tmp_path / "job", "seed: 0"),
         pytest.raises(ValueError, match=r"another job is running in .*job"),
     ):
         runs.train(cfg)
+
+
+def test_a_folder_with_results_of_other_settings_is_refused(job):
+    """Else what lies there would be told as results of this job; other points may join."""
+    _, _, root = job
+    before = result_file(root)
+    other = compose_job(root, "bottleneck.compression_rate=0.984")
+    said = r"job holds results of bottleneck\.compression_rate=0\.9, and this job has .*=0\.984"
+    with pytest.raises(ValueError, match=said):
+        runs.train(other)
+    assert result_file(root) == before
+    assert (root / "job" / "results.txt").exists()
+    runs.train(compose_job(root, "stage.evaluation_batch_size=7"))  # how, not what
+    assert result_file(root)["accuracy"] == before["accuracy"]
 
 
 class Edited(cases.Residual):

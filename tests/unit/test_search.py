@@ -3,11 +3,12 @@
 import json
 import math
 from statistics import NormalDist
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from isplit.runs.search import WORTH, expected_win, next_fitting, next_point
+from isplit.runs.search import WORTH, Search, expected_win, next_fitting, next_point
 from isplit.search import FILE, Expectation, constants_of, expectations
 
 VALUES = (-1.0, -0.3, -0.1, -0.01)
@@ -106,6 +107,16 @@ def test_when_a_split_fits_only_cheaper_ones_may_save():
     assert next_fitting(found, COSTS, 0.85) is None
     dear_fits = [found[0], point(0.86, 0.0, measured=0.80), point(0.99, 0.0, measured=0.9)]
     assert next_fitting(dear_fits, COSTS, 0.85) is None
+
+
+def test_an_accuracy_that_no_split_is_expected_to_reach_is_said(monkeypatch):
+    found = [point(0.80, 0.001), point(0.86, 0.001)]
+    monkeypatch.setattr(Search, "expected", lambda *_: found)
+    points = [SimpleNamespace(index=0), SimpleNamespace(index=1)]
+    search = Search(None, None, 3, points, 0.94, {0: 10.0, 1: 20.0})
+    message = r"requirement\.accuracy=0\.94: no split point is expected to reach it.* 0\.860"
+    with pytest.raises(ValueError, match=message):
+        next(search.points([]))
 
 
 def test_frames_per_second_are_negative_costs():

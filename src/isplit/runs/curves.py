@@ -62,7 +62,8 @@ def curves_and_costs(cfg: DictConfig, run: Run, ready: Base | str) -> Found:
             ready = why(error)
     if not isinstance(ready, Base):
         curves = {run.curve.kind: run.curve} | architecture_curves(run.curve.points, kinds)
-        missing = [f"no {', '.join(k for k in kinds if k not in curves)} here: {ready}"]
+        gone = ", ".join(kind for kind in kinds if kind not in curves)
+        missing = [f"no {gone} here: {ready}" if gone else ready]
     costs = {
         name: predictor_cost(curve.kind, curve.points, curve.num_images)
         for name, curve in curves.items()

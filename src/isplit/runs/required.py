@@ -1,6 +1,7 @@
 """What an application asks of a frame, while a search chooses which split points to train."""
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ from omegaconf import DictConfig
 
 from isplit import config
 from isplit.documents import read_yaml
-from isplit.graph.measure import split_work
+from isplit.graph.measure import split_work, total_work
 from isplit.importance.curve import Curve
 from isplit.keys import conf_folder
 from isplit.point import SplitPoint
@@ -18,7 +19,7 @@ from isplit.runs.base import Base
 from isplit.runs.search import Search
 from isplit.runs.sides import coded_at
 from isplit.studies.latency.designs import of_split
-from isplit.studies.latency.places import Places, places_of
+from isplit.studies.latency.places import Places, anchored, places_of
 from isplit.studies.latency.splits import Split
 from isplit.studies.seen import Sent
 
@@ -60,7 +61,7 @@ def search_among(base: Base, curve: Curve, points: Sequence[SplitPoint]) -> Sear
     search = Search(curve, base.stored, cfg.split.get("budget", 3), points)
     if not _asked(cfg):
         return search
-    where = _where(cfg)
+    where = anchored(_where(cfg), config.plain(cfg), total_work(base.traced))
     asked, costs, missed = where.requirement, {}, {}
     parts, rate_of = split_work(base.traced, curve.points), config.rate_of(cfg)
     for point in points:
@@ -75,8 +76,11 @@ def search_among(base: Base, curve: Curve, points: Sequence[SplitPoint]) -> Sear
             log.info("left out: %s: %s", label, ", ".join(map(str, why)))
     if not kept:
         raise ValueError(f"requirement={_asked(cfg)}: no split point can meet it")
-    by_accuracy = asked.ranked_by == "accuracy"
-    kept_costs = {} if by_accuracy else {point.index: costs[point.index] for point in kept}
+    kept_costs = {point.index: costs[point.index] for point in kept}
+    if asked.ranked_by == "accuracy":
+        kept_costs = {}
+    elif math.inf in kept_costs.values():
+        raise ValueError(f"requirement.prefer={asked.ranked_by}: not known of every split point")
     return replace(search, candidates=kept, accuracy=asked.accuracy, costs=kept_costs)
 
 

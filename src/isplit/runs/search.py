@@ -54,6 +54,12 @@ class Search:
                 position = next_fitting(expected, self.costs, self.accuracy or 0.0)
             else:
                 position = next_point(expected, [point.index for point in self.candidates])
+            if position is None and not results:
+                highest = max(expected[point.index].accuracy for point in self.candidates)
+                raise ValueError(
+                    f"requirement.accuracy={self.accuracy}: no split point is expected to reach "
+                    f"it, the highest {highest:.3f}"
+                )
             if position is None:
                 log.info("the search ends after %d trainings: no other may win", len(results))
                 return

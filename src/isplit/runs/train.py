@@ -10,12 +10,9 @@
 import copy
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 
 from isplit import config, job, stages
@@ -31,6 +28,7 @@ from isplit.report.screen import say
 from isplit.result import SplitResult
 from isplit.runs.base import Base, curve_of, open_baseline, workbench
 from isplit.runs.choice import SEARCH, selected
+from isplit.runs.folder import sole_job_in
 from isplit.runs.outcome import Trained, split_result, write_split
 from isplit.runs.required import refuse_requirement, search_among
 from isplit.runs.search import copy_result
@@ -56,8 +54,8 @@ def _train(cfg: DictConfig, team: Team) -> list[SplitResult]:
     """As one of the processes that run the job; mostly the only one."""
     folder = Path(cfg.paths.output)
     log.info("results in %s", folder)
-    with _sole_job_in(folder), job.loggers(cfg, folder) as loggers:
-        write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
+    settings = OmegaConf.to_yaml(cfg, resolve=True)
+    with sole_job_in(folder, settings), job.loggers(cfg, folder) as loggers:
         refuse_requirement(cfg)
         bench = workbench(cfg, loggers, team)
         base = open_baseline(cfg, bench)
@@ -126,20 +124,3 @@ def _split(base: Base, curve: Curve, point: SplitPoint, folder: Path) -> SplitRe
     result = split_result(made)
     write_split(made, result, folder)
     return result
-
-
-@contextmanager
-def _sole_job_in(folder: Path) -> Iterator[None]:
-    """Hold the output folder.
-
-    Raises:
-        ValueError: another job that is running writes there.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / ".lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise ValueError(
-            f"another job is running in hydra.run.dir={folder}: give this one a folder of its own"
-        ) from error

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections import Counter
 from typing import Any
 
 from torch import fx, nn
@@ -49,11 +50,13 @@ def _say_normalisation(bench: Workbench, net: nn.Module) -> None:
 
 
 def _above_chance(bench: Workbench, net: nn.Module) -> bool:
-    labels, classes = bench.data.labels("validation"), bench.data.num_classes
-    images = LOOKED_AT if len(labels) > LOOKED_AT else None  # these are balanced
+    many = bench.data.size("validation") > LOOKED_AT
+    images = LOOKED_AT if many else None  # these are balanced as far as each class has enough
     batches = bench.data.loader("validation", BATCH, images=images, seed=bench.seed)
-    found = evaluate(net, batches, classes, bench.engine.device)
-    chance = 1 / classes if images else max(map(labels.count, set(labels))) / len(labels)
+    found = evaluate(net, batches, bench.data.num_classes, bench.engine.device)
+    looked_at: Any = batches.dataset
+    commonest = max(Counter(image.label for image in looked_at.labelled).values())
+    chance = commonest / len(found.predictions)
     counts = (found.accuracy, len(found.predictions), chance)
     log.info("unsplit, as it comes: accuracy %.3f on %d validation images (chance %.3f)", *counts)
     if found.accuracy > chance + NEAR_CHANCE * (1 - chance):

@@ -37,7 +37,7 @@ def collect(folders: Iterable[Path]) -> Collection:
     Raises:
         FileNotFoundError: a folder is not there.
     """
-    runs: dict[tuple[str, ...], Run] = {}
+    runs: dict[tuple[str, int, int], Run] = {}
     left_out: list[str] = []
     for folder in folders:
         if not folder.is_dir():
@@ -49,7 +49,14 @@ def collect(folders: Iterable[Path]) -> Collection:
             except Exception as error:  # whatever is in a folder, the others go on
                 left_out.append(f"{place}: {_reason(error)}")
             else:
-                runs[_trainings(run)] = run
+                training = _training(run)
+                older, newer = sorted([runs.get(training, run), run], key=_age)
+                runs[training] = newer
+                if _stages(older) != _stages(newer):
+                    left_out.append(
+                        f"{older.folder}: {newer.folder} is a later training of the same split and "
+                        "repeat, with other code"
+                    )
         jobs = (path.parent for path in below if path.name == "config.yaml")
         unfinished = filter(_is_unfinished_job, jobs)
         left_out += [
@@ -123,10 +130,18 @@ def _is_unfinished_job(folder: Path) -> bool:
     return False
 
 
-def _trainings(run: Run) -> tuple[str, ...]:
-    """What makes two results the same; a training may belong to two conditions by its code."""
-    at = str(run.result.split.index)
-    return (_key(run), at, *(stage.fingerprint for stage in run.result.stages.values()))
+def _training(run: Run) -> tuple[str, int, int]:
+    """Which of a condition's trainings it is."""
+    return _key(run), run.result.split.index, run.config["repeat"]
+
+
+def _stages(run: Run) -> list[str]:
+    """What makes two results the same."""
+    return [stage.fingerprint for stage in run.result.stages.values()]
+
+
+def _age(run: Run) -> float:
+    return (run.folder / "result.json").stat().st_mtime
 
 
 def _key(run: Run) -> str:
@@ -139,10 +154,11 @@ def _key(run: Run) -> str:
 
 def _names(examples: Sequence[Run]) -> list[str]:
     """Unique names: the facts, and where those are not enough, the config keys that differ."""
-    shown = [_in_words(facts(run)) for run in examples]
+    plain = [_in_words(facts(run)) for run in examples]
     flat = [flattened(run.config, ".") for run in examples]
-    for number, name in enumerate(shown):
-        twins = [other for other, same in enumerate(shown) if same == name]
+    shown = list(plain)
+    for number, name in enumerate(plain):
+        twins = [other for other, same in enumerate(plain) if same == name]
         if len(twins) > 1:
             differing = [
                 key

@@ -58,7 +58,7 @@ class Retrained:
 
 MEASURED = ("minus_nmse", "after_autoencoder")
 """Predictors that cost what they were to save, read off the training of the bottlenecks: minus the
-squared error of the reconstruction over the features' variance, and test accuracy before
+squared error of the reconstruction over the features' squared norm, and test accuracy before
 fine-tuning, 0..1."""
 
 

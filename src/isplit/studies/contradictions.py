@@ -1,6 +1,8 @@
 """What no job comes to: results and curves whose numbers contradict each other."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from isplit.importance.curve import Curve
 from isplit.point import SplitPoint
@@ -10,7 +12,7 @@ MOST_ELEMENTS = 2**40  # of the features of one image
 FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 
 
-def refuse_contradictions(result: SplitResult, curve: Curve) -> None:
+def refuse_contradictions(result: SplitResult, curve: Curve, config: Mapping[str, Any]) -> None:
     """Refuse numbers that no job comes to, and files that are not of one job.
 
     Raises:
@@ -37,6 +39,12 @@ def refuse_contradictions(result: SplitResult, curve: Curve) -> None:
         "curve.json: per_class has other points": all(
             len(values) == len(points) for values in curve.per_class.values()
         ),
+        "config.yaml: it has another seed": result.seed == config["seed"],
+        "config.yaml: it has another codec": config["codec"]["name"]
+        == (result.codec.name if result.codec else "none"),
+        "config.yaml: it has another rate": bottleneck is None
+        or config["bottleneck"]["code_elements"] is not None
+        or bottleneck.compression_rate == config["bottleneck"]["compression_rate"],
         "split: it is not among the points of curve.json": split.layer
         in [point.name for point in points if point.index == split.index],
     }

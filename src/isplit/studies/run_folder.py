@@ -82,7 +82,7 @@ def read_run(folder: Path) -> Run:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    refuse_contradictions(result, curve)
+    refuse_contradictions(result, curve, config)
     return Run(folder, result, config, curve, *_correct(folder / "predictions.csv", result))
 
 

@@ -174,14 +174,19 @@ def test_a_run_with_a_codec_sends_its_payload():
 
 
 def test_devices_are_anchored_to_the_whole_net_where_it_was_measured():
-    given = anchored(places(device_ms=50.0), "vgg16@32", SIDES.whole)
+    def of(name):
+        return {"model": {"name": name}, "data": {"image_size": 32}}
+
+    given = anchored(places(device_ms=50.0), of("vgg16"), SIDES.whole)
     assert given.device.seconds(SIDES.whole) == pytest.approx(0.05)
     assert given.server == FAST
     known = replace(places(), device=replace(SLOW, measured={"resnet18@32": 7.0}))
     whole = Work(37_021_696, 0, 21)  # of torchvision's, as it counts itself
-    found = anchored(known, "resnet18@32", whole)
+    found = anchored(known, of("resnet18"), whole)
     assert found.device.seconds(whole) == pytest.approx(0.007)
-    assert anchored(known, "resnet18@32", Work(10**9)).device == known.device  # another net
+    assert anchored(known, of("resnet18"), Work(10**9)).device == known.device  # another net
+    narrow = of("resnet18") | {"model": {"name": "resnet18", "width": 0.25}}
+    assert anchored(known, narrow, whole).device == known.device
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from made_conditions import condition
 from isplit.report.findings import as_json
 from isplit.studies.agreement.agreement import agreement
 from isplit.studies.agreement.leaderboard import _mean_interval, leaderboard, standings_rows
+from isplit.studies.agreement.study import together
 
 
 def compared(name, seed, kinds=("cui", "depth", "probe"), trainings=1, good="probe", **keys):
@@ -107,6 +108,9 @@ def test_a_condition_without_an_agreement_is_named():
     half = leaderboard([compared("a", 1), condition([0.5], name="untrained")])
     assert half.conditions == ("a",)
     assert half.left_out == ("untrained",)
+    conditions = [compared("a", 1), compared("b", 2), condition([0.5], name="untrained")]
+    board = together(conditions, [], []).files["leaderboard.json"]
+    assert (board.conditions, board.left_out) == (("a", "b"), ("untrained",))
     nothing = leaderboard([condition([0.5], name="untrained")])
     assert nothing.standings == ()
     assert nothing.verdict.startswith("Nothing to compare")

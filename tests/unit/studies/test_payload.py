@@ -8,9 +8,16 @@ import numpy as np
 import pytest
 from made_conditions import points_of, trained
 
+from isplit.data.listing import Labelled, balanced
 from isplit.studies.payload.cells import RANGES, cells, codecs_of
 from isplit.studies.payload.judgement import answer, best_of, most_accurate, rivals, verdict
-from isplit.studies.payload.statistics import changes, distributions, samples, statistics
+from isplit.studies.payload.statistics import (
+    changes,
+    distributions,
+    in_proportion,
+    samples,
+    statistics,
+)
 
 random = np.random.default_rng(0)
 
@@ -38,6 +45,20 @@ def test_the_error_of_a_change_is_mcnemars(wrong_now, right_now):
     assert found["change_error"] == pytest.approx(np.sqrt(b + c - (c - b) ** 2 / n) / n)
     assert found["chosen"] == pytest.approx(-b / (n / 2))
     assert found["told"] == pytest.approx(c / (n / 2))
+
+
+@pytest.mark.parametrize("counts", [(156, 234), (50, 450), (100, 100), (7, 1, 30)])
+def test_both_halves_of_the_images_have_the_classes_in_the_same_proportion(counts):
+    """Balanced images have the rare classes first."""
+    images = [Labelled(str(n), k) for k, count in enumerate(counts) for n in range(count)]
+    labels = np.array([image.label for image in balanced(images, len(images), seed=0)])
+    ordered = labels[in_proportion(labels)]
+    assert sorted(ordered) == sorted(labels)
+    for label, count in enumerate(counts):
+        first = (ordered[: len(ordered) // 2] == label).sum()
+        assert abs(first - count / 2) <= 1
+    if len(set(counts)) == 1:
+        assert (ordered == labels).all()
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.5, 0.9])

@@ -1,12 +1,13 @@
 """The door by which folders of runs come in: whatever lies in them, nothing runs, nothing hangs."""
 
 import json
+import os
 import resource
 import time
 from dataclasses import asdict, replace
 
 import pytest
-from run_folders import CONFIG, CURVE, RESULT, changed, make_run, malformed
+from run_folders import CONFIG, CURVE, RESULT, STAGE, changed, make_run, malformed
 
 from isplit.documents import read_json, read_yaml
 from isplit.result import Accuracy, CodecResult
@@ -51,6 +52,7 @@ def test_a_result_of_schema_1_comes_in_without_a_codec(tmp_path):
     assert run.config["stage"]["finetune"]["through_codec"] is False
 
 
+NONE = {"name": "none"}
 SENT = CodecResult("rle", {"name": "rle", "bits": 4}, None, 30.5, 40, 41, 1.9, 0.1, 0.1)
 
 
@@ -69,7 +71,9 @@ def raw_run(folder, **result):
         folder,
         result=json.dumps(asdict(whole) | result),
         predictions="label,baseline,codec\nA,A,A\nB,B,B\nA,A,A\nB,B,A\n",
-        config=changed(CONFIG, "bottleneck", {"compression_rate": 0}),
+        config=changed(
+            CONFIG | {"codec": {"name": "rle", "bits": 4}}, "bottleneck", {"compression_rate": 0}
+        ),
     )
 
 
@@ -204,6 +208,42 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
 
     monkeypatch.setattr("os.scandir", refuse)
     assert collect([tmp_path]).left_out == (f"{tmp_path}: [Errno 13] no entry: '{tmp_path}'",)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("seed", 1), ("bottleneck.compression_rate", 0.984), ("codec", {"name": "rle", "bits": 4})],
+)
+def test_a_result_is_not_told_by_the_config_of_another_job(tmp_path, key, value):
+    folder = make_run(tmp_path / "run", config=changed(CONFIG | {"codec": NONE}, key, value))
+    found = collect([tmp_path])
+    assert found.runs == ()
+    (said,) = found.left_out
+    assert said.startswith(f"{folder}: config.yaml: it has another ")
+
+
+def test_of_two_trainings_of_one_repeat_the_later_counts_and_the_other_is_named(tmp_path):
+    """The same command before and after a change of code is no second training."""
+    stages = {**RESULT.stages, "finetune": replace(RESULT.stages["finetune"], fingerprint="f" * 16)}
+    other = json.dumps(asdict(replace(RESULT, stages=stages)))
+    older = make_run(tmp_path / "z-older")
+    newer = make_run(tmp_path / "a-newer", result=other)
+    os.utime(older / "result.json", (1, 1))
+    again = make_run(tmp_path / "b-repeat", config=changed(CONFIG, "repeat", 1), result=other)
+    found = collect([tmp_path])
+    assert {run.folder for run in found.runs} == {newer, again}
+    (said,) = found.left_out
+    assert said.startswith(f"{older}: {newer} is a later training of the same split and repeat")
+
+
+def test_conditions_that_share_their_facts_are_all_told_apart_by_what_differs(tmp_path):
+    for epochs in (1, 2, 3):
+        stage = CONFIG["stage"] | {"finetune": STAGE | {"epochs": epochs}}
+        make_run(tmp_path / str(epochs), config=json.dumps(CONFIG | {"stage": stage}))
+    names = list(by_condition(collect([tmp_path]).runs))
+    assert [name.rpartition(", ")[2] for name in sorted(names)] == [
+        f"stage.finetune.epochs={epochs}" for epochs in (1, 2, 3)
+    ]
 
 
 def test_a_run_is_known_by_more_than_its_place(tmp_path):

@@ -83,7 +83,7 @@ def together(
     conditions: Sequence[Condition], parts: Sequence[Findings], left_out: Sequence[str]
 ) -> Findings:
     """The conditions and, where two have an agreement, the predictors over all of them."""
-    board = leaderboard([c for c in conditions if c.agreement])
+    board = leaderboard(conditions)
     whole = Findings(
         name=TITLE,
         answer=f"{len(parts)} conditions, each with its own answer: the table says where to cut.",

@@ -42,12 +42,17 @@ def places_of(options: Mapping[str, Any]) -> Places:
     return Places(**given, server=server, options=options)
 
 
-def anchored(places: Places, net: str, whole: Work) -> Places:
+def anchored(places: Places, config: Mapping[str, Any], whole: Work) -> Places:
     """Device and server scaled to the whole net's measured time, where the user has one.
 
     A preset that measured this very net is scaled to that.
+
+    Args:
+        config: of the job that trained the net.
     """
-    found = {}
+    model, found = config["model"], {}
+    width = "" if model.get("width", 1) == 1 else f"*{model['width']:g}"
+    net = f"{model.get('arch') or model['name']}{width}@{config['data']['image_size']}"
     for key in ("device", "server"):
         device, ms = getattr(places, key), places.options[f"{key}_ms"]
         if ms is None and net in device.measured:

@@ -47,10 +47,8 @@ def _of(name: str, runs: Sequence[Sequence[Run]], look: Look, places: Places) ->
     config, seen = runs[0][0].config, look(runs[0][0])
     if seen.sides is None:
         raise ValueError("; ".join(seen.left_out))
-    model, asked = config["model"], places.requirement
-    width = "" if model.get("width", 1) == 1 else f"*{model['width']:g}"
-    net = f"{model.get('arch') or model['name']}{width}@{config['data']['image_size']}"
-    made = list(designs(runs, seen.sides, anchored(places, net, seen.sides.whole)))
+    asked, where = places.requirement, anchored(places, config, seen.sides.whole)
+    made = list(designs(runs, seen.sides, where))
     answer = match([one.design for one in made], asked)
     order = [*answer.ranked, *(rejection.design for rejection in answer.rejected)]
     made.sort(key=lambda one: order.index(one.design))

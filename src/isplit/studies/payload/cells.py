@@ -14,7 +14,7 @@ from isplit.codec.by_rate import MOST_BITS
 from isplit.codec.calibration import with_tables
 from isplit.codec.levels import Levels
 from isplit.point import SplitPoint
-from isplit.studies.payload.statistics import Floats, changes
+from isplit.studies.payload.statistics import Floats, changes, in_proportion
 
 Row = dict[str, Any]
 _CHANNEL = {"per": "channel"}
@@ -43,13 +43,14 @@ def cells(
         features: of test images (N, C, ...); ``calibration``: those of other images.
         jpeg_bytes: of an input image.
     """
-    unsplit, few = tail(features).argmax(1) == labels, features[: options["encoded_images"]]
+    order, few = in_proportion(labels), features[: options["encoded_images"]]
+    unsplit = (tail(features).argmax(1) == labels)[order]
     for ranges, bits in product(options["ranges"], options["bits"]):
         if ranges == "rate" and bits > MOST_BITS:
             continue
         codecs = codecs_of(options["codecs"], ranges, bits, calibration)
         decoded = codecs["quantize"].decode(codecs["quantize"].encode(features))
-        measured = changes(tail(decoded).argmax(1) == labels, unsplit)
+        measured = changes((tail(decoded).argmax(1) == labels)[order], unsplit)
         named = [name for name in options["codecs"] if name in codecs]
         sent = {name: _sent(codecs[name], few, decoded) for name in named}
         units = {"bits_per_element": point.numel / 8, "of_float32": point.feature_bytes}

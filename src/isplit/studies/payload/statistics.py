@@ -33,6 +33,21 @@ def changes(right: NDArray[Any], unsplit: NDArray[Any]) -> dict[str, float]:
     return {name: float(part.mean()) for name, part in parts.items()} | errors
 
 
+def in_proportion(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """An order of balanced images in which any beginning has the classes in the same proportion.
+
+    Balanced images have the classes in turn, so that of a rare class none are left for the end.
+
+    >>> in_proportion(np.array([0, 1, 0, 1, 0, 0, 0, 0])).tolist()
+    [0, 2, 1, 4, 5, 6, 3, 7]
+    """
+    of_class = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    places = np.empty(len(labels))
+    for images in of_class:
+        places[images] = (np.arange(len(images)) + 0.5) / len(images)
+    return np.argsort(places, kind="stable")
+
+
 def samples(features: Floats, frames: Sequence[Floats], maps: Floats) -> dict[str, Floats]:
     """Coefficients, the most relevant of them, and differences of neighbours (Figs. 1 to 4).
 
