@@ -142,10 +142,12 @@ def _assembled(manifest: Manifest, weights: dict[str, Tensor], net: nn.Module | 
     if net is None:
         names = {name.partition(".")[2]: tensor for name, tensor in weights.items()}
         net = rebuilt(manifest.model, names)
-    elif outputs := manifest.model.get("outputs"):  # of a net for more classes (data.class_map)
-        path = classifier_of(net, manifest.model.get("head"))
-        if len(net.get_submodule(path).state_dict()["weight"]) == outputs[0]:
-            net = keep_outputs(copy.deepcopy(net), outputs[1:], path)
+    else:
+        net = copy.deepcopy(net)
+        if outputs := manifest.model.get("outputs"):  # of a net for more classes (data.class_map)
+            path = classifier_of(net, manifest.model.get("head"))
+            if len(net.get_submodule(path).state_dict()["weight"]) == outputs[0]:
+                net = keep_outputs(net, outputs[1:], path)
     with torch.device(device):
         shape = manifest.image_shape or (3, manifest.image_size, manifest.image_size)
         traced = trace(net.to(device), torch.zeros(1, *shape))

@@ -103,6 +103,14 @@ def test_tied_tensors_are_stored(tmp_path):
     assert equal_answers(load_split_model(tmp_path, Tied()), split, 16)
 
 
+def test_the_net_that_is_given_stays_as_it_is(tmp_path):
+    split = saved(tmp_path, Tied(), {"net": {"_target_": "Tied"}, "image_size": 16})
+    given = Tied()
+    before = {name: tensor.clone() for name, tensor in given.state_dict().items()}
+    assert equal_answers(load_split_model(tmp_path, given), split, 16)
+    assert all(torch.equal(given.state_dict()[name], kept) for name, kept in before.items())
+
+
 def _bad_manifests(good):
     """Twenty manifests that are none, or ask for what is not there or for too much."""
     model = good["model"]

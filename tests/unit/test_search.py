@@ -114,7 +114,7 @@ def test_an_accuracy_that_no_split_is_expected_to_reach_is_said(monkeypatch):
     monkeypatch.setattr(Search, "expected", lambda *_: found)
     points = [SimpleNamespace(index=0), SimpleNamespace(index=1)]
     search = Search(None, None, 3, points, 0.94, {0: 10.0, 1: 20.0})
-    message = r"requirement\.accuracy=0\.94: no split point is expected to reach it.* 0\.860"
+    message = r"requirement\.accuracy=0\.94: none is expected to reach it, at most 0\.860"
     with pytest.raises(ValueError, match=message):
         next(search.points([]))
 

@@ -89,6 +89,17 @@ class Dice(Small):
         return self.ends(F.dropout(self.a(x), training=True))
 
 
+class Mapped(Small):
+    def forward(self, x):
+        return {"logits": self.ends(self.a(x))}
+
+
+class Paired(Small):
+    def forward(self, x):
+        x = self.a(x)
+        return self.ends(x), x
+
+
 class Blind(Small):
     def forward(self, x):
         return self.ends(self.a(x) * 0)
@@ -113,6 +124,8 @@ class SecondName(Small):
         (ZeroHead, r"by up to .*\(relu\)"),
         (Hooked, r"hooks on Hooked itself \(trace nn\.Sequential\(net\)\)"),
         (Dice, r"Dice cannot be split: it answers the same images differently each time"),
+        (Mapped, r"Mapped cannot be split: it answers with a dict, no tensor"),
+        (Paired, r"Paired cannot be split: it answers with a tuple, no tensor"),
         (Blind, r"Blind cannot be checked: it answers all random images alike"),
     ],
 )

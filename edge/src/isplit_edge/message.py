@@ -4,11 +4,11 @@ Written here since the usual stubs bring 30 MB that a device has no use for.
 """
 
 
-def infer_request(model: str, profile: str | None, payload: bytes) -> bytes:
-    """ModelInferRequest: one input of UINT8, one output."""
-    given = _field(1, b"profile") + _field(2, _field(3, (profile or "").encode()))
+def infer_request(model: str, export: str, payload: bytes) -> bytes:
+    """ModelInferRequest: one input of UINT8, one output; ``export`` is a digest of the device's."""
+    given = _field(1, b"export") + _field(2, _field(3, export.encode()))
     shape = _field(3, _number(len(payload)))
-    about = _field(1, model.encode()) + (_field(4, given) if profile else b"")
+    about = _field(1, model.encode()) + _field(4, given)
     about += _field(5, _field(1, b"payload") + _field(2, b"UINT8") + shape)
     return about + _field(6, _field(1, b"logits")) + _field(7, payload)
 

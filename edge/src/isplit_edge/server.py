@@ -76,7 +76,7 @@ class Server:
             GoneError: no answer until ``until_s`` of the monotonic clock.
         """
         export, pause_s = self.export, RETRY_S
-        request = infer_request(export.name, export.profile, payload)
+        request = infer_request(export.name, export.digest, payload)
         while True:
             left_s = max(until_s - time.monotonic(), 0.001)
             try:

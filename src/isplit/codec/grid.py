@@ -3,6 +3,7 @@
 Legend: N samples, C channels, M elements of a channel, L levels, F fine steps.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,11 +133,15 @@ def find_ranges(features: Floats, bits: int, per: str, how: str) -> tuple[Floats
     with np.errstate(over="ignore", invalid="ignore"):
         if not np.isfinite(high - low).all():
             raise ValueError("features hold NaN, infinity, or values too far apart for float32")
-    return _clipped(rows, low, high, bits) if how == "clip" else (low, high)
+    if how != "clip":
+        return low, high
+    step = max(1, rows.shape[1] // _ENOUGH)
+    while math.gcd(step, features.shape[2]) > 1:  # else it meets the same places of every channel
+        step += 1
+    return _clipped(rows[:, ::step], low, high, bits)
 
 
 def _clipped(rows: Floats, low: Floats, high: Floats, bits: int) -> tuple[Floats, Floats]:
-    rows = rows[:, :: max(1, rows.shape[1] // _ENOUGH)]
     middle = np.clip(np.float32(0), low, high)
     decoded, candidates, errors = np.empty(rows.shape, np.float32), [], []
     for fraction in _FRACTIONS.astype(np.float32):

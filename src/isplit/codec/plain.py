@@ -35,8 +35,9 @@ class Plain(Codec):
 
     def _pack(self, batch: Array) -> Coded:
         with np.errstate(over="ignore", invalid="ignore"):
-            stored = _stored(batch.astype("<f4"), self.dtype)
-        if not np.isfinite(_values(stored)).all():
+            single = batch.astype("<f4")
+            stored = _stored(single, self.dtype)
+        if not (np.isfinite(single).all() and np.isfinite(_values(stored)).all()):
             raise ValueError(f"features hold NaN, infinity, or values too large for {self.dtype}")
         header = self._header(batch.shape[1:])
         return [(header, sample.tobytes()) for sample in stored]

@@ -6,6 +6,7 @@ A file of JSON: settings in words, arrays as base64 of zlib of little-endian num
 import base64
 import hashlib
 import json
+import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isplit.codec.grid import Grid
+from isplit.codec.payload import LIMIT_BYTES
 from isplit.codec.prediction import Prediction
 from isplit.codec.tables import Tables
 
@@ -48,12 +50,22 @@ class Profile:
         rows = {len(array) for array in arrays if array is not None}
         if not rows <= allowed:
             raise ValueError(f"rows for {max(rows)} channels in a profile of shape {self.shape}")
+        if self.grid or self.tables:
+            self._refuse_other_levels(1 << self.config["bits"])
         if self.prediction and (
             self.tables is None
             or len(self.prediction.sources) != max(allowed)
             or self.prediction.contexts != self.tables.parts.shape[1]
         ):
             raise ValueError("a prediction of other channels or contexts than the tables have")
+
+    def _refuse_other_levels(self, levels: int) -> None:
+        grid, tables = self.grid, self.tables
+        counts = [grid.values.shape[1]] if grid else []
+        counts += [1 << tables.bits] if tables else []
+        beyond = grid is not None and grid.index is not None and grid.index.max(initial=0) >= levels
+        if beyond or {*counts} != {levels}:
+            raise ValueError(f"{counts} levels in a profile of {levels}")
 
     @cached_property
     def digest(self) -> bytes:
@@ -102,6 +114,10 @@ def _read(value: dict[str, Any]) -> Any:
     """The array that :func:`_written` wrote; other mappings as they are."""
     if value.keys() != {"dtype", "shape", "data"}:
         return value
-    content = zlib.decompress(base64.b64decode(value["data"]))
-    little = np.frombuffer(content, np.dtype(value["dtype"]).newbyteorder("<"))
+    of = np.dtype(value["dtype"]).newbyteorder("<")
+    size = math.prod(value["shape"]) * of.itemsize
+    if size > LIMIT_BYTES:
+        raise ValueError(f"an array of shape {value['shape']} is above {LIMIT_BYTES} bytes")
+    content = zlib.decompressobj().decompress(base64.b64decode(value["data"]), size + 1)
+    little = np.frombuffer(content, of)
     return little.astype(value["dtype"]).reshape(value["shape"])

@@ -59,14 +59,15 @@ async def _infer(tail: Tail, request: Any) -> dict[str, Any]:
 
 def _payload(tail: Tail, request: Any) -> bytes:
     """The one input, once everything around it is as it must be."""
-    raw, given, profile = request.raw_input_contents, request.parameters, tail.export.profile
+    raw, given = request.raw_input_contents, request.parameters
     if [(one.name, one.datatype) for one in request.inputs] != [INPUT] or len(raw) != 1:
         raise PayloadError("it takes one input, payload of UINT8, in raw_input_contents")
     if list(request.inputs[0].shape) not in ([len(raw[0])], [1, len(raw[0])]):
         raise PayloadError(f"the shape is not that of what came, [{len(raw[0])}]")
     if any(one.name != OUTPUT[0] for one in request.outputs):
         raise PayloadError("it has one output, logits")
-    if "profile" in given and given["profile"].string_param != (profile or ""):
-        raise PayloadError(f"the payload is of another profile than the one here, {profile}")
+    for key, ours in tail.export.known_by.items():
+        if key in given and given[key].string_param != ours:
+            raise PayloadError(f"the payload is of another {key} than the one here, {ours}")
     payload: bytes = raw[0]
     return payload

@@ -110,10 +110,11 @@ def _sender(split: SplitModel, settings: Settings, data: ImageData) -> Codec:
     own: Codec | None = getattr(split, "codec", None)
     if own and settings is None:
         return own
-    codec, batches = from_config(settings or USUAL_CODEC), data.loader("validation", BATCH)
+    codec = from_config(settings or USUAL_CODEC)
+    batches = data.loader("validation", BATCH, images=CALIBRATION_IMAGES)
     with torch.no_grad():
         codes = np.concatenate([split.encode(x).numpy() for x, _ in batches])
-    return codec.bound(calibrate(codec, codes[:CALIBRATION_IMAGES]))
+    return codec.bound(calibrate(codec, codes))
 
 
 def _quantise(codec: Codec, data: ImageData, out: Path) -> None:

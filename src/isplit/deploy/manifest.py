@@ -5,6 +5,7 @@ Needs onnxruntime only to run a net.
 The distribution of the device carries this module, and no more of isplit than it imports.
 """
 
+import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -48,6 +49,16 @@ class Export:
     checked: Mapping[str, Any]
     files: Mapping[str, str] = field(default_factory=dict)
     schema: int = 1
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what device and server must share: the tail's file and the profile."""
+        return hashlib.sha256(f"{self.files.get(TAIL)} {self.profile}".encode()).hexdigest()
+
+    @property
+    def known_by(self) -> dict[str, str]:
+        """What a request may say of the export that it is for, by the name of the parameter."""
+        return {"profile": self.profile or "", "export": self.digest}
 
     @property
     def code_bytes(self) -> int:
@@ -101,7 +112,8 @@ def decoded(codec: Codec, export: Export, payload: bytes) -> Any:
     """
     if len(payload) > export.largest_bytes:
         raise PayloadError(f"a payload has more than {export.largest_bytes} bytes")
-    code = codec.decode([payload], export.code_bytes)
+    levels_bytes = 32 * export.code_shape[0] << 8  # what those of a self-contained payload become
+    code = codec.decode([payload], max(export.code_bytes, levels_bytes))
     if code.shape[1:] != export.code_shape:
         raise PayloadError(f"a code of shape {code.shape[1:]}, not {export.code_shape}")
     return code

@@ -98,7 +98,8 @@ def compared(
         logits, twin = run(tail, sent.numpy()), split.decode(sent).numpy()
         whole = run(net, pixels)
         for a, b in ((found, code), (logits, twin), (whole, split(x).numpy())):
-            worst = max(worst, float(np.abs(a - b).max() / np.abs(b).max()))
+            apart = np.abs(a - b).max() / (np.abs(b).max() or 1)
+            worst = float(np.maximum(worst, apart))  # which NaN does not leave
         labels, torchs = logits.argmax(1), split.decode(expected).argmax(1).numpy()
         right = (labels == torchs, *(found == y.numpy() for found in (labels, whole.argmax(1))))
         rows += zip(*right, map(len, payloads), strict=True)

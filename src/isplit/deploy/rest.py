@@ -70,13 +70,14 @@ async def _message(request: web.Request) -> Any:
         place = int(request.headers.get("Inference-Header-Content-Length", len(body)))
         asked = json.loads(body[:place])
         (one,), binary = asked["inputs"], body[place:]
-        profile = asked.get("parameters", {}).get("profile")
+        said = asked.get("parameters", {})
+        said = {key: {"string_param": said[key]} for key in ("profile", "export") if said.get(key)}
         if one.get("parameters", {}).get("binary_data_size", 0) != len(binary):
             raise ValueError("binary_data_size is not that of what follows the JSON")
         return messages.ModelInferRequest(
             model_name=request.match_info["name"],
             id=asked.get("id", ""),
-            parameters={"profile": {"string_param": profile}} if profile else {},
+            parameters=said,
             inputs=[{key: one[key] for key in ("name", "datatype", "shape")}],
             outputs=[{"name": output["name"]} for output in asked.get("outputs", [])],
             raw_input_contents=[bytes([*one["data"]]) if "data" in one else binary],

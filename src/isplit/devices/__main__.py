@@ -11,6 +11,7 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
@@ -83,11 +84,10 @@ def _fit(asked: argparse.Namespace) -> None:
 def _evaluate(systems: Systems, path: Path | None) -> None:
     works = works_of(net for nets in systems.values() for net in nets)
     found = hold_out(systems, works)
-    left_out = len(systems) - len(found)
-    print(f"{len(found)} systems, {left_out} left out with at most {CALIBRATION_NETS} nets")
+    print(f"{len(found)} of {len(systems)} systems, beside {CALIBRATION_NETS} nets to fit to")
     for one in found:
-        middle, high = np.quantile(one.errors, (0.5, 0.9))
-        print(f"{one.system:56.56} {one.precision:5} {len(one.nets):3} {middle:6.1%} {high:6.1%}")
+        parts = " ".join(f"{part:6.1%}" for part in np.quantile(one.errors, (0.5, 0.9)))
+        print(f"{one.system:56.56} {one.precision:5} {len(one.nets):3} {parts}")
     print(summary("four nets, the rest", found))
     for name, held_out in hold_out_families(systems, works).items():
         print(summary(f"family held out, {name}, {len(held_out)} systems", held_out))
@@ -99,7 +99,9 @@ def _write(systems: Systems, path: Path, statistic: str, out: Path) -> None:
     """Fit the one system to all of its nets and write it."""
     (((system, precision), nets),) = systems.items()
     works = works_of(nets)
-    can_hold_out = len(nets) > CALIBRATION_NETS
+    error = None
+    with suppress(ValueError):  # there are too few nets
+        error = median(hold_out(systems, works)[0].errors)
     device = fit(
         [works[net] for net in nets],
         [ms / 1000 for ms in nets.values()],
@@ -107,14 +109,14 @@ def _write(systems: Systems, path: Path, statistic: str, out: Path) -> None:
         hardware=system,
         precision=precision,
         statistic=statistic,
-        error=median(hold_out(systems, works)[0].errors) if can_hold_out else None,
+        error=error,
         source=f"fitted to {path.name}",
         date=datetime.date.today().isoformat(),
-        confidence="measured" if can_hold_out else "weak: too few nets to hold any out",
+        confidence="measured" if error is not None else "weak: too few nets to hold any out",
         measured={str(net): ms for net, ms in nets.items()},
     )
     save_preset(device, out)
-    trust = "unknown: too few nets" if device.error is None else f"{device.error:.1%}, median"
+    trust = "unknown: too few nets" if error is None else f"{error:.1%}, median"
     print(f"written: {out} ({device.nets} nets; error for nets held out {trust})")
 
 

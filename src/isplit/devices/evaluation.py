@@ -40,7 +40,7 @@ def hold_out(systems: Systems, works: Mapping[Net, Work]) -> list[HeldOut]:
     """Each system fitted to four of its nets, the rest predicted; smaller systems are left out.
 
     Raises:
-        ValueError: no system has more than four nets.
+        ValueError: no system has more than four nets, or none that the four can predict.
     """
     enough = {key: nets for key, nets in systems.items() if len(nets) > CALIBRATION_NETS}
     if not enough:
@@ -49,7 +49,10 @@ def hold_out(systems: Systems, works: Mapping[Net, Work]) -> list[HeldOut]:
             f"no system has more than {CALIBRATION_NETS} nets at one precision (the most is "
             f"{most}): {CALIBRATION_NETS} are to fit to, the rest to predict"
         )
-    return [_held_out(key, nets, list(nets), list(nets), works) for key, nets in enough.items()]
+    found = [_held_out(key, nets, list(nets), list(nets), works) for key, nets in enough.items()]
+    if not (found := [one for one in found if one.nets]):
+        raise ValueError("no net is left to predict: those beside the four have other layers")
+    return found
 
 
 def hold_out_families(systems: Systems, works: Mapping[Net, Work]) -> dict[str, list[HeldOut]]:

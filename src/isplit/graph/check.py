@@ -34,6 +34,8 @@ def refuse_difference(
     for loud in LOUD:
         with moved_constants(net):
             expected = [net(images.clone()) for images in _images(example, loud)]
+            if odd := [type(y).__name__ for y in expected if not isinstance(y, Tensor)]:
+                raise ValueError(f"{name} cannot be split: it answers with a {odd[0]}, no tensor")
             again = [net(images.clone()) for images in _images(example, loud)]
             found = [traced(images) for images in _images(example, loud)]
         if not all(map(_same, expected, again)):

@@ -34,6 +34,14 @@ def read_trace(path: str) -> tuple[float, ...]:
     return tuple(ms / 1000 for ms in times_ms)
 
 
+def mean_bit_s(trace: str | None, bit_s: float) -> float:
+    """Rate of a link: what the trace allows on average or, without one, ``bit_s``."""
+    if trace is None:
+        return bit_s
+    times_s = read_trace(trace)
+    return len(times_s) * OPPORTUNITY_BYTES * 8 / times_s[-1]
+
+
 class Opportunities:
     """The opportunities of a trace, used up in order, the trace repeating for ever."""
 
@@ -108,11 +116,18 @@ class Channel:
         check(self, "channel", burst_packets=(1 / (1 - self.loss), math.inf))
 
     @property
+    def rates_bit_s(self) -> tuple[float, float]:
+        """Of the way up and the way down; of a trace its mean."""
+        return mean_bit_s(self.up_trace, self.up_bit_s), mean_bit_s(
+            self.down_trace, self.down_bit_s
+        )
+
+    @property
     def queue(self) -> float:
         """Bytes that fit in the queue."""
         if self.queue_bytes is not None:
             return self.queue_bytes
-        return max(self.up_bit_s * self.round_trip_s / 8, LEAST_QUEUE_BYTES)
+        return max(self.rates_bit_s[0] * self.round_trip_s / 8, LEAST_QUEUE_BYTES)
 
 
 def load_channel(name: str, **figures: Any) -> Channel:

@@ -66,7 +66,7 @@ class Device:
         power, channel = self.setting.power, self.setting.channel
         if power is None:
             return 0.0
-        air_s = one.wire_bytes * 8 / channel.up_bit_s if channel else 0.0
+        air_s = one.wire_bytes * 8 / channel.rates_bit_s[0] if channel else 0.0
         spent_s = one.frame.ready_s - one.frame.start_s
         return (power.compute_w - power.idle_w) * spent_s + (power.send_w - power.idle_w) * air_s
 

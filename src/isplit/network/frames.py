@@ -123,7 +123,7 @@ def _summary(run: _Run) -> Summary:
     duration_s = max(*ends_s, tally.last_s, run.environment.now)
     shared_s = duration_s * len(devices) or math.nan
     answered, taken = tally.fates[Fate.ANSWERED], tally.fates.total()
-    air_s = tally.wire_bytes * 8 / setting.channel.up_bit_s if setting.channel else 0.0
+    air_s = tally.wire_bytes * 8 / setting.channel.rates_bit_s[0] if setting.channel else 0.0
     power = setting.power
     return Summary(
         fates=dict(tally.fates),

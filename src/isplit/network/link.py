@@ -138,7 +138,7 @@ class Link:
 
 def links(channel: Channel, rng: np.random.Generator) -> tuple[Link, Link]:
     """The way up (device to server) and the way down of a channel, both idle."""
-    ways = (channel.up_bit_s, channel.up_trace), (channel.down_bit_s, channel.down_trace)
+    ways = zip(channel.rates_bit_s, (channel.up_trace, channel.down_trace), strict=True)
     up, down = (
         Link(
             rate=Opportunities(trace) if trace else rate_bit_s,

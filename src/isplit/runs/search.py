@@ -55,11 +55,9 @@ class Search:
             else:
                 position = next_point(expected, [point.index for point in self.candidates])
             if position is None and not results:
-                highest = max(expected[point.index].accuracy for point in self.candidates)
-                raise ValueError(
-                    f"requirement.accuracy={self.accuracy}: no split point is expected to reach "
-                    f"it, the highest {highest:.3f}"
-                )
+                highest = f"{max(expected[p.index].accuracy for p in self.candidates):.3f}"
+                asked = f"requirement.accuracy={self.accuracy}"
+                raise ValueError(f"{asked}: none is expected to reach it, at most {highest}")
             if position is None:
                 log.info("the search ends after %d trainings: no other may win", len(results))
                 return

@@ -16,8 +16,11 @@ __all__ = ["Collection", "Run", "by_condition", "collect", "facts", "grouped", "
 T = TypeVar("T")
 K = TypeVar("K")
 
+FILE = "result.json"
 DEEPEST = 20  # folders below those that were named
 LONGEST_REASON = 300  # characters
+LATER = "is a later training of the same split and repeat, with other code"
+UNFINISHED = "the job has not finished (what it finished counts)"
 
 
 @dataclass(frozen=True)
@@ -43,25 +46,18 @@ def collect(folders: Iterable[Path]) -> Collection:
         if not folder.is_dir():
             raise FileNotFoundError(f"runs={folder} is not a folder: name one that train.py wrote")
         below = sorted(_below(folder, left_out))
-        for place in (path.parent for path in below if path.name == "result.json"):
+        for place in (path.parent for path in below if path.name == FILE):
             try:
                 run = read_run(place)
             except Exception as error:  # whatever is in a folder, the others go on
                 left_out.append(f"{place}: {_reason(error)}")
             else:
-                training = _training(run)
-                older, newer = sorted([runs.get(training, run), run], key=_age)
-                runs[training] = newer
-                if _stages(older) != _stages(newer):
-                    left_out.append(
-                        f"{older.folder}: {newer.folder} is a later training of the same split and "
-                        "repeat, with other code"
-                    )
-        jobs = (path.parent for path in below if path.name == "config.yaml")
-        unfinished = filter(_is_unfinished_job, jobs)
-        left_out += [
-            f"{job}: the job has not finished (what it finished counts)" for job in unfinished
-        ]
+                key = _training(run)
+                both = (runs.get(key, run), run)
+                older, runs[key] = sorted(both, key=lambda of: (of.folder / FILE).stat().st_mtime)
+                if _stages(older) != _stages(runs[key]):
+                    left_out.append(f"{older.folder}: {runs[key].folder} {LATER}")
+        left_out += [f"{path.parent}: {UNFINISHED}" for path in filter(_is_unfinished, below)]
     return Collection(tuple(runs.values()), tuple(left_out))
 
 
@@ -114,18 +110,18 @@ def _below(folder: Path, left_out: list[str]) -> Iterable[Path]:
         here = Path(place)
         deep = len(here.parts) - len(folder.parts) >= DEEPEST
         folders[:] = [] if deep else [name for name in folders if not name.startswith(".")]
-        yield from (here / name for name in ("result.json", "config.yaml") if name in files)
+        yield from (here / name for name in (FILE, "config.yaml") if name in files)
 
 
 def _reason(error: Exception) -> str:
     return " ".join(why(error).split())[:LONGEST_REASON]
 
 
-def _is_unfinished_job(folder: Path) -> bool:
-    """Whether a job began here, which an analysis does not, and has not come to its end."""
-    if not (folder / "results.txt").exists():
+def _is_unfinished(path: Path) -> bool:
+    """Whether it is the config of a job, which an analysis is not, that has not come to its end."""
+    if path.name == "config.yaml" and not (path.parent / "results.txt").exists():
         with suppress(OSError, ValueError):
-            read_config(folder)
+            read_config(path.parent)
             return True
     return False
 
@@ -138,10 +134,6 @@ def _training(run: Run) -> tuple[str, int, int]:
 def _stages(run: Run) -> list[str]:
     """What makes two results the same."""
     return [stage.fingerprint for stage in run.result.stages.values()]
-
-
-def _age(run: Run) -> float:
-    return (run.folder / "result.json").stat().st_mtime
 
 
 def _key(run: Run) -> str:
@@ -173,6 +165,6 @@ def _names(examples: Sequence[Run]) -> list[str]:
 def _in_words(known: Mapping[str, str | int | float]) -> str:
     size = f"rate {known['rate']}" if "rate" in known else f"code of {known['code_elements']}"
     size = "no bottleneck" if known.get("rate") == 0 else size
-    size += f", {known['codec']}" if "codec" in known else ""
     data = f"{known['data']} ({known['classes']} classes)"
-    return f"{known['model']} on {data}, {size}, seed {known['seed']}"
+    codec = f", {known['codec']}" if "codec" in known else ""
+    return f"{known['model']} on {data}, {size}{codec}, seed {known['seed']}"

@@ -1,5 +1,9 @@
 """What every codec promises: a payload a sample, the same features back, both forms, errors."""
 
+import base64
+import json
+import tracemalloc
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +21,7 @@ from isplit.codec import (
     load_profile,
 )
 from isplit.codec.form import DELTAS
+from isplit.codec.grid import find_ranges
 from isplit.codec.payload import parsed, sealed, unsealed
 
 QUANTISED = [name for name in CODECS if name not in ("plain", "jpeg")]
@@ -107,6 +112,20 @@ def test_clip_is_never_worse_than_minmax():
             errors[how] = np.square(codec.decode(codec.encode(features)) - features).sum((1, 2, 3))
         assert (errors["clip"] <= errors["minmax"]).all()
         assert bits > 3 or (errors["clip"] < errors["minmax"]).any()
+
+
+@pytest.mark.parametrize("shape", [(256, 64, 8, 8), (256, 32, 14, 14), (512, 128, 4, 4)])
+def test_clip_looks_at_every_place_of_a_map(shape):
+    """Of large features it looks at some: not at one corner, which padding makes smaller."""
+    features = np.maximum(np.random.default_rng(0).normal(size=shape), 0).astype(np.float32)
+    features[..., 0, 0] *= 0.3
+    flat = features.reshape(*shape[:2], -1)
+    _, high = find_ranges(flat, 4, "tensor", "clip")
+    errors = {}
+    for top in (float(high[0]), *(flat.max() * np.linspace(1, 0.2, 17))):
+        step = top / 15
+        errors[top] = np.square(np.clip(np.rint(flat / step), 0, 15) * step - flat).mean()
+    assert errors[float(high[0])] <= 1.03 * min(errors.values())
 
 
 def test_zeros_of_a_relu_stay_zero_beyond_the_calibration():
@@ -202,6 +221,14 @@ def test_values_too_far_apart_are_refused():
     for dtype, value in (("float16", 7e4), ("bfloat16", 3.4e38), ("float32", 1e39)):
         with pytest.raises(ValueError, match=f"too large for {dtype}"):
             from_config({"name": "plain", "dtype": dtype}).encode(np.full((1, 2), value))
+
+
+@pytest.mark.parametrize("bits", [0x7FC00000, 0x7FFFFFFF, 0xFFFFFFFF, 0x7FFFC000, 0x7F800001])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_every_nan_is_refused(dtype, bits):
+    odd = np.array([[1, bits]], np.uint32).view(np.float32)
+    with pytest.raises(ValueError, match="features hold NaN"):
+        from_config({"name": "plain", "dtype": dtype}).encode(odd)
 
 
 MISTAKES = {
@@ -301,6 +328,36 @@ def test_a_profile_of_another_number_of_channels():
     profile = calibrate(from_config({"name": "ans", "per": "channel"}), relu_features(8, 3, 4, 4))
     with pytest.raises(ValueError, match=r"rows for 3 channels in a profile of shape \(4, 4, 4\)"):
         replace(profile, shape=(4, 4, 4))
+
+
+def test_a_profile_of_other_levels_than_its_codec(tmp_path):
+    """Else levels beyond the table would be read from whatever lies behind it in memory."""
+    profile = calibrate(from_config({"name": "ans", "bits": 4}), relu_features(8, 3, 4, 4))
+    other = calibrate(from_config({"name": "ans", "bits": 3}), relu_features(8, 3, 4, 4))
+    few = replace(profile.grid, values=profile.grid.values[:, :2])
+    rated = calibrate(from_config({"name": "ans", "range": "rate"}), relu_features(8, 3, 4, 4))
+    beyond = replace(rated.grid, index=np.full_like(rated.grid.index, 200))
+    for changed in (
+        {"grid": few},
+        {"config": {**profile.config, "bits": 8}},
+        {"tables": other.tables},
+        {"grid": beyond},
+    ):
+        with pytest.raises(ValueError, match="levels in a profile of"):
+            replace(profile, **changed)
+
+
+def test_a_profile_that_would_fill_memory_is_refused(tmp_path):
+    profile = calibrate(from_config({"name": "ans"}), relu_features(8, 3, 4, 4))
+    content = json.loads(profile.to_json())
+    bomb = base64.b64encode(zlib.compress(bytes(2**28), 9)).decode()
+    content["grid"]["values"] = {"dtype": "float32", "shape": [1, 16], "data": bomb}
+    (tmp_path / "codec.json").write_text(json.dumps(content))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"codec.json is not an isplit codec profile 1"):
+        load_profile(tmp_path / "codec.json")
+    assert tracemalloc.get_traced_memory()[1] < 2**24
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", "no json", '{"format": "isplit codec profile 9"}'])

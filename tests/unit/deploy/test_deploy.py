@@ -8,12 +8,26 @@ import random
 import shutil
 import socket
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from isplit.codec import PayloadError, from_config
-from isplit.deploy.manifest import HEAD, MANIFEST, NET, TAIL, read_export, run, session
+from isplit.data.listing import Labelled, balanced
+from isplit.deploy.export import _sender
+from isplit.deploy.manifest import (
+    HEAD,
+    MANIFEST,
+    NET,
+    TAIL,
+    Export,
+    decoded,
+    read_export,
+    run,
+    session,
+)
 from isplit.network.summary import Frame
 
 pytest.importorskip("grpc", reason="the extra serve is not installed")
@@ -80,8 +94,6 @@ def test_what_cannot_be_exported_is_said(run_folder, tmp_path, capsys):
 
 
 def test_a_net_that_the_exporter_refuses_is_named(tmp_path):
-    import torch
-
     from isplit.deploy.nets import _write
 
     class Odd(torch.nn.Module):
@@ -237,7 +249,8 @@ def refusals(payload):
         "one output",
         {"model_name": NAME, "inputs": good, "outputs": [triton.InferRequestedOutput("x")]},
     )
-    yield "another profile", {"model_name": NAME, "inputs": good, "parameters": {"profile": "00"}}
+    for key in ("profile", "export"):
+        yield f"another {key}", {"model_name": NAME, "inputs": good, "parameters": {key: "00"}}
     yield "more than", {"model_name": NAME, "inputs": asked(bytes(20_000))}
     yield "not a payload|checksum", {"model_name": NAME, "inputs": asked(payload[:-1])}
 
@@ -332,6 +345,68 @@ def test_a_server_of_another_export_refuses_the_device(export_folder, server, pi
             device.answer(pixels[0])
 
 
+def test_a_device_whose_tail_was_exported_again_is_refused(export_folder, server, pixels, tmp_path):
+    """Its codec and the shape of its code are the same, its head is not of this tail."""
+    from isplit_edge import Device, RefusedError
+
+    folder = tmp_path / "export"
+    shutil.copytree(export_folder, folder)
+    about = json.loads((folder / MANIFEST).read_text())
+    about["files"] |= {TAIL: "0" * 64}
+    (folder / MANIFEST).write_text(json.dumps(about))
+    with (
+        Device(folder, f"127.0.0.1:{server.port}", deadline_s=5) as device,
+        pytest.raises(RefusedError, match="of another export than the one here"),
+    ):
+        device.answer(pixels[0])
+
+
+@pytest.mark.parametrize(
+    ("codec", "shape"),
+    [
+        ({"name": "rle", "bits": 8}, (8, 4, 4)),
+        ({"name": "quantize", "bits": 4, "per": "channel"}, (8, 4, 4)),
+        ({"name": "ans", "bits": 8}, (16, 8, 8)),
+        ({"name": "quantize", "bits": 8, "per": "channel"}, (32, 1, 1)),
+    ],
+)
+def test_small_codes_of_codecs_without_a_profile_are_decoded(codec, shape):
+    export = Export("net", ("A",), {}, shape, codec, None, {})
+    sender = from_config(codec)
+    code = np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)
+    payload = sender.encode(code)[0]
+    assert np.array_equal(decoded(sender, export, payload), sender.decode([payload]))
+
+
+def test_an_export_is_calibrated_on_all_classes():
+    """Not on the first images in the order of the folders, which are of a few."""
+    images = [Labelled(f"{k}-{n}", k) for k in range(10) for n in range(120)]
+    seen = []
+
+    def loader(split, batch, images=None, _all=images):
+        chosen = balanced(_all, images, 0) if images else _all
+        seen.extend(chosen)
+        labels = torch.tensor([image.label for image in chosen])
+        yield labels[:, None].float().repeat(1, 8), labels
+
+    _sender(SimpleNamespace(encode=lambda x: x), None, SimpleNamespace(loader=loader))
+    assert {image.label for image in seen[:500]} == set(range(10))
+    assert len(seen) == 500
+
+
+def test_nan_of_a_file_is_a_difference(run_folder, tmp_path, monkeypatch, written_nets):
+    from isplit.deploy import export as room
+    from isplit.deploy import nets
+
+    def odd(net, x):
+        answer = run(net, x)
+        return answer if net.get_inputs()[0].name == "pixels" else answer * np.nan
+
+    monkeypatch.setattr(nets, "run", odd)
+    with pytest.raises(ValueError, match="the files differ from torch by nan"):
+        room.export(run_folder, tmp_path, images=4)
+
+
 def test_the_messages_by_hand_are_those_of_the_stubs(export_folder):
     from isplit_edge.message import infer_request, raw_output
 
@@ -339,7 +414,7 @@ def test_the_messages_by_hand_are_those_of_the_stubs(export_folder):
         payload = bytes(size)
         found = service_pb2.ModelInferRequest.FromString(infer_request("net", "ab", payload))
         assert found.raw_input_contents == [payload]
-        assert (found.model_name, found.parameters["profile"].string_param) == ("net", "ab")
+        assert (found.model_name, found.parameters["export"].string_param) == ("net", "ab")
         one = found.inputs[0]
         assert (one.name, one.datatype, list(one.shape)) == ("payload", "UINT8", [size])
         outputs = [{"name": "logits", "datatype": "FP32", "shape": [1, size]}]

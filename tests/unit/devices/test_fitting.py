@@ -122,6 +122,24 @@ def test_anchored_to_a_net_it_is_exact_there_and_the_same_elsewhere_but_for_a_fa
             TRUE.anchored(work, seconds)
 
 
+def test_a_device_is_written_where_no_net_is_left_to_predict(tmp_path, capsys):
+    """The fifth is the only depthwise one, of which the other four say nothing."""
+    nets = ["squeezenet1_1@64", "squeezenet1_1@128", "mobilenet_v2@224", "resnet18@224"]
+    parsed = [Net.parse(net) for net in [*nets, "vgg16@224"]]
+    works = works_of(parsed)
+    rows = [
+        f"me,{net.model},1,{net.image_size},fp32,{1000 * TRUE.seconds(works[net])}"
+        for net in parsed
+    ]
+    path = table(tmp_path, *rows)
+    words = ["fit", "--measurements", str(path)]
+    assert main([*words, "--out", str(tmp_path / "me.yaml")]) == 0
+    assert load_device(str(tmp_path / "me.yaml")).error is None
+    with pytest.raises(SystemExit):
+        main([*words, "--evaluate"])
+    assert "no net is left to predict" in capsys.readouterr().err
+
+
 def test_files_of_devices(tmp_path):
     path = tmp_path / "mine.yaml"
     save_preset(TRUE, path)

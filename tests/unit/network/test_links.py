@@ -1,11 +1,23 @@
 """Losses, traces and packets against closed forms and slow twins."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from isplit.network import Channel, Udp, carriers, erased, lost_packets
+from isplit.network import (
+    Arrival,
+    Channel,
+    Power,
+    Setting,
+    Udp,
+    Work,
+    carriers,
+    erased,
+    lost_packets,
+    simulate,
+)
 from isplit.network.channel import Opportunities, read_trace
 from isplit.network.link import Losses, links
 from isplit.network.transport import packet_sizes, send_datagrams
@@ -132,6 +144,24 @@ def test_a_channel_follows_its_trace(tmp_path):
     last_s = [up.send(max(0.0005, up.free_s), 1500) for _ in range(100)][-1]
     assert last_s == pytest.approx(0.1 + 0.01, abs=0.002)
     assert down.send(0.0, 1250) == pytest.approx(0.02)
+
+
+def test_energy_and_queue_are_those_of_the_rate_that_the_trace_has(tmp_path):
+    file = tmp_path / "slow.up"
+    file.write_text("12\n")  # 1500 bytes in 12 milliseconds: 1 Mbit/s
+    work, arrival = Work(device_s=0.01, payload_bytes=12_500), Arrival(rate_hz=5)
+    seen = [
+        simulate(Setting(work, arrival, channel, Udp(), power=Power(1, 3, 4)), 50)
+        for channel in (
+            Channel(1e6, 1e6, 0.02),
+            Channel(50e6, 1e6, 0.02, up_trace=str(file)),
+        )
+    ]
+    assert seen[1].energy_j == pytest.approx(seen[0].energy_j, rel=0.02)
+    assert seen[1].link_busy == pytest.approx(seen[0].link_busy, rel=0.02)
+    fast = Channel(50e6, 1e6, 1.0)
+    assert fast.queue == 50e6 / 8
+    assert replace(fast, up_trace=str(file)).queue == pytest.approx(1e6 / 8)
 
 
 @pytest.mark.parametrize("text", ["", "ten\n", "3\n1\n", "0\n0\n", "-1\n5\n", "1.5\n"])
