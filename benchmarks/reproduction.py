@@ -1,12 +1,14 @@
 """The tables of docs/reproduction.md that come from the tables of docs/results.
 
     python benchmarks/reproduction.py docs/results
+    python benchmarks/reproduction.py outputs/experiments    # of a run of benchmarks/experiments.py
 
 Nothing is trained. A folder that is added to docs/results is a row more.
 """
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,17 +21,22 @@ COMPARED = ("cui", "gradient", "cde", "depth", "random:cui")
 
 
 def main(results: Path) -> None:
-    """Print both tables as Markdown."""
-    lines = [*every_point(results), "", *payload(results)]
-    print("\n".join(lines))
+    """Print the tables as Markdown."""
+    if (results / "took.csv").is_file():
+        tables = [every_point(results.rglob("curve.csv")), took(results)]
+    else:
+        tables = [every_point(results.glob("*/curve.csv")), payload(results)]
+    print("\n\n".join("\n".join(lines) for lines in tables))
 
 
-def every_point(results: Path) -> Iterator[str]:
+def every_point(curves: Iterable[Path]) -> Iterator[str]:
     """A line per condition: its peaks, and how well each predictor orders the accuracies."""
     heads = ["condition", "N", "peaks of CUI", "CDE", "spread, error", *COMPARED]
     yield from _lines([[*heads, "CUI given depth"]])
     yield "| " + " | ".join("---" for _ in range(len(heads) + 1)) + " |"
-    for folder in sorted(path.parent for path in results.glob("*/curve.csv")):
+    for folder in sorted(path.parent for path in curves):
+        if not (folder / "agreement.json").is_file():  # of fewer than two trained points
+            continue
         rows, found = (
             _rows(folder / "curve.csv"),
             json.loads((folder / "agreement.json").read_text()),
@@ -38,10 +45,22 @@ def every_point(results: Path) -> Iterator[str]:
         sizes = [-int(row["numel"]) for row in rows]
         smaller = [str(p) for p in range(1, len(rows)) if sizes[p] > sizes[p - 1]]
         spread = f"{100 * noise['spread']:.1f}, {100 * noise['difference_error']:.1f}"
-        name = folder.name.replace("-on-", ", ").replace("-10-classes", "")
+        name = re.sub(r"-\d+-classes", "", folder.name.replace("-on-", ", "))
         cells = [name, str(found["n"]), _peaks([float(row["cui"]) for row in rows])]
         cells += [" ".join(smaller), spread, *(_rho(scores[name]) for name in COMPARED)]
         yield from _lines([[*cells, f"{scores['cui']['spearman_given_depth']:+.2f}"]])
+
+
+def took(results: Path) -> Iterator[str]:
+    """A line per experiment: its commands, and the minutes of them all."""
+    rows = _rows(results / "took.csv")
+    yield from _lines([["experiment", "commands", "minutes", "minutes of CPU"]])
+    yield "| --- | --- | --- | --- |"
+    for name in dict.fromkeys(row["experiment"] for row in rows):
+        same = [row for row in rows if row["experiment"] == name]
+        times = (sum(float(row[key]) for row in same) / 60 for key in ("wall_s", "cpu_s"))
+        count = str(len(same)) if name != "all" else str(len(rows) - 1)
+        yield from _lines([[name, count, *(f"{minutes:.0f}" for minutes in times)]])
 
 
 def payload(results: Path) -> Iterator[str]:
