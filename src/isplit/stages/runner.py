@@ -147,8 +147,9 @@ def _halfway(
 ) -> float:
     """Validation accuracy of the mean of the weights before and after, kept where it is the best.
 
-    (It is a float32: of equal accuracies either may be kept.) Where little was to be mended, the steps do harm of which the mean has half, and some of their
-    good (Wortsman et al. 2022, Robust fine-tuning of zero-shot models).
+    (It is a float32: of equal accuracies either may be kept.) Where little was to be mended, the
+    steps do harm of which the mean has half, and some of their good (Wortsman et al. 2022, Robust
+    fine-tuning of zero-shot models).
     """
     kept = copy.deepcopy(stage.state_dict())
     after = torch.load(folder / BEST, map_location="cpu", weights_only=True)["state_dict"]
