@@ -23,9 +23,13 @@ COMPARED = ("cui", "gradient", "cde", "depth", "random:cui")
 def main(results: Path) -> None:
     """Print the tables as Markdown."""
     if (results / "took.csv").is_file():
-        tables = [every_point(results.rglob("curve.csv")), took(results)]
+        found = (results.rglob(name) for name in ("curve.csv", "payload.csv"))
+        tables = [every_point(next(found)), payload(next(found)), took(results)]
     else:
-        tables = [every_point(results.glob("*/curve.csv")), payload(results)]
+        tables = [
+            every_point(results.glob("*/curve.csv")),
+            payload(results.glob("payload/*/payload.csv")),
+        ]
     print("\n\n".join("\n".join(lines) for lines in tables))
 
 
@@ -63,12 +67,12 @@ def took(results: Path) -> Iterator[str]:
         yield from _lines([[name, count, *(f"{minutes:.0f}" for minutes in times)]])
 
 
-def payload(results: Path) -> Iterator[str]:
+def payload(cells: Iterable[Path]) -> Iterator[str]:
     """A line per net and bits: medians over its points, each image's own ranges."""
     heads = ["net", "bits", "change, median", "worst", "rle / plain", "rle / zlib", "ans / rle"]
     yield from _lines([[*heads, "time, zlib / rle"]])
     yield "| " + " | ".join("---" for _ in range(len(heads) + 1)) + " |"
-    for path in sorted(results.glob("payload/*/payload.csv")):
+    for path in sorted(cells):
         rows = [row for row in _rows(path) if row["ranges"] == "image"]
         for bits in sorted({int(row["bits"]) for row in rows}):
             at = [row for row in rows if int(row["bits"]) == bits]
@@ -85,9 +89,11 @@ PAIRS = (("rle", "quantize"), ("rle", "zlib"), ("ans", "rle"))
 
 
 def _ratio(rows: Sequence[Row], column: str, above: str, below: str) -> str:
-    """Median over the points of one codec's value over another's."""
+    """Median over the points of one codec's value over another's; "-" where one was not asked."""
     of = {(row["point"], row["codec"]): float(row[column]) for row in rows}
     points = {row["point"] for row in rows}
+    if not {above, below} <= {row["codec"] for row in rows}:
+        return "-"
     return f"{median(of[point, above] / of[point, below] for point in points):.2f}"
 
 
