@@ -39,7 +39,7 @@ def in_proportion(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     Balanced images have the classes in turn, so that of a rare class none are left for the end.
 
     >>> in_proportion(np.array([0, 1, 0, 1, 0, 0, 0, 0])).tolist()
-    [0, 2, 1, 4, 5, 6, 3, 7]
+    [0, 1, 2, 4, 5, 3, 6, 7]
     """
     of_class = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     places = np.empty(len(labels))
