@@ -162,6 +162,7 @@ def test_files_of_devices(tmp_path):
         )
 
 
+@pytest.mark.xdist_group("works")  # nets are counted once in a process
 @pytest.mark.parametrize("name", preset_names("device"))
 def test_presets_say_where_they_are_from_and_come_near_what_was_measured(name):
     device = load_device(name)
