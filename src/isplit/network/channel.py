@@ -118,9 +118,8 @@ class Channel:
     @property
     def rates_bit_s(self) -> tuple[float, float]:
         """Of the way up and the way down; of a trace its mean."""
-        return mean_bit_s(self.up_trace, self.up_bit_s), mean_bit_s(
-            self.down_trace, self.down_bit_s
-        )
+        up_bit_s = mean_bit_s(self.up_trace, self.up_bit_s)
+        return up_bit_s, mean_bit_s(self.down_trace, self.down_bit_s)
 
     @property
     def queue(self) -> float:

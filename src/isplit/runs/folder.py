@@ -39,7 +39,8 @@ def sole_job_in(folder: Path, config: str) -> Iterator[None]:
 def _refuse_other_settings(folder: Path, config: Mapping[str, Any]) -> None:
     """Else results that lie there would be taken for those of this job."""
     own = [place for place in folder.iterdir() if not (place / "config.yaml").exists()]
-    if not any((place / "result.json").exists() for place in (folder, *own)):
+    results = any((place / "result.json").exists() for place in (folder, *own))
+    if not (results and (folder / "config.yaml").exists()):
         return
     before, now = (
         flattened({key: of.get(key) for key in DECISIVE}, ".")
