@@ -26,6 +26,7 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("kill", moments, ids=[f"{n + 1}-of-{k}" for n, k in moments])
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in the same hook
 def pytest_collection_modifyitems(items):
     """Tests that share what takes long to make go to one process (``--dist loadgroup``)."""
     for item in items:
