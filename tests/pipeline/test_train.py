@@ -179,8 +179,8 @@ class OfMoreClasses(cases.Residual):
     pretrained_cfg = {"mean": (0.5, 0.5, 0.5)}  # noqa: RUF012
 
     def __init__(self):
-        super().__init__()
         torch.manual_seed(0)
+        super().__init__()
         self.fc = torch.nn.Linear(4, 5)
 
 
