@@ -15,10 +15,12 @@ import argparse
 import csv
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -62,14 +64,17 @@ def main() -> None:
 
 
 def _chains(only: list[str] | None) -> list[list[str]]:
-    """Names of experiments; each list in order, the lists independent of each other."""
+    """Names of experiments; each list in order, the lists independent, the costly ones first."""
     chains: dict[str, list[str]] = {}
+    minutes: Counter[str] = Counter()
     for path in sorted((ROOT / "conf" / "experiment").glob("*_*.yaml")):
         builds_on = list(yaml.safe_load(path.read_text("utf-8")).get("defaults", ()))
         first = next((name for name in chains if name in builds_on), path.stem)
         if "scale=cpu" in path.read_text("utf-8") and (not only or path.stem in only):
             chains.setdefault(first, []).append(path.stem)
-    return list(chains.values())
+            cost = re.search(r"# Cost: .*?\bcpu (\d+) minutes", path.read_text("utf-8"))
+            minutes[first] += int(cost[1]) if cost else 0
+    return sorted(chains.values(), key=lambda names: -minutes[names[0]])
 
 
 def _chain(experiments: list[tuple[str, list[list[str]]]]) -> Iterator[Row]:
