@@ -45,10 +45,10 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", help="names of experiments; all by default")
     asked = parser.parse_args()
     roots = dict(word.split("=", 1) for word in asked.roots)
-    OUT.mkdir(parents=True, exist_ok=True)
     rows: list[Row] = []
     began = time.monotonic()
     chains = [[(n, [*_commands(n, roots)]) for n in names] for names in _chains(asked.only)]
+    OUT.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(2) as pool:
         for took in pool.map(lambda chain: [*_chain(chain)], chains):
             rows += took
@@ -68,11 +68,12 @@ def _chains(only: list[str] | None) -> list[list[str]]:
     chains: dict[str, list[str]] = {}
     minutes: Counter[str] = Counter()
     for path in sorted((ROOT / "conf" / "experiment").glob("*_*.yaml")):
-        builds_on = list(yaml.safe_load(path.read_text("utf-8")).get("defaults", ()))
+        text = path.read_text("utf-8")
+        builds_on = list(yaml.safe_load(text).get("defaults", ()))
         first = next((name for name in chains if name in builds_on), path.stem)
-        if "scale=cpu" in path.read_text("utf-8") and (not only or path.stem in only):
+        if "scale=cpu" in text and (not only or path.stem in only):
             chains.setdefault(first, []).append(path.stem)
-            cost = re.search(r"# Cost: .*?\bcpu (\d+) minutes", path.read_text("utf-8"))
+            cost = re.search(r"# Cost: .*?\bcpu (\d+) minutes", text)
             minutes[first] += int(cost[1]) if cost else 0
     return sorted(chains.values(), key=lambda names: -minutes[names[0]])
 
@@ -107,7 +108,9 @@ def _commands(name: str, roots: dict[str, str]) -> Iterator[list[str]]:
         if PLACE in words:
             data = [word for word in words if word.startswith(("experiment=", "data="))]
             known = composed("train", data, ROOT / "conf").data.name
-            root = next(path for key, path in roots.items() if known.startswith(key))
+            root = next((path for key, path in roots.items() if known.startswith(key)), None)
+            if root is None:
+                sys.exit(f"{name} needs {known}: say where it lies, {known}=PATH")
             words[words.index(PLACE)] = f"data.root={root}"
         yield [word.replace("outputs/", f"{OUT}/") for word in words[1:]]
 

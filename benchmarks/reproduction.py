@@ -23,8 +23,8 @@ COMPARED = ("cui", "gradient", "cde", "depth", "random:cui")
 def main(results: Path) -> None:
     """Print the tables as Markdown."""
     if (results / "took.csv").is_file():
-        found = (results.rglob(name) for name in ("curve.csv", "payload.csv"))
-        tables = [every_point(next(found)), payload(next(found)), took(results)]
+        cells = results.rglob("payload.csv")
+        tables = [every_point(results.rglob("curve.csv")), payload(cells), took(results)]
     else:
         tables = [
             every_point(results.glob("*/curve.csv")),

@@ -10,9 +10,9 @@ from filelock import FileLock, Timeout
 
 from isplit.documents import flattened, read_yaml
 from isplit.files import write_text
+from isplit.studies.run_folder import PLACES, RECIPE
 
-DECISIVE = ("seed", "repeat", "model", "data", "bottleneck", "codec", "stage")
-PLACES = ("cache_dir", "root", "memory_gb", "num_workers", "download")  # of the data
+DECISIVE = (*RECIPE, "data", "repeat")
 HOW = (*(f"data.{key}" for key in PLACES), "stage.feature_memory_gb", "stage.evaluation_batch_size")
 
 

@@ -24,6 +24,9 @@ SCHEMAS = (1, 2)
 STAGES = ("baseline", "autoencoder", "finetune")  # of a config
 ANSWERS_BYTES = 2**28  # of predictions.csv
 
+RECIPE = ("model", "bottleneck", "codec", "stage", "seed")  # with the data, what a training is
+PLACES = ("cache_dir", "root", "memory_gb", "num_workers", "download")  # of the data: not what
+
 OLDER: dict[str, dict[str, Any]] = {  # what a key that was not written meant
     "model": {"weights": None},
     "data": {"classes": None, "groups": None},

@@ -10,10 +10,8 @@ import yaml
 
 from isplit.keys.words import key_of, quoted, targets
 from isplit.studies.classes.proposal import Proposal, Subset
-from isplit.studies.run_folder import Run, job_folder
+from isplit.studies.run_folder import PLACES, RECIPE, Run, job_folder
 
-RECIPE = ("model", "bottleneck", "codec", "stage", "seed")  # with the data, what a training is
-PLACES = ("cache_dir", "root", "memory_gb", "num_workers", "download")  # of the data: not what
 OVERRIDES = Path(".hydra", "overrides.yaml")  # what the user typed, as Hydra leaves it
 
 
