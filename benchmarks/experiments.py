@@ -1,6 +1,6 @@
 """The papers' experiments in one go, by the commands their files open with; what each took.
 
-    python benchmarks/experiments.py notmnist=PATH tiny_imagenet=PATH chest_xray=PATH
+    python benchmarks/experiments.py notmnist=PATH tiny_imagenet=PATH chest_xray=PATH [--seed 2]
 
 From conf/experiment every command with ``scale=cpu`` and the analyses below it; not those that say
 ``-m`` with ``seed=``, which repeat. ``PATH`` becomes the data set's. A file that builds on another
@@ -43,11 +43,14 @@ def main() -> None:
     )
     parser.add_argument("roots", nargs="+", metavar="DATA=PATH", help="where each data set lies")
     parser.add_argument("--only", nargs="+", help="names of experiments; all by default")
+    parser.add_argument("--seed", help="of every training; the experiments' own by default")
     asked = parser.parse_args()
     roots = dict(word.split("=", 1) for word in asked.roots)
     rows: list[Row] = []
     began = time.monotonic()
-    chains = [[(n, [*_commands(n, roots)]) for n in names] for names in _chains(asked.only)]
+    chains = [
+        [(n, [*_commands(n, roots, asked.seed)]) for n in names] for names in _chains(asked.only)
+    ]
     OUT.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(2) as pool:
         for took in pool.map(lambda chain: [*_chain(chain)], chains):
@@ -98,7 +101,7 @@ def _chain(experiments: list[tuple[str, list[list[str]]]]) -> Iterator[Row]:
                 yield _run(name, f"{number}-trained", again)
 
 
-def _commands(name: str, roots: dict[str, str]) -> Iterator[list[str]]:
+def _commands(name: str, roots: dict[str, str], seed: str | None = None) -> Iterator[list[str]]:
     """Of an experiment's head, without ``python``, with paths in place of ``PATH``."""
     for line in (ROOT / "conf" / "experiment" / f"{name}.yaml").read_text("utf-8").splitlines():
         words = shlex.split(line.removeprefix("#")) if line.startswith("#   python ") else []
@@ -112,6 +115,8 @@ def _commands(name: str, roots: dict[str, str]) -> Iterator[list[str]]:
             if root is None:
                 sys.exit(f"{name} needs {known}: say where it lies, {known}=PATH")
             words[words.index(PLACE)] = f"data.root={root}"
+        if seed and "train.py" in words:
+            words.append(f"seed={seed}")
         yield [word.replace("outputs/", f"{OUT}/") for word in words[1:]]
 
 

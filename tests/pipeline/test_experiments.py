@@ -55,14 +55,15 @@ def test_the_commands_of_all_experiments_in_one_go_are_valid():
     roots = {name: f"/{name}" for name in ("notmnist", "tiny_imagenet", "chest_xray")}
     seen = set()
     for name in names:
-        for script_name, *words in script["_commands"](name, roots):
+        for script_name, *words in script["_commands"](name, roots, "7"):
             if script_name.startswith("benchmarks/"):
                 continue
             kept = [word for word in words if word != "-m" and not word.startswith("hydra.")]
             first = [word if "[" in word else word.split(",")[0] for word in kept]
             cfg = composed(script_name.removesuffix(".py"), first, ROOT / "conf")
             if script_name == "train.py":
-                seen.add((name, checked(cfg).data.root))
+                assert checked(cfg).seed == 7
+                seen.add((name, cfg.data.root))
     assert {("isplit_fig6", "/notmnist"), ("isplit_fig6", "/chest_xray")} <= seen
     assert {name for name, _ in seen} == set(names)
     assert not [root for _, root in seen if root not in roots.values()]
