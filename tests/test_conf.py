@@ -1,6 +1,7 @@
 """The keys of conf/: every option composes, every key says what it takes, no other is let in."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -576,3 +577,12 @@ def test_a_file_that_would_be_hidden_is_refused(own, capsys):
     assert command.main(["analyze", "device=pi4", f"--config-dir={own}"]) == 1
     said = capsys.readouterr().err
     assert said == f"error: {hidden} has the name of a file of isplit: give it another one\n"
+
+
+@pytest.mark.parametrize("name", ["train", "analyze"])
+def test_jobs_that_start_in_one_second_have_folders_of_their_own(name):
+    """As those of a queue's array do."""
+    text = (ROOT / "conf" / f"{name}.yaml").read_text(encoding="utf-8")
+    times = re.findall(r"\$\{now:(.*?)\}", text)
+    assert times
+    assert all(time.endswith("%f") for time in times)

@@ -22,12 +22,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def path_of(*candidates: str | None) -> str:
-    """The first path that is neither empty nor missing, ``~`` replaced by the home folder."""
-    return str(Path(next(one for one in candidates if one)).expanduser())
+def first_of(*candidates: str | None) -> str | None:
+    """The first that is neither empty nor missing."""
+    return next(filter(None, candidates), None)
 
 
-OmegaConf.register_new_resolver("isplit.path", path_of, replace=True)  # before conf/ is composed
+def path_of(*candidates: str) -> str:
+    """The same as a path, ``~`` replaced by the home folder."""
+    return str(Path(first_of(*candidates) or ".").expanduser())
+
+
+OmegaConf.register_new_resolver("isplit.first", first_of, replace=True)  # before conf/ is composed
+OmegaConf.register_new_resolver("isplit.path", path_of, replace=True)
 
 
 class SplitSweeper(BasicSweeper):
@@ -53,6 +59,9 @@ class SplitSweeper(BasicSweeper):
         OmegaConf.save(self.config, folder / "multirun.yaml")
         try:
             outcomes = run_sweep(jobs, self._launch, folder, resume=self.config.sweep.resume)
+        except (ValueError, OSError) as error:
+            log.error("error: %s", error)
+            sys.exit(1)
         except KeyboardInterrupt:  # of a launcher whose jobs are in other processes
             sys.exit(INTERRUPTED)
         if any(outcome.state not in ("done", "done before") for outcome in outcomes):

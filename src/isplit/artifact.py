@@ -115,7 +115,8 @@ def load_split_model(folder: str | Path, net: nn.Module | None = None) -> SavedS
     if net is None and "net" in manifest.model:
         raise ValueError(f"{folder} holds a split of a model of your own: give it as net=...")
     try:
-        split = _assembled(manifest, safetensors.torch.load_file(path), net)
+        weights = safetensors.torch.load_file(path)  # views of it: last bits hang on alignment
+        split = _assembled(manifest, {name: weights[name].clone() for name in weights}, net)
         if manifest.codec is not None:
             split.codec = from_config(manifest.codec)
             if manifest.profile_sha256 is not None:

@@ -52,6 +52,11 @@ def store_folder(cfg: DictConfig) -> Path:
     return Path(cfg.paths.store).expanduser()
 
 
+def output_folder(cfg: DictConfig) -> Path:
+    """Where the results of this job go."""
+    return Path(cfg.paths.output).expanduser()
+
+
 def recipe(cfg: DictConfig, stage: str) -> Recipe:
     """How the baseline or the autoencoder trains."""
     keys = plain(cfg.stage[stage])
@@ -117,6 +122,8 @@ def build_data(cfg: DictConfig) -> ImageData:
 def model_keys(cfg: DictConfig, data: ImageData) -> dict[str, Any]:
     """Arguments of ``build_model``: the keys of ``cfg.model`` and what the data asks for."""
     keys = {**plain(cfg.model), "num_classes": data.num_classes, "image_size": data.image_size}
+    if keys.get("weights") is not None:
+        keys["weights"] = str(Path(keys["weights"]).expanduser())
     return keys | {"outputs": [data.outputs.of, *data.outputs.chosen]} if data.outputs else keys
 
 

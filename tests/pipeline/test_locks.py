@@ -8,7 +8,7 @@ import torch
 from pipeline.jobs import start_job
 from safetensors.torch import load_file
 
-from isplit.sweeps.jobs import read_result
+from isplit.sweeps.earlier import read_result
 
 LAYERS = ("block1_pool", "block2_pool", "block3_pool", "block4_pool") * 2
 BRIEF = ("stage.autoencoder.epochs=1", "stage.finetune.epochs=0")

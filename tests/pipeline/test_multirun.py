@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import time
 from types import SimpleNamespace
@@ -11,10 +12,13 @@ from unittest.mock import Mock
 
 import pytest
 from hydra.core.plugins import Plugins
+from PIL import Image
 from pipeline.jobs import start_job
 from sweeping import sweep
 
 from isplit import runs
+from isplit.sweeps.jobs import Job
+from isplit.sweeps.run import Outcome, _rows
 
 POINTS = "split.layer=block1_pool,block3_pool,block5_pool"
 MULTIRUN = "hydra.mode=MULTIRUN"  # -m, wherever it stands
@@ -169,3 +173,64 @@ def test_ctrl_c_sums_up_what_there_is(launcher, tmp_path):
     assert "Traceback" not in output
     assert "3 jobs: 3 not finished" in output
     assert states(tmp_path / "sweep") == dict.fromkeys(NAMES, "not finished")
+
+
+def changed(file, change):
+    content = json.loads(file.read_text(encoding="utf-8"))
+    change(content)
+    file.write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_results_of_other_settings_are_not_told_as_those_of_the_sweep(swept):
+    """Neither what lies in its own folder, nor what came to lie in the earlier one."""
+    other, earlier = swept / "other", swept / "sweep" / NAMES[0] / "result.json"
+    shutil.copytree(swept / "sweep" / NAMES[0], other / NAMES[0])
+    lay = other / NAMES[0]
+    changed(lay / "result.json", lambda r: r["stages"]["finetune"].update(fingerprint="0" * 16))
+    config = (lay / "config.yaml").read_text(encoding="utf-8")
+    was = config.replace("compression_rate: 0.9", "compression_rate: 0.5")
+    (lay / "config.yaml").write_text(was, encoding="utf-8")
+    assert sweep(swept, POINTS, folder="other") == 1
+    assert states(other) == dict(zip(NAMES, ("failed", "done before", "done before"), strict=True))
+    reason = json.loads((other / "sweep.json").read_text(encoding="utf-8"))["jobs"][0]["error"]
+    assert "holds results of bottleneck.compression_rate=0.5" in reason
+    before = earlier.read_bytes()
+    changed(earlier, lambda r: r["stages"]["finetune"].update(fingerprint="0" * 16))
+    ran = []
+    sweep(swept, POINTS, folder="moved", job=lambda cfg: ran.append(cfg.split.layer))
+    earlier.write_bytes(before)
+    assert ran == ["block1_pool"]
+
+
+def test_a_sweep_is_not_done_before_on_other_data(tmp_path):
+    def draw(folder, count):
+        for k in range(count):
+            image = Image.new("RGB", (16, 16), (7 * k % 256, 100, 0))
+            (tmp_path / "pictures" / folder).mkdir(parents=True, exist_ok=True)
+            image.save(tmp_path / "pictures" / folder / f"{k}.png")
+
+    draw("a", 20), draw("b", 20)
+    data = ("data=folder", f"data.root={tmp_path / 'pictures'}", "data.images_per_class=null")
+    words = ("split.layer=block5_pool", "data.image_size=32", "split.images=null", *data)
+    assert sweep(tmp_path, *words) == 0
+    assert sweep(tmp_path, *words, folder="same", job=pytest.fail) == 0
+    draw("a", 60)
+    assert sweep(tmp_path, *words, folder="more") == 0
+    assert [*states(tmp_path / "more").values()] == ["done"]
+    images = [
+        r["accuracy"]["test_images"]
+        for f in ("sweep", "more")
+        for r in results(tmp_path / f).values()
+    ]
+    assert images[1] > images[0]
+    shutil.rmtree(tmp_path / "pictures")
+    assert sweep(tmp_path, *words, folder="gone", job=pytest.fail) == 1
+    assert not (tmp_path / "gone" / "results.csv").exists()
+
+
+def test_the_column_of_what_was_varied_holds_what_was_said(swept):
+    """A result calls the data by its ``name:``, which two files of ``conf/data`` may share."""
+    job = Job((), None, "00-x", (("data", "letters_hard"),))
+    (row,) = _rows(Outcome(job, "done", (swept / "sweep" / NAMES[0],)))
+    assert row["data"] == "letters_hard"
+    assert row["model"] == "vgg16 x 0.125"

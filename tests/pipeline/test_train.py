@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from types import SimpleNamespace
 
 import cases
 import pytest
@@ -11,9 +12,11 @@ from pipeline.jobs import compose_job
 
 from isplit import runs
 from isplit.artifact import load_split_model
-from isplit.config import build_data
+from isplit.config import build_data, model_keys, output_folder, store_folder
 from isplit.evaluate import evaluate
+from isplit.runs.base import curve_of, open_baseline, workbench
 from isplit.runs.folder import sole_job_in
+from isplit.sweeps.earlier import results_in
 
 
 @pytest.fixture(scope="module")
@@ -201,13 +204,37 @@ def test_a_net_for_more_classes_keeps_the_outputs_of_the_datas(tmp_path, monkeyp
     assert net.fc.out_features == 5
 
 
-def test_any_lightning_logger_is_told(tmp_path):
+def test_any_lightning_logger_is_told_of_each_point_under_names_of_its_own(tmp_path):
     extra = "+logger.extra.csv._target_=lightning.pytorch.loggers.CSVLogger"
-    cfg = compose_job(tmp_path, extra, f"+logger.extra.csv.save_dir={tmp_path}")
-    result = runs.train(cfg)[0]
+    points = ("split.layer=[block3_pool,block5_pool]", "trainer.progress=none")
+    cfg = compose_job(tmp_path, extra, f"+logger.extra.csv.save_dir={tmp_path}", *points)
+    results = runs.train(cfg)
     (metrics,) = tmp_path.rglob("version_0/metrics.csv")
-    logged = [row["accuracy/after_finetune"] for row in csv.DictReader(metrics.open())]
-    assert float(logged[-1]) == result.accuracy.after_finetune
+    rows = list(csv.DictReader(metrics.open()))
+    for result, name in zip(results, ("block3_pool", "block5_pool"), strict=True):
+        (said,) = filter(None, (row[f"{name}/accuracy/after_finetune"] for row in rows))
+        assert float(said) == result.accuracy.after_finetune
+        assert any(row[f"{name}/finetune/val_accuracy"] for row in rows)
+        assert any(row[f"{name}/autoencoder/train_loss"] for row in rows)
+    assert "baseline/val_accuracy" in rows[0]
+    assert not {"finetune/val_accuracy", "autoencoder/train_loss"} & rows[0].keys()
+
+
+def test_no_image_is_left_out_of_a_curve_where_the_last_batch_would_be_one(job):
+    _, _, root = job
+    cfg = compose_job(root, "split.images=20", "split.batch_size=19")
+    curve = curve_of(open_baseline(cfg, workbench(cfg)))
+    assert curve.num_images == 20
+
+
+def test_a_home_is_meant_in_every_path(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    cfg = compose_job(tmp_path)
+    cfg.paths.output, cfg.paths.store, cfg.model.weights = "~/res", "~/s", "~/x.pth"
+    assert output_folder(cfg) == tmp_path / "res"
+    assert store_folder(cfg) == tmp_path / "s"
+    data = SimpleNamespace(num_classes=10, image_size=32, outputs=None)
+    assert model_keys(cfg, data)["weights"] == str(tmp_path / "x.pth")
 
 
 @pytest.mark.parametrize(
@@ -291,6 +318,9 @@ def test_a_folder_with_results_of_other_settings_is_refused(job):
         runs.train(other)
     assert result_file(root) == before
     assert (root / "job" / "results.txt").exists()
+    groups = compose_job(root, "data.groups={one:[A,B],other:[C]}")
+    with pytest.raises(ValueError, match=r'holds results of data\.groups=null.*=\{"one"'):
+        runs.train(groups)
     runs.train(compose_job(root, "stage.evaluation_batch_size=7"))  # how, not what
     assert result_file(root)["accuracy"] == before["accuracy"]
 
@@ -331,6 +361,7 @@ def test_a_search_trains_a_few_points_and_says_what_to_expect_of_all(tmp_path):
         json.loads((tmp_path / "job" / "result.json").read_text())["accuracy"]["after_finetune"]
         == best
     )
+    assert len(results_in(tmp_path / "job")) == len(measured)  # the best is one of them
     again = runs.train(compose_job(tmp_path, *search, "split.layer=search", output="again"))
     assert [r.split.label for r in again] == [r.split.label for r in result]
     assert all(stage.reused for r in again for stage in r.stages.values())

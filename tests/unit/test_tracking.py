@@ -28,9 +28,10 @@ from isplit.studies.agreement.agreement import agreement
 from isplit.studies.agreement.study import condition_findings, together
 from isplit.studies.job import flat_numbers
 from isplit.tracking import progress as tracking_progress
+from isplit.tracking.loggers import forgiving
 from isplit.tracking.progress import EpochLines, Estimate, progress_callbacks
 from isplit.tracking.results import log_artifact, log_findings, log_summary
-from isplit.tracking.run import forgiving, wandb_mode, wandb_run
+from isplit.tracking.run import wandb_mode, wandb_run
 
 OF_AGENTS = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_RESUME")
 ROWS = [{"layer": "block1", "rank": 1, "accuracy": 0.9}, {"layer": "block2", "rank": 2}]
@@ -297,6 +298,20 @@ def test_wandbs_variables_count_where_the_keys_are_left_alone(tmp_path, monkeypa
     assert (run.project, run.name, run.group) == ("their project", "their name", "their group")
     assert {"one", "other", "vgg16"} <= set(run.tags)
     assert list((tmp_path / "theirs").glob("wandb/offline-run-*"))
+
+
+def test_an_empty_variable_of_wandbs_is_none(tmp_path, monkeypatch):
+    for name in (*OF_WANDB, "WANDB_DIR"):
+        monkeypatch.setenv(name, "")
+    run = run_of(job(tmp_path), tmp_path)
+    assert (run.project, run.group) == ("isplit", "vgg16-letters")
+    assert run.name == "letters-vgg16-block3_pool-rate0.9-seed0"
+
+
+def test_what_wandb_refuses_is_said_by_its_key(tmp_path):
+    for key in ("project=team/isplit", f"tags=[{'t' * 65}]"):
+        with pytest.raises(ValueError, match=r"logger\.project='.*logger\.tags="):
+            run_of(job(tmp_path, f"logger.{key}"), tmp_path)
 
 
 def test_wandbs_variables_give_way_to_the_keys(tmp_path, monkeypatch):

@@ -36,6 +36,8 @@ def group_classes(listing: Listing, groups: Mapping[str, Sequence[str | int]] | 
     if groups is None:
         return listing
     _refuse_typed("data.groups", groups)
+    if numbers := [name for name in groups if not isinstance(name, str)]:
+        raise ValueError(f"data.groups: write the group's name in quotes: '{numbers[0]}'")
     members = {
         name: class_labels(f"data.groups.{name}", classes, listing.class_names, listing.aliases)
         for name, classes in groups.items()

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from isplit.data.download import Download, fetch
-from isplit.data.walk import files_below
+from isplit.data.walk import files_below, places_in_tar
 
 Root = Path | str | None
 MOST_BYTES = 1 << 29  # of one file: what it holds is read into memory
@@ -80,34 +80,19 @@ def open_files(path: Path) -> Files:
         names = _archive(path, os.getpid(), threading.get_ident()).namelist()
         return Files(_sorted_visible(names), partial(_read_member, path))
     try:
-        return _of_tar(path)
+        places = places_in_tar(path)
     except tarfile.TarError:
         raise ValueError(
             f"data.root={path} is neither a folder, a .zip nor an uncompressed .tar;"
             " unpack a compressed .tar first, its files cannot be read in any order"
         ) from None
+    return Files(_sorted_visible(places), partial(_read_place, path, places))
 
 
 def array_files(images: np.ndarray) -> Files:
     """Images (N, S, S) or (N, S, S, 3) of bytes as PGM or PPM files named by their number."""
     names = tuple(str(number) for number in range(len(images)))
     return Files(names, partial(_as_netpbm, images), on_disk=False)
-
-
-def _of_tar(path: Path) -> Files:
-    """The regular files of a tar archive, read by their offset."""
-    places: dict[str, tuple[int, int]] = {}
-    folders = []
-    with tarfile.open(path, "r:") as archive:
-        for member in archive:
-            name, linked = member.name.removeprefix("./"), member.linkname.removeprefix("./")
-            if member.isdir():
-                folders.append(f"{name}/")
-            elif member.isreg():
-                places[name] = (member.offset_data, member.size)
-            elif member.islnk() and linked in places:
-                places[name] = places[linked]
-    return Files(_sorted_visible([*places, *folders]), partial(_read_place, path, places))
 
 
 def _below(files: Files, folder: str) -> Files:

@@ -1,8 +1,10 @@
-"""The files below a folder, each folder read once, links and special files included."""
+"""The files below a folder, each folder read once, or in a tar archive; links are followed."""
 
 import logging
 import os
+import posixpath
 import stat
+import tarfile
 from pathlib import Path
 
 from isplit.files import shown
@@ -42,6 +44,36 @@ def files_below(root: Path) -> list[str]:
             *(len(left_out), shown(left_out[:5])),
         )
     return names
+
+
+def places_in_tar(path: Path) -> dict[str, tuple[int, int]]:
+    """Offset and size of the files in a tar archive; a folder's name ends in a slash.
+
+    A link is the file that it leads to; how many lead to none is said.
+
+    Raises:
+        tarfile.TarError: it is no uncompressed tar archive.
+    """
+    places: dict[str, tuple[int, int]] = {}
+    links: dict[str, str] = {}
+    with tarfile.open(path, "r:") as archive:
+        for member in archive:
+            name, linked = member.name.removeprefix("./"), member.linkname.removeprefix("./")
+            if member.isdir():
+                places[f"{name}/"] = (0, 0)
+            elif member.isreg():
+                places[name] = (member.offset_data, member.size)
+            elif member.islnk():
+                links[name] = linked
+            elif member.issym():
+                links[name] = posixpath.normpath(posixpath.join(posixpath.dirname(name), linked))
+    while found := {name: places[to] for name, to in links.items() if to in places}:
+        places |= found
+        links = {name: to for name, to in links.items() if name not in found}
+    if links:
+        lost = shown(sorted(links)[:5])
+        log.warning("data.root: %d links to no file of the archive left out: %s", len(links), lost)
+    return places
 
 
 def _is_regular(path: Path) -> bool:

@@ -1,7 +1,9 @@
 """Findings on the terminal, and the same as text."""
 
+import io
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Literal
 
 from rich import box
@@ -19,12 +21,21 @@ FILE_WIDTH = 120  # characters of a line that goes to a file
 
 def say(found: Findings) -> str:
     """The tables, the verdict, and the answer last, where it stays in sight; gives it as text."""
-    console = Console(width=None if sys.stdout.isatty() else FILE_WIDTH, record=True)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # what it cannot show ends no job
+    screen = Console(width=None if sys.stdout.isatty() else FILE_WIDTH)
+    text = io.StringIO()
+    _print(found, Console(width=screen.width, file=text))
+    with suppress(SystemExit, OSError):  # of a reader that has gone: rich exits
+        _print(found, screen)
+    return text.getvalue()
+
+
+def _print(found: Findings, console: Console) -> None:
     for line in _lines(found):
         shown = Text(printable(line, kept="\n")) if isinstance(line, str) else fitted(line, console)
         whole = line in (found.answer, found.command)  # to be searched for, or copied
         console.print(shown, highlight=False, soft_wrap=whole)
-    return console.export_text()
 
 
 def fitted(table: Table, console: Console) -> RichTable:

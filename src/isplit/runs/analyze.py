@@ -12,7 +12,6 @@ import platform
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -59,7 +58,7 @@ def analyze(cfg: DictConfig) -> None:
     cfg = checked(cfg)
     if cfg.study.name not in STUDIES:
         raise ValueError(f"study.name={cfg.study.name!r} is none of {', '.join(STUDIES)}")
-    folder = Path(cfg.paths.output)
+    folder = config.output_folder(cfg)
     found = collect(config.run_folders(cfg))
     for line in found.left_out:
         log.warning("left out: %s", line)

@@ -5,6 +5,7 @@ import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -122,18 +123,18 @@ def curves_of(base: Base, kinds: Sequence[str]) -> dict[str, Curve]:
     if cfg.bottleneck.compression_rate == 0:
         kinds = [kind for kind in kinds if not depends_on_rate(kind)]
     settings, rate_of = config.cui_settings(cfg), config.curve_rate_of(cfg)
-    batch_size = bench.at_once(cfg.split.batch_size, CURVE_BATCH)
-    classes = config.plain(cfg.split.classes)
-    choice = {"images": cfg.split.images, "classes": classes, "seed": cfg.seed}
+    choice = {key: config.plain(cfg.split[key]) for key in ("images", "classes")}
+    choice["seed"] = cfg.seed
+    images = len(bench.data.loader("validation", 1, **choice))
+    sizes = count(bench.at_once(cfg.split.batch_size, CURVE_BATCH))
+    batch_size = next(n for n in sizes if images == 1 or images % n != 1)  # none is left out
 
     def make(folder: Path) -> Made:
         # shuffled, else a batch may hold one class, and BatchNorms see a strange world
         batches = bench.data.loader("validation", batch_size, shuffle=True, **choice)
         traced = copy.deepcopy(base.traced).to(bench.engine.device)
-        names = bench.data.class_names
-        curves = importance_curves(
-            traced, base.points, batches, names, kinds, settings, rate_of=rate_of
-        )
+        seen = (traced, base.points, batches, bench.data.class_names)
+        curves = importance_curves(*seen, kinds, settings, rate_of=rate_of)
         return Made({}, {kind: asdict(curve) | {"points": []} for kind, curve in curves.items()})
 
     recipe = {

@@ -1,5 +1,6 @@
 """The folder of a job: one job at a time, and results of one way to train."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from isplit.documents import flattened, read_yaml
 from isplit.files import write_text
 from isplit.studies.run_folder import PLACES, RECIPE
 
+OF_OWN_KEYS = (("data", "groups"), ("data", "class_map"), ("model", "net"))  # mappings: as a whole
 DECISIVE = (*RECIPE, "data", "repeat")
 HOW = (*(f"data.{key}" for key in PLACES), "stage.feature_memory_gb", "stage.evaluation_batch_size")
 
@@ -42,13 +44,19 @@ def _refuse_other_settings(folder: Path, config: Mapping[str, Any]) -> None:
     results = any((place / "result.json").exists() for place in (folder, *own))
     if not (results and (folder / "config.yaml").exists()):
         return
-    before, now = (
-        flattened({key: of.get(key) for key in DECISIVE}, ".")
-        for of in (read_yaml(folder / "config.yaml"), config)
-    )
+    before, now = map(_decisive, (read_yaml(folder / "config.yaml"), config))
     for key in before.keys() & now.keys() - {*HOW}:
         if before[key] != now[key]:
             raise ValueError(
                 f"hydra.run.dir={folder} holds results of {key}={before[key]}, and this job has "
                 f"{key}={now[key]}: give it a folder of its own"
             )
+
+
+def _decisive(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that decide a result, by their keys; an older version may not know them all."""
+    kept: dict[str, Any] = {key: config.get(key) for key in DECISIVE}
+    for group, key in OF_OWN_KEYS:
+        if kept[group] and key in kept[group]:
+            kept[group] = kept[group] | {key: json.dumps(kept[group][key])}
+    return flattened(kept, ".")

@@ -34,7 +34,7 @@ from isplit.runs.required import refuse_requirement, search_among
 from isplit.runs.search import copy_result
 from isplit.stages import Team, derived_seed, seeded
 from isplit.studies.job import curve_findings, flat_numbers, job_findings
-from isplit.tracking import log_findings
+from isplit.tracking import log_findings, prefixed
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def train(cfg: DictConfig) -> list[SplitResult]:
 
 def _train(cfg: DictConfig, team: Team) -> list[SplitResult]:
     """As one of the processes that run the job; mostly the only one."""
-    folder = Path(cfg.paths.output)
+    folder = config.output_folder(cfg)
     log.info("results in %s", folder)
     settings = OmegaConf.to_yaml(cfg, resolve=True)
     with sole_job_in(folder, settings), job.loggers(cfg, folder) as loggers:
@@ -71,9 +71,8 @@ def _train(cfg: DictConfig, team: Team) -> list[SplitResult]:
         for point in search.points(results) if searching else chosen:
             ahead = _minutes_ahead(time.monotonic() - begin_s, len(results), count)
             log.info("split at %s (%d of %d)%s", point.label, len(results) + 1, count, ahead)
-            place = folder / _place(point) if several else folder
-            results.append(_split(base, curve, point, place))
-            prefix = f"{point.label}/" if several else ""
+            place, prefix = (folder / _place(point), f"{point.label}/") if several else (folder, "")
+            results.append(_split(_told(base, prefix), curve, point, place))
             log_findings(loggers, flat_numbers(results[-1], prefix))
         found = job_findings(curve, results, auto)
         if searching:
@@ -83,8 +82,16 @@ def _train(cfg: DictConfig, team: Team) -> list[SplitResult]:
         write_findings(found, folder)
         log.info("open %s, the numbers are beside it", folder / "curve.png")
         write_text(folder / "results.txt", say(found))
-        bench.store.finish_job({"output": str(folder), "splits": [r.split.layer for r in results]})
+        made = {r.split.layer: {s: r.stages[s].fingerprint for s in r.stages} for r in results}
+        bench.store.finish_job({"output": str(folder), "splits": made})
     return results
+
+
+def _told(base: Base, prefix: str) -> Base:
+    """The same, whose trainings have names of their own where loggers are told of them."""
+    engine = base.bench.engine
+    loggers = tuple(prefixed(logger, prefix) for logger in engine.loggers)
+    return replace(base, bench=replace(base.bench, engine=replace(engine, loggers=loggers)))
 
 
 def _minutes_ahead(seconds: float, done: int, count: int) -> str:

@@ -1,24 +1,18 @@
-"""The jobs that a multirun command stands for, and what earlier runs of them left."""
+"""The jobs that a multirun command stands for."""
 
 import json
-import os
 import re
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from isplit import config
 from isplit.keys import checked
 from isplit.point import SplitPoint
-from isplit.stages import Store, fingerprint
+from isplit.stages import fingerprint
 from isplit.sweeps.points import layer_key, points_asked, points_of
 
-RESULT = "result.json"
-STAYS_BEHIND = (".lock", "wandb")  # of an earlier job's folder
 LONGEST_NAME = 80  # characters of a folder's name
 
 Compose = Callable[[Sequence[str]], DictConfig]
@@ -68,46 +62,6 @@ def jobs_of(commands: Sequence[Sequence[str]], compose: Compose) -> list[Job]:
     return _named(list(jobs.values()))
 
 
-def finished_in(job: Job) -> Path | None:
-    """The folder of its results, when it came to its end and they are all still there."""
-    store = Store(config.store_folder(job.cfg), config.identity(job.cfg))
-    finished = store.finished_job()
-    if finished is None:
-        return None
-    folder = Path(finished["output"])
-    layers = {read_result(place).get("split", {}).get("layer") for place in results_in(folder)}
-    return folder if layers >= set(finished["splits"]) else None
-
-
-def results_in(folder: Path) -> tuple[Path, ...]:
-    """The folders with a result of the job that wrote to ``folder``: itself, or one per point."""
-    files = [*folder.glob(RESULT), *sorted(folder.glob(f"*/{RESULT}"))]
-    return tuple(file.parent for file in files)
-
-
-def read_result(folder: Path) -> dict[str, Any]:
-    """The content of a ``result.json``; empty if it is no JSON."""
-    try:
-        content: dict[str, Any] = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content
-
-
-def bring(earlier: Path, folder: Path) -> None:
-    """Make ``folder`` hold what ``earlier`` holds, as hard links where the file system has them.
-
-    So a sweep's folder holds all of its points, wherever they were trained; ``result.json`` comes
-    last as always.
-    """
-    files = [file for file in earlier.rglob("*") if file.is_file() and not _stays(file, earlier)]
-    for file in sorted(files, key=lambda file: file.name == RESULT):
-        target = folder / file.relative_to(earlier)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if not target.exists():
-            _link(file, target)
-
-
 def _expanded(
     command: tuple[str, ...], cfg: DictConfig, points: dict[str, list[SplitPoint]]
 ) -> Iterator[Job]:
@@ -150,14 +104,3 @@ def _slug(key: str, value: str) -> str:
     """
     clean = re.sub(r"[^\w.]+", "_", value).strip("_")
     return f"{key.split('.')[-1]}{clean}" if clean[:1].isdigit() else clean
-
-
-def _stays(file: Path, earlier: Path) -> bool:
-    return any(part in STAYS_BEHIND for part in file.relative_to(earlier).parts)
-
-
-def _link(file: Path, target: Path) -> None:
-    try:
-        os.link(file, target)
-    except OSError:  # another file system, or one without hard links
-        shutil.copy2(file, target)

@@ -12,7 +12,8 @@ from isplit.report.screen import say
 from isplit.report.table import Column, Table, columns_of
 from isplit.result import single_values
 from isplit.runs.command import failure_in
-from isplit.sweeps.jobs import Job, bring, finished_in, read_result, results_in
+from isplit.sweeps.earlier import bring, done_before, finished_in, read_result, results_in
+from isplit.sweeps.jobs import Job
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ def run_sweep(jobs: Sequence[Job], launch: Launch, folder: Path, *, resume: bool
     Args:
         folder: of the sweep, where each job has a folder of its name.
     """
-    before = {job.name: place for job in jobs if resume and (place := finished_in(job))}
+    before = done_before(jobs, folder) if resume else {}
     for name, place in before.items():
         bring(place, folder / name)
     todo = [job for job in jobs if job.name not in before]
@@ -105,9 +106,11 @@ def _rows(outcome: Outcome) -> list[dict[str, Any]]:
     """A row for each result of a job, or one that says why there is none."""
     first_line = outcome.error.partition("\n")[0]
     about = {"job": outcome.job.name, "state": outcome.state, "error": first_line}
-    about |= dict(outcome.job.varied)
     found = [(single_values(read_result(place)), place) for place in outcome.results]
-    return [about | values | {"folder": str(place)} for values, place in found] or [about]
+    said = dict(outcome.job.varied)  # before what a result calls alike: data, model, seed
+    return [about | values | said | {"folder": str(place)} for values, place in found] or [
+        about | said
+    ]
 
 
 def _document(outcome: Outcome) -> dict[str, Any]:

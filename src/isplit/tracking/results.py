@@ -8,7 +8,7 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 
 from isplit.report.findings import Findings, Value
 from isplit.report.table import Table
-from isplit.tracking.run import unbothered
+from isplit.tracking.loggers import unbothered
 
 if TYPE_CHECKING:
     import wandb

@@ -3,20 +3,21 @@
 W&B's client is imported where there is a run: that takes a tenth of a job's start.
 """
 
-import functools
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import requests
 from lightning.pytorch.loggers import Logger, WandbLogger
+from pydantic import ValidationError
 from requests.utils import get_netrc_auth
 
 from isplit.documents import flattened
+from isplit.tracking.loggers import forgiving, unbothered
 
 if TYPE_CHECKING:
     import wandb
@@ -26,7 +27,6 @@ log = logging.getLogger(__name__)
 MODES = ("auto", "online", "offline", "disabled")
 PATIENCE_S = 5.0  # for any answer of W&B's server before a run begins
 INIT_PATIENCE_S = 30.0  # for the run to be there
-TOLD = ("log_metrics", "log_hyperparams", "log_graph", "save", "finalize")
 
 
 def wandb_mode(mode: str) -> str:
@@ -94,29 +94,6 @@ def wandb_run(
         unbothered(run.finish)(exit_code)
 
 
-def forgiving(logger: Logger) -> Logger:
-    """The same logger, which says once what goes wrong with it instead of ending a training."""
-    for name in TOLD:
-        setattr(logger, name, unbothered(getattr(logger, name)))
-    return logger
-
-
-def unbothered(tell: Callable[..., Any]) -> Callable[..., Any]:
-    """The same call, which says once what goes wrong with it instead of ending a job."""
-    said: list[str] = []
-
-    @functools.wraps(tell)
-    def told(*values: Any, **keys: Any) -> Any:
-        try:
-            return tell(*values, **keys)
-        except Exception as error:  # a tracker may raise anything
-            if str(error) not in said:
-                log.warning("tracking: %s failed: %s", tell.__name__, error)
-                said.append(str(error))
-
-    return told
-
-
 def _begun(mode: str, about: Mapping[str, Any], *, insist: bool) -> tuple["wandb.Run", str]:
     """A run, offline where W&B cannot be had online; and its mode.
 
@@ -146,7 +123,11 @@ def _init(mode: Literal["online", "offline"], about: Mapping[str, Any]) -> "wand
     import wandb
 
     settings = wandb.Settings(silent=True, console="off", init_timeout=INIT_PATIENCE_S)
-    return wandb.init(mode=mode, settings=settings, **about)
+    try:
+        return wandb.init(mode=mode, settings=settings, **about)
+    except (wandb.errors.UsageError, ValidationError) as error:
+        asked = ", ".join(f"logger.{key}={about.get(key)!r}" for key in ("project", "name", "tags"))
+        raise ValueError(f"{asked}: {' '.join(str(error).split())}") from error
 
 
 def _server() -> str:

@@ -334,3 +334,5 @@ def test_a_class_is_chosen_from_a_list(build):
         build(groups={"x": "a", "y": ["b"]})
     with pytest.raises(ValueError, match=r"data\.groups: False is what YAML makes of"):
         build(groups={False: ["a"], "y": ["b"]})
+    with pytest.raises(ValueError, match=r"data\.groups: .* in quotes: '1'"):
+        build(groups={1: ["a"], "y": ["b"]})

@@ -1,6 +1,7 @@
 import io
 import pickle
 import re
+import tarfile
 
 import numpy as np
 import pytest
@@ -97,3 +98,16 @@ def test_a_file_that_cannot_be_read_in_any_order_is_refused(tmp_path, kind):
         write_tar(path, FILES, "w:gz")
     with pytest.raises(ValueError, match=r"is neither a folder, a \.zip nor an uncompressed \.tar"):
         open_files(path)
+
+
+def test_a_link_in_a_tar_is_the_file_it_leads_to_and_one_to_nowhere_is_said(tmp_path, caplog):
+    path = write_tar(tmp_path / "linked.tar", FILES)
+    with tarfile.open(path, "a") as archive:
+        for name, to in (("set/a/9.txt", "../b/2.txt"), ("set/0.txt", "a/9.txt"), ("x", "gone")):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = tarfile.SYMTYPE, to
+            archive.addfile(member)
+    files = open_files(path)
+    assert files.names == tuple(sorted([*NAMES, "set/a/9.txt", "set/0.txt"]))
+    assert files.read("set/a/9.txt") == files.read("set/0.txt") == b"two"
+    assert "1 links to no file of the archive left out: x" in caplog.text

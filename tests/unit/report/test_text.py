@@ -3,6 +3,9 @@
 import csv
 import io
 import logging
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -135,3 +138,20 @@ def test_the_first_columns_stay_whole_and_others_go(width, lost):
     assert row["point"] in said
     assert (("0.900" in said) and ("0.887" in said)) or lost
     assert "more5" not in said
+
+
+def test_a_screen_that_cannot_show_it_or_has_gone_loses_no_text(monkeypatch):
+    found = Findings("x", answer="10⁶ multiply-accumulates", tables=[table_of("10⁶")])
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, "latin-1", write_through=True))
+    assert "10⁶ multiply-accumulates" in say(found)
+    assert b"10? multiply-accumulates" in written.getvalue()
+
+
+def test_a_reader_that_has_gone_loses_no_text():
+    code = "from isplit.report.findings import Findings; from isplit.report.screen import say; "
+    code += "import sys; text = say(Findings('x', answer='cut there')); sys.stderr.write(text)"
+    reader, writer = os.pipe()
+    os.close(reader)
+    ran = subprocess.run([sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE)
+    assert b"cut there" in ran.stderr

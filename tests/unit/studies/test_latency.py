@@ -22,6 +22,7 @@ from isplit.search import expectations
 from isplit.studies.collect import Collection
 from isplit.studies.latency.designs import designs
 from isplit.studies.latency.places import anchored, places_of
+from isplit.studies.latency.shown import _lines
 from isplit.studies.latency.splits import expected, sent_of, untrained
 from isplit.studies.latency.study import latency_study
 from isplit.studies.run_folder import Run
@@ -278,3 +279,11 @@ def test_a_request_that_varies_is_drawn_anew_for_each_frame():
     assert varied.ms["mean_ms"] == pytest.approx(calm.ms["mean_ms"] + 3, abs=1)
     assert varied.ms["server_ms"] == pytest.approx(calm.ms["server_ms"] + 3)
     assert split([0.0] * 9 + [30.0]) == varied
+
+
+def test_accuracy_under_loss_is_drawn_without_a_bottleneck_too():
+    """A run without one has four payloads, with one five."""
+    row = {"layout": "contiguous", "payload_bytes": 10, "fill": "mean", "accuracy": 0.5}
+    for payloads in (("float32", "a", "b", "c"), ("float32", "a", "b", "c", "d")):
+        lost = [row | {"payload": name, "loss": loss} for name in payloads for loss in (0.0, 0.1)]
+        assert len(_lines(lost).axes[0].lines) == len(payloads)

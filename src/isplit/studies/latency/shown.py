@@ -77,7 +77,7 @@ def _bars(made: Sequence[Timed], asked: Requirement) -> Figure:
 def _lines(lost: Sequence[Lost]) -> Figure:
     figure = Figure(figsize=(9.0, 5.4), layout="constrained")
     axes = figure.add_subplot()
-    shades = dict(zip(dict.fromkeys(row["payload"] for row in lost), SHADES, strict=True))
+    shades = dict(zip(dict.fromkeys(row["payload"] for row in lost), SHADES, strict=False))
     filled = (row for row in lost if row["fill"] != "zero")
     name_of = "{payload}, {layout} ({payload_bytes:,.0f} bytes)".format_map
     for name, line in grouped(filled, name_of).items():
