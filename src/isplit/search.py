@@ -21,7 +21,8 @@ Floats = NDArray[np.float64]
 DIVERGENCES = ("probe", "probe_overlap", "pca_kl", "pca_nmse")  # minus what they are
 Z90 = 1.6448536269514722  # a normal variable is within as many deviations nine times of ten
 DOUBT = (
-    " DO NOT TRUST the expected intervals: {} of {} measured accuracies lie outside their own, so "
+    " DO NOT TRUST the expected intervals: {} of {} measured accuracies lie outside of what "
+    "was to be expected of them, so "
     "this net, or its training, is unlike those that the constants were fitted on."
 )
 
@@ -83,6 +84,7 @@ class Expectation:
         low: lower end of the 90 % interval of one training's accuracy; ``high``: upper end.
         deviation: of the mean over many trainings.
         measured: the accuracy of its training; ``None``: it was not trained.
+        surprising: it lies outside of the interval that the other trainings left for it.
     """
 
     accuracy: float
@@ -90,6 +92,7 @@ class Expectation:
     high: float
     deviation: float
     measured: float | None
+    surprising: bool = False
 
 
 def expectations(
@@ -122,12 +125,16 @@ def expectations(
     shared_PP = c.offset_sd**2 + c.scale_sd**2 * np.outer(line_P, line_P)
     covariance_PP = c.widening**2 * (shared_PP + np.diag(own_P))
     start = logit(_inside(baseline, test_images))
+    surprising: dict[int, bool] = {}
     if measured:
         at_M = list(measured)
         seen_M = _inside(np.array([measured[p] for p in at_M]), test_images)
         known_MM = covariance_PP[np.ix_(at_M, at_M)] + np.diag(_noise(c, seen_M, test_images))
-        gain_PM = np.linalg.solve(known_MM, covariance_PP[at_M]).T
-        mean_P = mean_P + gain_PM @ (start - logit(seen_M) - mean_P[at_M])
+        inverse_MM, rest_M = np.linalg.inv(known_MM), start - logit(seen_M) - mean_P[at_M]
+        far_M = np.abs(inverse_MM @ rest_M) > Z90 * np.sqrt(np.diag(inverse_MM))  # leave one out
+        surprising = dict(zip(at_M, far_M.tolist(), strict=True))
+        gain_PM = covariance_PP[:, at_M] @ inverse_MM
+        mean_P = mean_P + gain_PM @ rest_M
         covariance_PP = covariance_PP - gain_PM @ covariance_PP[at_M]
     variance_P = np.maximum(np.diag(covariance_PP), 0.0)
     odds_P = start - mean_P
@@ -137,14 +144,15 @@ def expectations(
     low_P, high_P = expit(odds_P - half_P), expit(odds_P + half_P)
     rows = np.stack([accuracy_P, low_P, high_P, deviation_P], axis=1).tolist()
     return [
-        Expectation(a, low, high, d, measured.get(p)) for p, (a, low, high, d) in enumerate(rows)
+        Expectation(a, low, high, d, measured.get(p), surprising.get(p, False))
+        for p, (a, low, high, d) in enumerate(rows)
     ]
 
 
 def doubt(found: Sequence[Expectation]) -> str:
-    """A sentence where measured accuracies lie outside their own intervals; else nothing."""
-    inside = [of.low <= of.measured <= of.high for of in found if of.measured is not None]
-    return "" if all(inside) else DOUBT.format(inside.count(False), len(inside))
+    """A sentence where measured accuracies are surprising; else nothing."""
+    surprising = [of.surprising for of in found if of.measured is not None]
+    return DOUBT.format(sum(surprising), len(surprising)) if any(surprising) else ""
 
 
 def _divergence(kind: str, values: Sequence[float]) -> Floats:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from isplit.runs.search import WORTH, Search, expected_win, next_fitting, next_point
-from isplit.search import FILE, Expectation, constants_of, expectations
+from isplit.search import FILE, Expectation, constants_of, doubt, expectations
 
 VALUES = (-1.0, -0.3, -0.1, -0.01)
 KINDS = tuple(json.loads(FILE.read_text(encoding="utf-8"))["predictors"])
@@ -126,3 +126,21 @@ def test_frames_per_second_are_negative_costs():
 
 def chance_below(of, asked):
     return NormalDist(of.accuracy, of.deviation).cdf(asked)
+
+
+@pytest.mark.parametrize(("accuracy", "doubted"), [(0.85, True), (0.90, False)])
+def test_a_training_is_held_against_what_was_expected_before_it(accuracy, doubted):
+    values = [-0.3, -0.2, -0.1, -0.05, -0.02]
+    before = expectations("probe", values, 0.92, 2000, {})[3]
+    assert (before.low <= accuracy <= before.high) is not doubted
+    found = expectations("probe", values, 0.92, 2000, {3: accuracy})
+    assert found[3].surprising is doubted
+    assert bool(doubt(found)) is doubted
+
+
+def test_one_training_among_others_is_held_against_those():
+    values = [-0.3, -0.2, -0.1, -0.05, -0.02]
+    measured = {0: 0.80, 2: 0.88, 4: 0.70}
+    others = expectations("probe", values, 0.92, 2000, {0: 0.80, 2: 0.88})[4]
+    assert measured[4] < others.low
+    assert expectations("probe", values, 0.92, 2000, measured)[4].surprising

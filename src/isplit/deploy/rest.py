@@ -15,7 +15,8 @@ from isplit.codec import PayloadError
 from isplit.deploy.calls import Tails, UnknownModelError, answer
 from isplit.deploy.tail import BusyError
 
-BODY_S = 30  # that the body of a request may take
+BODY_S = 30  # that a request may take to come
+MOST_READ = 64  # bodies that are being read at once: they are in memory, and in no queue yet
 BESIDE_BYTES = 65_536  # of a request, besides its payloads
 STATUS: dict[type[Exception], tuple[grpc.StatusCode, int]] = {
     PayloadError: (grpc.StatusCode.INVALID_ARGUMENT, 400),
@@ -23,6 +24,8 @@ STATUS: dict[type[Exception], tuple[grpc.StatusCode, int]] = {
     BusyError: (grpc.StatusCode.RESOURCE_EXHAUSTED, 429),
     TimeoutError: (grpc.StatusCode.DEADLINE_EXCEEDED, 408),
 }
+SPOKEN: web.AppKey[set[Any]] = web.AppKey("spoken", set)
+READING = web.AppKey("reading", asyncio.Semaphore)
 PATHS = {
     "": "ServerMetadata",
     "/health/live": "ServerLive",
@@ -41,7 +44,16 @@ def app(tails: Tails) -> web.Application:
 
     largest = max(tail.export.largest_bytes for tail in tails.values())
     most = 5 * largest + BESIDE_BYTES  # JSON has "255, " for a byte
-    app = web.Application(client_max_size=most)
+    spoken: set[Any] = set()
+
+    @web.middleware
+    async def noted(request: web.Request, handler: Any) -> web.StreamResponse:
+        spoken.add(request.protocol)
+        answered: web.StreamResponse = await handler(request)
+        return answered
+
+    app = web.Application(client_max_size=most, middlewares=[noted])
+    app[SPOKEN], app[READING] = spoken, asyncio.Semaphore(MOST_READ)
     app.router.add_get("/metrics", metrics)
     for path, call in PATHS.items():
         method = "POST" if call == "ModelInfer" else "GET"
@@ -53,7 +65,7 @@ async def _over_rest(tails: Tails, call: str, request: web.Request) -> web.Respo
     message = getattr(messages, f"{call}Request")
     try:
         infers = call == "ModelInfer"
-        asked = await _message(request) if infers else message(**request.match_info)
+        asked = await _asked(request) if infers else message(**request.match_info)
         found = await answer(tails, call, asked)
     except tuple(STATUS) as error:
         return web.json_response({"error": str(error)}, status=STATUS[type(error)][1])
@@ -62,10 +74,29 @@ async def _over_rest(tails: Tails, call: str, request: web.Request) -> web.Respo
     return web.json_response(found, status=200 if found.get("ready", True) else 503)
 
 
-async def _message(request: web.Request) -> Any:
-    """The request as gRPC has it; inputs are numbers of JSON, or bytes that follow the JSON."""
-    async with asyncio.timeout(BODY_S):
+async def close_silent(app: web.Application, runner: web.AppRunner) -> None:
+    """Close connections on which no request has come for so long, again and again."""
+    before: set[Any] = set()
+    while True:
+        await asyncio.sleep(BODY_S)
+        there = {*runner.server.connections} if runner.server else set()
+        app[SPOKEN].intersection_update(there)
+        for connection in before & there - app[SPOKEN]:
+            connection.force_close()
+        before = there
+
+
+async def _asked(request: web.Request) -> Any:
+    """The request once its body is there; bodies that are not count as little as they can."""
+    if request.app[READING].locked():
+        raise BusyError(f"{MOST_READ} requests are being read")
+    async with request.app[READING], asyncio.timeout(BODY_S):
         body = await request.read()
+    return _message(request, body)
+
+
+def _message(request: web.Request, body: bytes) -> Any:
+    """The request as gRPC has it; inputs are numbers of JSON, or bytes that follow the JSON."""
     try:
         place = int(request.headers.get("Inference-Header-Content-Length", len(body)))
         asked = json.loads(body[:place])

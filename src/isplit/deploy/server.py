@@ -1,10 +1,11 @@
 """Tails behind the Open Inference Protocol, over gRPC and HTTP."""
 
 import asyncio
+import resource
 import signal
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,14 +14,15 @@ from typing import Any
 import grpc
 from aiohttp import web
 from tritonclient.grpc import service_pb2 as messages
-from tritonclient.grpc import service_pb2_grpc as stubs
 
+from isplit.codec import PayloadError
 from isplit.deploy.calls import Tails, answer
 from isplit.deploy.manifest import TIMING
-from isplit.deploy.rest import BESIDE_BYTES, PATHS, STATUS, app
+from isplit.deploy.rest import BESIDE_BYTES, BODY_S, PATHS, STATUS, app, close_silent
 
 GRACE_S = 10  # for what is under way when the server is told to end
 MOST_REQUESTS = 256  # at once
+SERVICE = "inference.GRPCInferenceService"
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,11 @@ async def serve(
     Raises:
         OSError, RuntimeError: a port is taken, or a certificate cannot be used.
     """
-    server, runner = _grpc_server(tails), web.AppRunner(app(tails), access_log=None)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # connections take descriptors
+    http = app(tails)
+    server = _grpc_server(tails)
+    runner = web.AppRunner(http, access_log=None, shutdown_timeout=GRACE_S)
     if tls:
         port = server.add_secure_port(f"{host}:{port}", tls.of_grpc())
     else:
@@ -88,7 +94,9 @@ async def serve(
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     rest_port = runner.addresses[0][1]
     say(f"{', '.join(tails)}: gRPC at {host}:{port}, HTTP at {host}:{rest_port}")
+    closing = asyncio.create_task(close_silent(http, runner))
     await stop.wait()
+    closing.cancel()
     for tail in tails.values():
         tail.ready = False
     await server.stop(GRACE_S)
@@ -99,16 +107,26 @@ def _grpc_server(tails: Tails) -> grpc.aio.Server:
     most = max(tail.export.largest_bytes for tail in tails.values()) + BESIDE_BYTES
     options = [("grpc.max_receive_message_length", most), ("grpc.so_reuseport", 0)]
     server = grpc.aio.server(options=options, maximum_concurrent_rpcs=MOST_REQUESTS)
-    servicer = stubs.GRPCInferenceServiceServicer()
-    for call in PATHS.values():
-        setattr(servicer, call, partial(_over_grpc, tails, call))
-    stubs.add_GRPCInferenceServiceServicer_to_server(servicer, server)
+    handlers = {call: _handler(tails, call) for call in PATHS.values()}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
     return server
 
 
-async def _over_grpc(tails: Tails, call: str, request: Any, context: Any) -> Any:
-    begun_s = time.monotonic()
+def _handler(tails: Tails, call: str) -> Any:
+    """Of a call with one request: as a stream of requests, so that its coming has a time limit."""
+    asked, found = (getattr(messages, f"{call}{kind}") for kind in ("Request", "Response"))
+    return grpc.stream_unary_rpc_method_handler(
+        partial(_over_grpc, tails, call), asked.FromString, found.SerializeToString
+    )
+
+
+async def _over_grpc(tails: Tails, call: str, requests: AsyncIterator[Any], context: Any) -> Any:
     try:
+        async with asyncio.timeout(BODY_S):
+            request = await anext(aiter(requests), None)
+        if request is None:
+            raise PayloadError("there is no request in the call")
+        begun_s = time.monotonic()
         found = getattr(messages, f"{call}Response")(**await answer(tails, call, request))
         spent_ms = 1000 * (time.monotonic() - begun_s)
         context.set_trailing_metadata(((TIMING, f"total;dur={spent_ms:.3f}"),))

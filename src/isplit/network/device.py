@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from collections.abc import Iterable, Iterator
 
@@ -58,7 +59,9 @@ class Device:
     def answer(self, now_s: float) -> float | None:
         """When the answer that the server sends now arrives; ``None``: it is lost."""
         if self.known:
-            return now_s + (self.reply_s or self.known[1].draw(self.back, 0.0).delivered_s)
+            back = self.known[1]  # nothing was sent on it before, but a trace has a clock
+            idle_s = 0.0 if back.lasting else now_s
+            return now_s + (self.reply_s or back.draw(self.back, idle_s).delivered_s)
         return send_datagrams(self.down, WHOLE, now_s, self.setting.work.answer_bytes).delivered_s
 
     def energy_j(self, one: Sent) -> float:
@@ -103,7 +106,16 @@ class Device:
         udp, payload_bytes = self.setting.transport, self.setting.work.payload_bytes
         assert isinstance(udp, Udp)
         assert payload_bytes
+        waiting: list[tuple[float, int, Sent]] = []  # a broken frame arrives after later ones
         for frame in frames:
+            while waiting and waiting[0][0] <= frame.ready_s:
+                yield heapq.heappop(waiting)[-1]
             became = send_datagrams(self.up, udp, frame.ready_s, payload_bytes)
             self.sent_s = became.left_s
-            yield Sent(frame, became.delivered_s, became.wire_bytes, sum(became.lost))
+            one = Sent(frame, became.delivered_s, became.wire_bytes, sum(became.lost))
+            due_s = became.left_s if one.delivered_s is None else one.delivered_s
+            heapq.heappush(waiting, (due_s if self.setting.overlap else 0.0, frame.number, one))
+            if not self.setting.overlap:
+                yield heapq.heappop(waiting)[-1]
+        while waiting:
+            yield heapq.heappop(waiting)[-1]

@@ -90,6 +90,7 @@ class _Run:
         for device, one in done.value or ():
             answered_s = device.answer(now_s)
             fate = Fate.WAY_DOWN if answered_s is None else Fate.ANSWERED
+            self.tally.answers_s += 0.0 if answered_s is None else answered_s - now_s
             self.record(device, one, fate, answered_s)
         self.serving = False
         if self.queue:
@@ -129,6 +130,7 @@ def _summary(run: _Run) -> Summary:
         fates=dict(tally.fates),
         partial=tally.partial,
         missed=None if setting.deadline_s is None else tally.late + taken - answered,
+        answer_s=tally.answers_s / answered if answered else math.nan,
         mean_s=tally.total_s / answered if answered else math.nan,
         **{f"p{part}_s": tally.percentile(part / 100) for part in (50, 95, 99)},
         duration_s=duration_s,

@@ -11,10 +11,11 @@ from itertools import groupby
 
 from isplit.network.channel import Channel
 from isplit.network.peer import ECHOED_BYTES, LONGEST_S, SILENCE_S, received_rate, send_for
-from isplit.network.transport import IP_TCP_BYTES
+from isplit.network.transport import IP_TCP_BYTES, IP_UDP_BYTES
 
 PACKET_BYTES = 1200
-PAUSE_S = 0.005
+PAUSE_S = 0.005  # between two packets, or as long as APART of them take: none waits for another
+APART = 4
 LAST_WAIT_S = 1.0
 STREAMS = 16
 MOST_PACKETS = 20_000
@@ -28,7 +29,8 @@ MTU_BYTES = 1500
 def measure(host: str, port: int, seconds: float, packets: int) -> Channel:
     """The channel to a peer: rates by TCP, round trip, jitter and loss by spaced UDP packets.
 
-    The round trip is the shortest one seen, jitter is half of what the mean has beyond it. A packet
+    The round trip is the shortest one seen, without the time that the bits of a packet and its echo
+    take on their own, jitter is half of what the mean has beyond it. A packet
     and its echo pass two ways, which are taken to lose equally. Where some are lost, more are sent
     until the loss is known to a quarter of itself, 20,000 at most.
 
@@ -41,18 +43,21 @@ def measure(host: str, port: int, seconds: float, packets: int) -> Channel:
         )
     try:
         up_bit_s, down_bit_s = (_rate(host, port, seconds, way) for way in ("up", "down"))
+        ways = ((PACKET_BYTES, up_bit_s), (ECHOED_BYTES, down_bit_s))
     except (OSError, ValueError) as error:
         raise ValueError(f"no peer answers at {host} port {port}: {error}") from error
-    trips_s = _echoes(host, port, packets)
+    own_s = sum(8 * (size + IP_UDP_BYTES) / rate for size, rate in ways)
+    pause_s = max(PAUSE_S, APART * own_s)
+    trips_s = _echoes(host, port, packets, pause_s)
     while 0 < trips_s.count(None) < min(ENOUGH_LOST, len(trips_s)) and len(trips_s) < MOST_PACKETS:
-        trips_s += _echoes(host, port, FURTHER)
+        trips_s += _echoes(host, port, FURTHER, pause_s)
     came = [trip_s for trip_s in trips_s if trip_s is not None]
     if not came:
         raise ValueError(f"no UDP packet came back from {host} port {port}: is it let through?")
     return Channel(
         up_bit_s=up_bit_s,
         down_bit_s=down_bit_s,
-        round_trip_s=round(min(came), 6),
+        round_trip_s=round(max(0.0, min(came) - own_s), 6),
         jitter_s=round((statistics.fmean(came) - min(came)) / 2, 6),
         loss=round(1 - (len(came) / len(trips_s)) ** 0.5, 6),
         burst_packets=_burst(trips_s),
@@ -87,7 +92,7 @@ def _stream_rate(host: str, port: int, seconds: float, way: str) -> float:
         return received_rate(connection)
 
 
-def _echoes(host: str, port: int, packets: int) -> list[float | None]:
+def _echoes(host: str, port: int, packets: int, pause_s: float) -> list[float | None]:
     """Round trip of each packet; ``None``: it did not come back."""
     sent_s: list[float] = []
     trips_s: list[float | None] = [None] * packets
@@ -98,8 +103,10 @@ def _echoes(host: str, port: int, packets: int) -> list[float | None]:
             sent_s.append(time.monotonic())
             with contextlib.suppress(OSError):
                 link.send(number.to_bytes(ECHOED_BYTES).ljust(PACKET_BYTES, b"\0"))
-            last = number == packets - 1
-            _collect(link, sent_s, trips_s, LAST_WAIT_S if last else PAUSE_S)
+            _collect(link, sent_s, trips_s, pause_s)
+        for waited_s in (0.0, LAST_WAIT_S):
+            longest_s = max(filter(None, trips_s), default=0.0)
+            _collect(link, sent_s, trips_s, max(LAST_WAIT_S, 2 * longest_s) - waited_s)
     return trips_s
 
 

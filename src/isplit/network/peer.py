@@ -17,6 +17,7 @@ CHUNK = bytes(1 << 16)
 LONGEST_S = 60.0
 SILENCE_S = 10.0
 ECHOED_BYTES = 8
+MARK_S = 0.001  # of what arrived: no more marks than so, however small the parts are
 
 
 @contextlib.contextmanager
@@ -39,7 +40,12 @@ def received_rate(connection: socket.socket) -> float:
     """Payload in bit/s over the second half of what arrives until the other side closes."""
     marks = [(time.monotonic(), 0)]
     while part := connection.recv(len(CHUNK)):
-        marks.append((time.monotonic(), marks[-1][1] + len(part)))
+        mark = time.monotonic(), marks[-1][1] + len(part)
+        if mark[0] - marks[0][0] > LONGEST_S + SILENCE_S:
+            raise ValueError("it has no end")
+        if len(marks) > 1 and mark[0] - marks[-2][0] < MARK_S:
+            marks.pop()
+        marks.append(mark)
     middle_s = (marks[0][0] + marks[-1][0]) / 2
     begin_s, begin_bytes = next(mark for mark in marks if mark[0] >= middle_s)
     seconds = marks[-1][0] - begin_s

@@ -58,6 +58,7 @@ class Summary:
         fates: how many frames were answered, or lost where.
         partial: answered from an incomplete payload.
         missed: answered late or never, by the deadline; ``None``: there is no deadline.
+        answer_s: mean time of an answer's way back; NaN when none was answered.
         mean_s: latency, from taking a frame to its answer; NaN when none was answered.
         p50_s: median of it (percentiles are within 0.1 %).
         p95_s: exceeded by one frame in twenty.
@@ -72,6 +73,7 @@ class Summary:
     fates: dict[Fate, int]
     partial: int
     missed: int | None
+    answer_s: float
     mean_s: float
     p50_s: float
     p95_s: float
@@ -90,7 +92,7 @@ class Tally:
         self.write, self.deadline_s = write, math.inf if deadline_s is None else deadline_s
         self.fates = Counter(dict.fromkeys(Fate, 0))
         self.partial = self.late = self.wire_bytes = 0
-        self.total_s = self.last_s = self.energy_j = 0.0
+        self.total_s = self.last_s = self.energy_j = self.answers_s = 0.0
         self._steps: Counter[int] = Counter()
         self._frames: list[Frame] = []
 

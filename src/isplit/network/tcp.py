@@ -105,7 +105,7 @@ class Transfers:
 
     def known(self, connection: Connection) -> Connection:
         """The same, or an earlier one in the same state."""
-        return self._known.setdefault(connection.state, connection)
+        return self._known.setdefault(connection.state, connection) if self.lasting else connection
 
 
 def stream(transfers: Transfers, connection: Connection, frames: Iterable[Ready]) -> Iterator[Sent]:

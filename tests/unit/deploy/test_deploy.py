@@ -1,12 +1,14 @@
 """Export, the server process as its clients see it, and the device's distribution."""
 
 import asyncio
+import contextlib
 import csv
 import json
 import os
 import random
 import shutil
 import socket
+import threading
 import time
 from types import SimpleNamespace
 
@@ -32,11 +34,14 @@ from isplit.network.summary import Frame
 
 pytest.importorskip("grpc", reason="the extra serve is not installed")
 pytest.importorskip("tritonclient", reason="the extra serve is not installed")
+import grpc
 import tritonclient.grpc as triton
 from serving import Server, asked
 from tritonclient.grpc import service_pb2
 from tritonclient.utils import InferenceServerException
 
+from isplit.deploy.rest import MOST_READ
+from isplit.deploy.server import MOST_REQUESTS
 from isplit.deploy.tail import BusyError, Tail
 
 NAME = "tiny-net-mid"
@@ -446,3 +451,76 @@ def test_the_command_of_the_device(export_folder, pixels, tmp_path, capsys):
     (folder / "b.tiff").write_bytes(b"no image")
     assert main(words) == 1
     assert "is no image" in capsys.readouterr().err
+
+
+HURRIED = """
+import sys
+from isplit.deploy import rest, server
+from isplit.deploy.__main__ import main
+rest.BODY_S = server.BODY_S = 2
+sys.exit(main(["serve", *sys.argv[1:]]))
+"""
+
+
+@pytest.fixture
+def hurried(export_folder):
+    """A server that waits for no request longer than two seconds."""
+    server = Server(export_folder, entry=("-c", HURRIED))
+    yield server
+    server.stop()
+
+
+def until(done, seconds):
+    """Ask again and again; how often it is, an error counts as no."""
+    end_s = time.monotonic() + seconds
+    while time.monotonic() < end_s:
+        with contextlib.suppress(InferenceServerException):
+            if done():
+                return
+        time.sleep(0.05)
+    pytest.fail(f"not within {seconds} s")
+
+
+def is_full(server):
+    try:
+        server.client().is_server_ready()
+    except InferenceServerException as error:
+        return "Concurrent RPC limit exceeded" in str(error)
+    return False
+
+
+def test_who_does_not_say_what_is_asked_keeps_nobody_out(hurried):
+    """Calls of gRPC whose message does not come; connections on which no request comes."""
+    over = threading.Event()
+
+    def nothing():
+        over.wait(60)
+        yield from ()
+
+    silent = [socket.create_connection(("127.0.0.1", hurried.rest)) for _ in range(5)]
+    with grpc.insecure_channel(f"127.0.0.1:{hurried.port}") as channel:
+        begun = channel.stream_unary("/inference.GRPCInferenceService/ModelInfer")
+        calls = [begun.future(nothing()) for _ in range(MOST_REQUESTS)]
+        until(lambda: is_full(hurried), 10)
+        until(hurried.client().is_server_ready, 20)
+        over.set()
+        codes = {call.code().name for call in calls}
+        assert "DEADLINE_EXCEEDED" in codes
+        assert codes <= {"DEADLINE_EXCEEDED", "INVALID_ARGUMENT"}  # or ended by us
+    for connection in silent:
+        connection.settimeout(20)
+        assert connection.recv(100) == b""
+        connection.close()
+    assert hurried.http("/v2/health/ready")[0] == 200
+
+
+def test_bodies_that_are_not_there_yet_are_bounded(hurried):
+    path = f"/v2/models/{NAME}/infer"
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{{"
+    open_ones = [socket.create_connection(("127.0.0.1", hurried.rest)) for _ in range(MOST_READ)]
+    for connection in open_ones:
+        connection.sendall(head.encode())
+    until(lambda: hurried.http(path, b"{}")[0] == 429, 10)
+    until(lambda: hurried.http(path, b"{}")[0] == 400, 20)
+    for connection in open_ones:
+        connection.close()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from isplit.network import Arrival, Channel, Power, Setting, Tcp, Udp, Work, simulate
+from isplit.network.tcp import connect, transfer
 
 FAST = Channel(up_bit_s=1e13, down_bit_s=1e13, round_trip_s=0.0)  # only the server takes time
 LAN = Channel(up_bit_s=1e8, down_bit_s=1e8, round_trip_s=0.01)
@@ -251,3 +252,52 @@ NAN = float("nan")
 def test_figures_that_cannot_be_are_refused(make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+def open_within(first_ms, end_ms, folder):
+    """A trace of a link that is open for a part of each second, two packets a millisecond."""
+    moments = [*(ms for ms in range(first_ms, end_ms) for _ in range(2)), 1000]
+    (folder / "link.trace").write_text("".join(f"{ms}\n" for ms in moments), encoding="utf-8")
+    return str(folder / "link.trace")
+
+
+@pytest.mark.parametrize(("first_ms", "end_ms"), [(900, 1000), (1, 100)])
+def test_answers_travel_at_their_own_moment_of_a_trace(first_ms, end_ms, tmp_path):
+    """Over TCP as over UDP: 0.92 s after each full second, the way down open for 0.1 s of it."""
+    channel = replace(LAN, down_trace=open_within(first_ms, end_ms, tmp_path))
+    work = Work(device_s=0.92, payload_bytes=1000)
+    seen = [simulate(Setting(work, Arrival(rate_hz=1), channel, of), 20) for of in (Tcp(), Udp())]
+    assert seen[0].mean_s == pytest.approx(seen[1].mean_s, abs=0.003)
+    assert (seen[0].mean_s > 1) is (first_ms == 1)
+
+
+def test_pairs_of_frames_do_not_shift_the_clock_of_a_trace(tmp_path):
+    """Two frames under way together, again and again; the way up is open when they come."""
+    channel = replace(LAN, up_trace=open_within(1, 500, tmp_path))
+    times_s = tuple(second + part for second in range(40) for part in (0.1, 0.102))
+    arrival = Arrival("trace", times_s=times_s)
+    setting = Setting(Work(payload_bytes=1000), arrival, channel, Tcp())
+    simulate(setting, len(times_s), path=tmp_path / "frames.csv")
+    took_s = [float(f["answered_s"]) - float(f["arrival_s"]) for f in rows(tmp_path / "frames.csv")]
+    assert max(took_s) - min(took_s) < 0.002
+
+
+def test_a_whole_datagram_waits_for_no_broken_one_before_it(tmp_path):
+    channel = replace(LAN, loss=0.2, round_trip_s=0.02)
+    work, found = Work(payload_bytes=2000), []
+    for patience_s in (0.0, 0.1):
+        udp = replace(Udp(), patience_s=patience_s)
+        path = tmp_path / f"{patience_s}.csv"
+        simulate(Setting(work, Arrival(rate_hz=200), channel, udp), 2000, path=path)
+        whole = [row for row in rows(path) if row["answered_s"] and row["missing_packets"] == "0"]
+        found.append([float(row["answered_s"]) - float(row["arrival_s"]) for row in whole])
+    assert max(found[0]) == pytest.approx(max(found[1]), abs=1e-4)
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.2])
+def test_the_time_of_the_answers_is_their_mean(loss):
+    channel = replace(LAN, loss=loss, jitter_s=0.01)
+    seen = simulate(Setting(WORK, Arrival(rate_hz=1), channel, Tcp()), 3000)
+    alone = connect(channel, Tcp(), upwards=False)
+    each = [transfer(alone, WORK.answer_bytes, seed=seed).delivered_s for seed in range(1500)]
+    assert seen.answer_s == pytest.approx(np.mean(each), rel=0.1)

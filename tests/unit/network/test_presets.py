@@ -5,7 +5,10 @@ import re
 import socket
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import fields
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +18,7 @@ from isplit.files import conf_folder
 from isplit.network import Channel, load_channel
 from isplit.network.__main__ import main
 from isplit.network.measure import _burst, measure
-from isplit.network.peer import peer
+from isplit.network.peer import peer, received_rate
 from isplit.presets import preset_names, save_preset
 
 OPEN = {"starlink": {"up_bit_s": 1e7, "down_bit_s": 1e8}, "nbiot": {"down_bit_s": 264}}
@@ -107,6 +110,56 @@ def test_a_link_without_a_peer_is_an_error_in_words(tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
+@contextlib.contextmanager
+def slow_echo(bit_s, delay_s):
+    """Echoes of UDP packets that passed a link of this rate, one after the other; its port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
+        link.bind(("127.0.0.1", 0))
+        free_s = 0.0
+
+        def answer():
+            nonlocal free_s
+            with contextlib.suppress(OSError):
+                while True:
+                    packet, who = link.recvfrom(2000)
+                    now_s = time.monotonic()
+                    free_s = max(free_s, now_s) + 8 * (len(packet) + 28) / bit_s
+                    timer = threading.Timer(
+                        free_s - now_s + delay_s, link.sendto, (packet[:8], who)
+                    )
+                    timer.daemon = True
+                    timer.start()
+
+        threading.Thread(target=answer, daemon=True).start()
+        yield link.getsockname()[1]
+
+
+@pytest.mark.parametrize(("delay_s", "packets"), [(0.02, 60), (1.2, 20)])
+def test_the_measurement_does_not_load_the_link_it_measures(monkeypatch, delay_s, packets):
+    """At 1 Mbit/s a packet takes 9.8 ms, which are no part of the round trip of an empty one."""
+    monkeypatch.setattr("isplit.network.measure._rate", lambda *_: 1_000_000)
+    with slow_echo(1e6, delay_s) as port:
+        seen = measure("127.0.0.1", port, 1.0, packets)
+    assert seen.round_trip_s == pytest.approx(delay_s, abs=0.004)
+    assert seen.jitter_s < 0.005  # of this machine; 0.1 and more where packets queue
+    assert seen.loss == 0
+
+
+def test_many_small_parts_leave_few_marks(monkeypatch):
+    marked = []
+    monkeypatch.setattr("isplit.network.peer.time.monotonic", lambda: len(marked) * 1e-6)
+
+    class Parts:
+        def recv(self, _):
+            marked.append(1)
+            return b"x" if len(marked) < 100_000 else b""
+
+    assert received_rate(Parts()) == pytest.approx(8e6, rel=0.05)
+    monkeypatch.setattr("isplit.network.peer.time.monotonic", lambda: len(marked) * 10.0)
+    with pytest.raises(ValueError, match="no end"):
+        received_rate(SimpleNamespace(recv=lambda _: marked.append(1) or b"x"))
+
+
 @pytest.mark.parametrize(("seconds", "packets"), [(0, 5), (100, 5), (float("nan"), 5), (1, 0)])
 def test_a_measurement_that_cannot_be_is_refused(seconds, packets):
     with pytest.raises(ValueError, match=r"seconds=.* is not within 0 and 60, or packets="):
@@ -123,7 +176,7 @@ def test_a_link_that_lets_no_udp_through_is_an_error_in_words(monkeypatch):
 def test_packets_are_sent_until_the_loss_is_known_to_a_quarter(monkeypatch, loss):
     rng, sent = np.random.default_rng(0), []
 
-    def echoes(_host, _port, packets):
+    def echoes(_host, _port, packets, _pause_s):
         sent.append(packets)
         return [None if rng.random() > (1 - loss) ** 2 else 0.01 for _ in range(packets)]
 
@@ -138,7 +191,7 @@ def test_packets_are_sent_until_the_loss_is_known_to_a_quarter(monkeypatch, loss
 
 
 def test_a_link_that_loses_next_to_nothing_is_not_measured_for_ever(monkeypatch):
-    def echoes(_host, _port, packets):
+    def echoes(_host, _port, packets, _pause_s):
         return [None, *[0.01] * (packets - 1)]
 
     monkeypatch.setattr("isplit.network.measure._echoes", echoes)

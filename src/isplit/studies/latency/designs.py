@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from isplit.network import Arrival, Power, Setting, Tcp, connect, simulate, transfer
+from isplit.network import Arrival, Power, Setting, simulate
 from isplit.network import Work as FrameWork
 from isplit.point import FLOAT32_BYTES, SplitPoint, Work
 from isplit.report.findings import distinct
@@ -100,6 +100,7 @@ def _timed(design: Design, head: Work, tail: Work, sent: Sent | None, places: Pl
     seen = simulate(setting, frames)
     full = replace(setting, arrival=Arrival(rate_hz=SATURATED_HZ))
     one_s, all_s = (simulate(full, count).duration_s for count in (1, SATURATED_FRAMES))
+    parts["answer"] = seen.answer_s
     parts["send"] = max(0.0, seen.mean_s - sum(parts.values()))
     times = parts | {"mean": seen.mean_s, "p50": seen.p50_s, "p99": seen.p99_s}
     design = replace(
@@ -121,7 +122,7 @@ def _frame(
     """What a frame asks for, and the seconds of its parts as far as no simulation is needed."""
     device_s, options = places.device.seconds(head), places.options
     if not sent:
-        elsewhere = dict.fromkeys(("encode", "server", "answer"), 0.0)
+        elsewhere = dict.fromkeys(("encode", "server"), 0.0)
         return FrameWork(device_s), {"device": device_s, **elsewhere}
     request_s = (np.atleast_1d(options["request_ms"]) / 1000).tolist()
     tail_s, chance = places.server.seconds(tail), np.random.default_rng(0)
@@ -132,8 +133,5 @@ def _frame(
     there, back = math.ceil(sent.payload_bytes), FrameWork(device_s).answer_bytes
     there, back = (size + options["request_bytes"] for size in (there, back))
     work = FrameWork(device_s, sent.encode_s, there, sent.decode_s, serve_s, back)
-    way_down = connect(places.channel, Tcp(), upwards=False)
-    answer_s = transfer(way_down, back).delivered_s
     server_s = sent.decode_s + tail_s + fmean(request_s)
-    parts = {"device": device_s, "encode": sent.encode_s, "server": server_s, "answer": answer_s}
-    return work, parts
+    return work, {"device": device_s, "encode": sent.encode_s, "server": server_s}

@@ -60,6 +60,19 @@ def cells(
             yield {"ranges": ranges, "bits": bits, "codec": name, **weighed, **parts, **measured}
 
 
+def refuse_nothing(options: Mapping[str, Any]) -> None:
+    """Refuse a choice of ranges, bits and codecs of which nothing is left to measure."""
+    of_profiles = {*options["codecs"]} <= CODECS.keys()
+    for ranges, bits in product(options["ranges"], options["bits"]):
+        if not ((ranges == "rate" and bits > MOST_BITS) or (ranges == "image" and of_profiles)):
+            return
+    asked = ", ".join(f"study.{key}={[*options[key]]}" for key in ("ranges", "bits", "codecs"))
+    raise ValueError(
+        f"{asked} leave nothing to measure: rate is for at most {MOST_BITS} bits, and "
+        f"{', '.join(CODECS)} for other ranges than image"
+    )
+
+
 def codecs_of(names: Sequence[str], ranges: str, bits: int, known: Floats) -> dict[str, Codec]:
     """The codecs by name, and ``quantize``, calibrated on ``known``; all have the same levels.
 

@@ -10,7 +10,7 @@ from isplit.report.findings import Findings, slug
 from isplit.report.table import Table
 from isplit.stages.cut_net import CutNet
 from isplit.studies.collect import Collection, Run, grouped
-from isplit.studies.payload.cells import Row, cells
+from isplit.studies.payload.cells import Row, cells, refuse_nothing
 from isplit.studies.payload.figures import TEXTS, drawings
 from isplit.studies.payload.judgement import answer, best_of, rivals, verdict
 from isplit.studies.payload.statistics import distributions, samples, statistics
@@ -56,6 +56,7 @@ def _net_and_points(run: Run) -> tuple[str, ...]:
 def of_net(name: str, runs: Sequence[Run], net: CutNet, options: Mapping[str, Any]) -> Findings:
     """Cells, choices and statistics of one net at the points asked for."""
     points = select(runs[0].curve, options["points"], key="study.points")
+    refuse_nothing(options)
     images, labels = net.images("test", options["images"])
     calibration, _ = net.images("validation", options["calibration_images"])
     few = images[: options["encoded_images"]]
