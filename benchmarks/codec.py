@@ -258,7 +258,7 @@ def trained(model: str, data: Any) -> torch.nn.Module:
     net = build_backbone(model, data.num_classes, image_size=data.image_size, width=width)
     steps = EPOCHS[model] * len(data.loader("train", 64))
     recipe = Recipe(epochs=EPOCHS[model], learning_rate=2e-3)
-    made = recipe.optimize(net.parameters(), steps)
+    made = recipe.optimize(steps, (net, recipe.learning_rate))
     net.train()
     for _ in range(EPOCHS[model]):
         for images, labels in data.loader("train", 64, shuffle=True):

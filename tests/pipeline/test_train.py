@@ -342,6 +342,42 @@ def test_an_edited_model_is_another_baseline(tmp_path, monkeypatch):
     assert keys[cases.Residual] != keys[Edited]
 
 
+class OnOthers(cases.Residual):
+    """A new last layer on a net from a file, with a filter that nobody trains."""
+
+    def __init__(self, path):
+        super().__init__()
+        state = torch.load(path, weights_only=True)
+        self.load_state_dict({n: t for n, t in state.items() if "fc" not in n}, strict=False)
+        self.stem.weight.requires_grad_(False)
+
+
+def test_a_net_that_loads_another_file_is_another_baseline_and_what_is_fixed_stays(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(cases, "UnderTest", OnOthers, raising=False)
+    net = ("model.net._target_=cases.UnderTest", f"+model.net.path={tmp_path / 'own.pth'}")
+    own = ("model=custom", "data.classes=[A,B,C]", "split.layer=block1", *net)
+    keys = []
+    for seed in (0, 1, 1):
+        torch.manual_seed(seed)
+        weights = cases.Residual().state_dict()
+        torch.save(weights, tmp_path / "own.pth")
+        result = runs.train(compose_job(tmp_path, *own, output=f"job{len(keys)}"))[0]
+        keys.append(result.stages["baseline"].fingerprint)
+        place = tmp_path / f"job{len(keys) - 1}"
+        split = load_split_model(place, OnOthers(tmp_path / "own.pth"))
+        assert torch.equal(split.head.stem.weight, weights["stem.weight"])
+    assert keys[0] != keys[1] == keys[2]
+
+
+def test_the_control_without_a_bottleneck_is_had_at_several_points(tmp_path):
+    words = ("bottleneck=none", "bottleneck.finetune=true", "split.layer=[block3_pool,block5_pool]")
+    results = runs.train(compose_job(tmp_path, *words))
+    assert len({r.stages["finetune"].fingerprint for r in results}) == 2
+    assert results[0].accuracy.final == pytest.approx(results[1].accuracy.final, abs=0.02)
+
+
 def test_a_search_trains_a_few_points_and_says_what_to_expect_of_all(tmp_path):
     search = (
         "split=search",

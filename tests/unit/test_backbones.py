@@ -296,3 +296,24 @@ def test_a_net_of_the_users_own_is_taken_with_its_weights(tmp_path):
 def test_what_is_no_classifier_for_the_data_is_refused(net, message):
     with pytest.raises(ValueError, match=message):
         adopt(net, 10, image_size=16)
+
+
+def test_googlenets_weights_want_pixels_of_their_own(monkeypatch, tmp_path):
+    """By name or as a file: without the layers for training, with images as they say."""
+    torch.manual_seed(0)
+    whole = models.googlenet(transform_input=True, init_weights=False).eval()
+    monkeypatch.setattr(WeightsEnum, "get_state_dict", lambda *_, **__: whole.state_dict())
+    torch.save(whole.state_dict(), tmp_path / "google.pth")
+    pixels = torch.rand(2, 3, 96, 96)
+    mean, std = (
+        torch.tensor(v).view(3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    )
+    with torch.no_grad():
+        wanted = whole((pixels - mean) / std)
+    for weights in ("DEFAULT", tmp_path / "google.pth"):
+        of = {"arch": "googlenet", "image_size": 96, "weights": weights}
+        net = build_backbone("torchvision", 1000, **of).eval()
+        assert (net.aux1, net.aux2, net.transform_input) == (None, None, False)
+        assert net.pretrained_cfg == {"mean": (0.5,) * 3, "std": (0.5,) * 3}
+        with torch.no_grad():
+            torch.testing.assert_close(net((pixels - 0.5) / 0.5), wanted, rtol=1e-3, atol=1e-3)

@@ -254,6 +254,8 @@ def test_the_classifier_is_the_last_layer_of_the_graph_or_the_one_named():
     assert classifier_of(cases.make("tokens")) == "head"
     assert classifier_of(models.squeezenet1_1()) == "classifier.1"
     assert classifier_of(nn.Sequential(nn.Flatten(), OfItsOwn(12, 3), nn.Softmax(1))) == "1"
+    normed = nn.utils.parametrizations.weight_norm(nn.Linear(12, 3))
+    assert classifier_of(nn.Sequential(nn.Linear(12, 12), nn.Flatten(), normed)) == "2"
 
 
 def test_a_classifier_that_is_not_to_be_told_is_asked_for():
@@ -261,6 +263,17 @@ def test_a_classifier_that_is_not_to_be_told_is_asked_for():
         classifier_of(SideBySide())
     with pytest.raises(ValueError, match=r"model\.head='fc' is none of: body, classifier, gate"):
         classifier_of(Squeezed(), "fc")
+
+    class ByMatrix(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.names = nn.Linear(12, 4), nn.Parameter(torch.randn(3, 4))
+
+        def forward(self, x):
+            return self.body(x) @ self.names.t()
+
+    with pytest.raises(ValueError, match=r"layers give the answer side by side"):
+        classifier_of(ByMatrix())
 
     class Decides(Squeezed):
         def forward(self, x):

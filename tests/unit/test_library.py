@@ -262,3 +262,19 @@ except AttributeError as error: print(error)
     assert (ran.stdout, ran.returncode) == ("module 'isplit' has no attribute 'rnak'\n", 0), (
         ran.stderr
     )
+
+
+def test_a_fit_that_failed_can_be_had_again(net, batches, tmp_path):
+    cut = isplit.split(net, isplit.rank(net, batches).best)
+    begun = {name: tensor.clone() for name, tensor in cut.state_dict().items()}
+    usual, cut.autoencoder = cut.autoencoder, Recipe(3, learning_rate=1e30, loss="mse")
+    with pytest.raises(ValueError, match="may keep the training finite"):
+        cut.fit(batches, batches, **QUIET)
+    assert not cut.fitted
+    assert not cut.training
+    assert all(torch.equal(tensor, begun[name]) for name, tensor in cut.state_dict().items())
+    with pytest.raises(ValueError, match="nothing is trained yet"):
+        cut.save(tmp_path)
+    cut.autoencoder = usual
+    cut.fit(batches, batches, **QUIET)
+    cut.save(tmp_path)

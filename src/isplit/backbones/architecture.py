@@ -18,6 +18,9 @@ IMAGENET_PX = 224
 IMAGENET_POOL = 7
 VGG_HIDDEN = 4096
 RESNET_STEM_CHANNELS = 64
+AUXILIARY = {"googlenet": ("aux1", "aux2"), "inception_v3": ("AuxLogits",)}
+NORMALISED = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
+"""How the published weights of ``AUXILIARY`` want their images."""
 
 
 def fitted(layout: Layout, state: State | None = None) -> nn.Module:
@@ -61,10 +64,18 @@ def downloaded(layout: Layout, published: Any) -> nn.Module:
 
 
 def create(architecture: str, **settings: Any) -> nn.Module:
-    """The model as torchvision has it, without auxiliary classifiers."""
-    if architecture in ("googlenet", "inception_v3"):
-        settings |= {"aux_logits": False, "init_weights": settings.get("weights") is None}
+    """The model as torchvision has it, without auxiliary classifiers.
+
+    Nor does it change the normalisation of its images: ``data.mean`` and ``data.std`` say it.
+    """
+    if architecture in AUXILIARY:
+        published = settings.get("weights") is not None  # these must have all layers at first
+        settings |= {"transform_input": False}
+        settings |= {} if published else {"aux_logits": False, "init_weights": True}
     model: nn.Module = models.get_model(architecture, **settings)
+    for name in AUXILIARY.get(architecture, ()):
+        vars(model)["aux_logits"] = False
+        setattr(model, name, None)
     return model
 
 

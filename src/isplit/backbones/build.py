@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torchvision import models
 
 from isplit.backbones.answer import answer_shape, size_errors
-from isplit.backbones.architecture import downloaded, fitted
+from isplit.backbones.architecture import AUXILIARY, NORMALISED, downloaded, fitted
 from isplit.backbones.checkpoint import State, load_state, renew_head
 from isplit.backbones.layout import Layout
 from isplit.backbones.weights_file import read_state
@@ -73,6 +73,8 @@ def build_backbone(
             if stem == "auto" and layout.stem_for(state) == "small":
                 log.info("taken with a pooling behind its 3x3 stem; without: model.stem=cifar")
             load_state(model, state, Path(weights), head)
+    if weights is not None and layout.architecture in AUXILIARY:
+        vars(model)["pretrained_cfg"] = NORMALISED  # as timm calls it
     if dropout is not None:
         _set_dropout(model, layout.architecture, dropout)
     with size_errors(layout.architecture, image_size):

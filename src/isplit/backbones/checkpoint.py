@@ -1,8 +1,10 @@
 """Weights put into a model, whose last layer becomes new where it has other classes."""
 
+import copy
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -65,12 +67,29 @@ def renew_head(model: nn.Module, num_classes: int, path: str) -> None:
 
 
 def keep_outputs(model: nn.Module, chosen: Sequence[int], path: str) -> nn.Module:
-    """``model`` with these outputs of its last layer at ``path`` alone, in their order."""
-    old = model.get_submodule(path)
-    assert isinstance(old, nn.Linear | nn.Conv2d)
-    renew_head(model, len(chosen), path)
-    new = model.get_submodule(path)
-    new.load_state_dict({name: tensor[list(chosen)] for name, tensor in old.state_dict().items()})
+    """``model`` with these outputs of its last layer at ``path`` alone, in their order.
+
+    What has a row for each output keeps the rows of these; the layer computes as before.
+
+    Raises:
+        ValueError: the layer has no ``weight`` with a row for each output.
+    """
+    new = copy.deepcopy(model.get_submodule(path))
+    weight = getattr(new, "weight", None)
+    if not isinstance(weight, Tensor) or len(weight) <= max(chosen):
+        raise ValueError(f"model.head={path!r} has no weight with a row for each of its outputs")
+    for module in new.modules():
+        tables: tuple[Any, ...] = (module._parameters, module._buffers)
+        for own in tables:
+            for name, tensor in own.items():
+                if tensor is not None and tensor.dim() and len(tensor) == len(weight):
+                    rows = tensor.detach()[list(chosen)].clone()
+                    is_weight = isinstance(tensor, nn.Parameter)
+                    own[name] = nn.Parameter(rows, tensor.requires_grad) if is_weight else rows
+    for name in ("out_features", "out_channels"):
+        if hasattr(new, name):
+            setattr(new, name, len(chosen))
+    model.set_submodule(path, new)
     return model
 
 

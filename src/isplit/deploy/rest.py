@@ -53,7 +53,8 @@ def app(tails: Tails) -> web.Application:
         return answered
 
     app = web.Application(client_max_size=most, middlewares=[noted])
-    app[SPOKEN], app[READING] = spoken, asyncio.Semaphore(MOST_READ)
+    app[SPOKEN] = spoken
+    app[READING] = asyncio.Semaphore(MOST_READ)
     app.router.add_get("/metrics", metrics)
     for path, call in PATHS.items():
         method = "POST" if call == "ModelInfer" else "GET"
@@ -80,8 +81,9 @@ async def close_silent(app: web.Application, runner: web.AppRunner) -> None:
     while True:
         await asyncio.sleep(BODY_S)
         there = {*runner.server.connections} if runner.server else set()
-        app[SPOKEN].intersection_update(there)
-        for connection in before & there - app[SPOKEN]:
+        spoken = app[SPOKEN]
+        spoken &= there
+        for connection in (before & there) - spoken:
             connection.force_close()
         before = there
 

@@ -90,7 +90,8 @@ def _switch_off(node: fx.Node) -> bool:
     plain = name.removesuffix("_")
     twin = OUT_OF_PLACE.get(target) if callable(target) else None
     if twin is None and plain != name:
-        twin = getattr(Tensor if is_method else torch, plain, None)
+        rooms = (Tensor,) if is_method else (torch, torch.nn.functional)
+        twin = next((found for room in rooms if (found := getattr(room, plain, None))), None)
     if twin is not None:
         node.target = plain if is_method else twin
         return True

@@ -12,6 +12,7 @@ from isplit.point import SplitPoint
 
 PLANS = {"vgg11": plans["A"], "vgg13": plans["B"], "vgg16": plans["D"], "vgg19": plans["E"]}
 KINDS = ("linear", "conv1d", "conv2d", "conv3d")
+LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)  # parametrized ones too
 
 
 def with_aliases(architecture: str, points: Sequence[SplitPoint]) -> list[SplitPoint]:
@@ -34,16 +35,16 @@ def classifier_of(model: nn.Module, named: str | None = None) -> str:
     Raises:
         ValueError: there is no such module, or the graph shows none, or several side by side.
     """
-    layers = [path for path, m in model.named_modules() if type(m).__name__.lower() in KINDS]
+    layers = [path for path, m in model.named_modules() if isinstance(m, LAYERS)]
     if named is not None:
         if named not in dict(model.named_modules()) or not named:
             raise ValueError(f"model.head={named!r} is none of: {', '.join(layers)}")
         return named
     try:
-        graph = symbolic(model).graph
+        traced = symbolic(model)
     except Exception as error:  # whatever a user's forward raises on symbols
         raise ValueError(f"the classifier cannot be found ({error}): {_ask(layers)}") from error
-    last = _last_layers(next(reversed(graph.nodes)))
+    last = _last_layers(traced)
     if len(last) != 1 or "" in last:
         raise ValueError(f"{len(last)} layers give the answer side by side: {_ask(layers)}")
     return last.pop()
@@ -70,19 +71,34 @@ def _vgg_layers(plan: Sequence[int | str], batch_norm: bool) -> Iterator[tuple[s
             yield f"features.{last}", f"block{block}_conv{conv}"
 
 
-def _last_layers(answer: fx.Node) -> set[str]:
-    """Paths of the layers behind which no other comes on a way to the answer."""
+def _last_layers(traced: fx.GraphModule) -> set[str]:
+    """Paths of the layers behind which no other comes on a way to the answer.
+
+    What else computes with a matrix of weights counts as one, by the module that has it.
+    """
     found: set[str] = set()
+    answer = next(reversed(traced.graph.nodes))
     waiting, seen = [answer], {answer}
     while waiting:
         node = waiting.pop()
-        if operation(node) in KINDS:
-            found.add(str(node.target) if node.op == "call_module" else home(node))
+        path = str(node.target)
+        if node.op == "call_module" and isinstance(traced.get_submodule(path), LAYERS):
+            found.add(path)
             continue
+        if node.op != "call_module" and operation(node) in KINDS:
+            found.add(home(node))
+            continue
+        if node.op == "get_attr" and _is_matrix(traced, path):
+            found.add(path.rpartition(".")[0])
         new = [n for n in node.all_input_nodes if n not in seen]
         waiting += new
         seen.update(new)
     return found
+
+
+def _is_matrix(traced: fx.GraphModule, path: str) -> bool:
+    parameter = dict(traced.named_parameters(remove_duplicate=False)).get(path)
+    return parameter is not None and parameter.dim() > 1
 
 
 def _ask(layers: list[str]) -> str:

@@ -52,7 +52,8 @@ def _rows(
             rows = blocks[k].rows(features)
             share = most[k] * end // len(images) - most[k] * begin // len(images)
             if wanted := most[k] * len(chunk) // len(images) or share:
-                spread[k].add(rows[:: -(-len(rows) // wanted)])
+                kept = min(wanted, len(rows))  # no fixed step: it may meet the same columns only
+                spread[k].add(rows[torch.arange(kept, device=rows.device) * len(rows) // kept])
             whole[k].add(rows[: missing[k] * len(rows) // len(features)])
             missing[k] = max(0, missing[k] - len(features))
         begin = end

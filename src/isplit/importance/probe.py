@@ -6,6 +6,7 @@ runs the tail on them. No labels, no training. Shape suffixes: N images, K class
 """
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -142,6 +143,13 @@ def _judged(
                 for name, own in judges.items():
                     if own.overlapping == overlap:
                         sums[name][k] += len(chunk) * float(own.judge(seen))
+    for name, row in sums.items():
+        for block, total in zip(blocks, row, strict=True):
+            if not math.isfinite(total):
+                raise ValueError(
+                    f"{name} at {block.point.label} is not finite: look for NaN or infinity in the "
+                    "weights, the images and the logits"
+                )
     return {name: tuple(total / len(images) for total in row) for name, row in sums.items()}
 
 

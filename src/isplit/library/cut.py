@@ -62,6 +62,7 @@ class Split(SplitModel):
         classes, size = len(self.manifest.class_names), self.manifest.image_size
         engine = stages.Engine(callbacks=lambda stage: progress_callbacks(progress))
         device, handler = next(self.parameters()).device, signal.getsignal(signal.SIGINT)
+        begun = copy.deepcopy(self.state_dict())
         with tempfile.TemporaryDirectory() as folder, stages.seeded(seed, "library"):
             train = Batches(train_loader, "train_loader", classes, trains=True)
             test = Batches(val_loader, "val_loader", classes)
@@ -75,13 +76,16 @@ class Split(SplitModel):
             as_it_is = stages.Recipe(epochs=0, learning_rate=1.0)
             try:
                 given = stages.baseline(bench, nn.Sequential(self.head, self.tail), {}, as_it_is)
-                self.fitted = True
                 encoded = stages.autoencoder(bench, self, self.point, given, self.autoencoder)
                 tuned = stages.finetune(bench, self, encoded, self.finetune)
+                self.fitted = True
             except SystemExit as stop:  # what Lightning makes of Ctrl-C, which it then ignores
                 signal.signal(signal.SIGINT, handler)
                 raise stop.__context__ or stop from None
-        self.eval().to(device)
+            finally:
+                if not self.fitted:
+                    self.load_state_dict(begun)
+                self.eval().to(device)
         before, between, after = map(stages.tested, (given, encoded, tuned))
         images = len(before.predictions)
         return Accuracy(before.accuracy, between.accuracy, after.accuracy, images)

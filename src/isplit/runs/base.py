@@ -67,10 +67,12 @@ def open_baseline(cfg: DictConfig, bench: Workbench) -> Base:
     # refuses unknown classes before anything is trained
     bench.data.loader("validation", 1, classes=config.plain(cfg.split.classes))
     origin, trained = weights_made_elsewhere(bench, net, traced, keys)
+    trainable = [p for p in net.parameters() if p.requires_grad]  # what is fixed stays so
     recipe = config.baseline_recipe(cfg, net, trained)
     description = description_of(cfg, keys) | origin | {"code": code_of(net, traced)}
     stored = stages.baseline(bench, net, description, recipe)
-    net.requires_grad_(True)
+    for parameter in trainable:
+        parameter.requires_grad_(True)
     if (accuracy := stored.made.facts.get("validation_accuracy")) is not None:
         log.info("unsplit validation accuracy %.3f", accuracy)
     return Base(cfg, bench, keys, stored, traced_of(net, bench), points)
@@ -119,15 +121,14 @@ def curves_of(base: Base, kinds: Sequence[str]) -> dict[str, Curve]:
 
     Without a bottleneck there are none of the kinds that judge one.
     """
-    cfg, bench = base.cfg, base.bench
+    cfg, bench, split = base.cfg, base.bench, base.cfg.split
     if cfg.bottleneck.compression_rate == 0:
         kinds = [kind for kind in kinds if not depends_on_rate(kind)]
     settings, rate_of = config.cui_settings(cfg), config.curve_rate_of(cfg)
-    choice = {key: config.plain(cfg.split[key]) for key in ("images", "classes")}
-    choice["seed"] = cfg.seed
+    choice = {"images": split.images, "classes": config.plain(split.classes), "seed": cfg.seed}
     images = len(bench.data.loader("validation", 1, **choice))
-    sizes = count(bench.at_once(cfg.split.batch_size, CURVE_BATCH))
-    batch_size = next(n for n in sizes if images == 1 or images % n != 1)  # none is left out
+    least = bench.at_once(split.batch_size, CURVE_BATCH)
+    batch_size = next(n for n in count(least) if images == 1 or images % n != 1)  # leaves none out
 
     def make(folder: Path) -> Made:
         # shuffled, else a batch may hold one class, and BatchNorms see a strange world

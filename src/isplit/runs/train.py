@@ -124,7 +124,8 @@ def _split(base: Base, curve: Curve, point: SplitPoint, folder: Path) -> SplitRe
         tuned = stages.finetune(bench, split, encoded, config.fine_tuning(cfg), through)
         done |= {"autoencoder": encoded, "finetune": tuned}
     elif cfg.bottleneck.get("finetune"):  # the control: the unsplit net trained on as long
-        done["finetune"] = stages.finetune(bench, split, base.stored, config.fine_tuning(cfg))
+        how, at = config.fine_tuning(cfg), point.node
+        done["finetune"] = stages.finetune(bench, split, base.stored, how, at=at)
     if sending:
         done["codec"] = stages.coded(bench, split, point, [*done.values()][-1], sending)
     made = Trained(base, curve, point, rate, split, done)

@@ -8,7 +8,7 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 
 from isplit.stages.seeds import derived_seed
 
@@ -28,6 +28,14 @@ class SeedEpoch(Callback):
         """Seed torch for this epoch (dropout, stochastic depth)."""
         fellow = [trainer.global_rank] if trainer.global_rank else []  # draws for other images
         torch.manual_seed(derived_seed(self.seed, self.stage, trainer.current_epoch, *fellow))
+
+
+class StopEarly(EarlyStopping):
+    """Lightning's, which does not go on where it had stopped before an interruption."""
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Stop at once if there is nothing to wait for."""
+        trainer.should_stop |= self.wait_count >= self.patience
 
 
 class EpochHistory(Callback):

@@ -13,13 +13,13 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.fabric.plugins.environments import SLURMEnvironment  # type: ignore[attr-defined]
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, ProgressBar
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, ProgressBar
 from lightning.pytorch.loggers import Logger
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from isplit.stages.batch_norm import with_shared_batch_norm
-from isplit.stages.epochs import EpochHistory, History, SeedEpoch, last_checkpoint
+from isplit.stages.epochs import EpochHistory, History, SeedEpoch, StopEarly, last_checkpoint
 from isplit.stages.preemption import StopBetweenSteps
 from isplit.stages.recipe import Recipe
 from isplit.stages.team import Team, quiet
@@ -125,19 +125,15 @@ def fit(
 def _trainer(
     stage: Stage, history: EpochHistory, folder: Path, engine: Engine, seed: int
 ) -> L.Trainer:
-    checkpoints = ModelCheckpoint(
-        folder,
-        filename=Path(BEST).stem,
-        monitor=stage.monitor,
-        mode=stage.mode,
-        save_last=True,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
+    how: dict[str, Any] = {"save_on_train_epoch_end": True, "enable_version_counter": False}
+    best = ModelCheckpoint(
+        folder, filename=Path(BEST).stem, monitor=stage.monitor, mode=stage.mode, **how
     )
-    callbacks = [SeedEpoch(seed, stage.name), history, checkpoints, StopBetweenSteps()]
+    last = ModelCheckpoint(folder, filename="last", **how)  # save_last is of the best epoch alone
+    callbacks = [SeedEpoch(seed, stage.name), history, best, last, StopBetweenSteps()]
     callbacks += engine.callbacks(stage.name)
     if stage.recipe.patience is not None:
-        callbacks += [EarlyStopping(stage.monitor, patience=stage.recipe.patience, mode=stage.mode)]
+        callbacks += [StopEarly(stage.monitor, patience=stage.recipe.patience, mode=stage.mode)]
     return L.Trainer(
         accelerator=engine.accelerator,
         devices=engine.devices,

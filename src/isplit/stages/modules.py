@@ -68,8 +68,8 @@ class Classifier(Stage):
 
     def configure_optimizers(self) -> Any:
         """The recipe's optimizer over what is trainable."""
-        trainable = [p for p in self.net.parameters() if p.requires_grad]
-        return self.recipe.optimize(trainable, int(self.trainer.estimated_stepping_batches))
+        steps = int(self.trainer.estimated_stepping_batches)
+        return self.recipe.optimize(steps, (self.net, self.recipe.learning_rate))
 
 
 class Tuner(Classifier):
@@ -80,11 +80,10 @@ class Tuner(Classifier):
 
     def configure_optimizers(self) -> Any:
         """The recipe's optimizer over what is trainable."""
-        new = [p for p in self.net.bottleneck.parameters() if p.requires_grad]
-        other = (self.net.head, self.net.tail)
-        trained = [p for part in other for p in part.parameters() if p.requires_grad]
         steps = int(self.trainer.estimated_stepping_batches)
-        return self.recipe.optimize_parts(new, trained, steps)
+        net, own = self.net, self.recipe.learning_rate  # a module on both sides counts once
+        rest = nn.ModuleList([net.head, net.tail]), float(self.recipe.net_learning_rate or own)
+        return self.recipe.optimize(steps, (net.bottleneck, own), rest)
 
 
 class Autoencoder(Stage):
@@ -152,7 +151,7 @@ class Autoencoder(Stage):
     def configure_optimizers(self) -> Any:
         """The recipe's optimizer over the bottleneck."""
         steps = int(self.trainer.estimated_stepping_batches)
-        return self.recipe.optimize(self.bottleneck.parameters(), steps)
+        return self.recipe.optimize(steps, (self.bottleneck, self.recipe.learning_rate))
 
 
 def _frozen(module: nn.Module) -> nn.Module:

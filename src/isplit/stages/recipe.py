@@ -54,10 +54,17 @@ class Recipe:
     images: int | None = None
     gradient_clip: float | None = None
 
-    def optimize(self, parameters: Parameters, steps: int) -> dict[str, Any]:
-        """Optimizer and per-step schedule, in the form Lightning takes them."""
-        optimizer = OPTIMIZERS[self.optimizer](parameters, self.learning_rate, self.weight_decay)
-        schedule = SCHEDULES[self.schedule](optimizer, self.learning_rate, steps)
+    def optimize(self, steps: int, *parts: tuple[nn.Module, float]) -> dict[str, Any]:
+        """Optimizer and per-step schedule, in the form Lightning takes them.
+
+        Args:
+            parts: modules, of which no two share a parameter, and the highest rate of each.
+        """
+        trained = [([p for p in of.parameters() if p.requires_grad], rate) for of, rate in parts]
+        groups: Any = [{"params": part, "lr": rate} for part, rate in trained if part]
+        optimizer = OPTIMIZERS[self.optimizer](groups, self.learning_rate, self.weight_decay)
+        highest: Any = [group["lr"] for group in groups]
+        schedule = SCHEDULES[self.schedule](optimizer, highest, steps)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
@@ -86,19 +93,6 @@ class FineTuning(Recipe):
             return self
         part = min(max(GENTLE, STEEPNESS * lost()), 1.0)
         return replace(self, net_learning_rate=part * self.learning_rate)
-
-    def optimize_parts(self, new: Parameters, trained: Parameters, steps: int) -> dict[str, Any]:
-        """Optimizer and per-step schedule, a rate for each part."""
-        rates = (self.learning_rate, float(self.net_learning_rate or self.learning_rate))
-        parts = [(list(part), rate) for part, rate in zip((new, trained), rates, strict=True)]
-        groups: Any = [{"params": part, "lr": rate} for part, rate in parts if part]
-        optimizer = OPTIMIZERS[self.optimizer](groups, self.learning_rate, self.weight_decay)
-        highest: Any = [group["lr"] for group in groups]
-        schedule = SCHEDULES[self.schedule](optimizer, highest, steps)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
 
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]

@@ -86,6 +86,7 @@ def finetune(
     encoded: Stored,
     recipe: FineTuning,
     via: Sending | None = None,
+    at: str | None = None,
 ) -> Stored:
     """The split model trained end to end; Eq. 4 or cross-entropy, as the recipe says.
 
@@ -95,6 +96,7 @@ def finetune(
         encoded: the stage that ``split`` has its bottleneck from.
         via: what the code is sent through while it trains, its gradient as if it were not; a
             profile is that of the encoder as it begins. The test at the end is without it.
+        at: where it is cut, if ``encoded`` does not say it.
     """
 
     def make(folder: Path) -> Made:
@@ -112,6 +114,8 @@ def finetune(
 
     code = (Tuner, LOSSES[recipe.loss], _lost, _halfway)
     what = bench.recipe("finetune", recipe, code, autoencoder=encoded.fingerprint)
+    if at:
+        what["node"] = at
     if via:
         what |= {"through_codec": asdict(via), "codec_code": source_hash(SENT_BY)}
     stored = bench.store.get_or_make("finetune", what, make)
@@ -125,10 +129,16 @@ def tested(stage: Stored) -> Evaluation:
 
 
 def _fit(bench: Workbench, stage: Classifier, folder: Path) -> History:
-    """Train in training mode; frozen modules stay in evaluation mode."""
+    """Train in training mode; frozen modules stay in evaluation mode.
+
+    So does what has statistics alone, as a BatchNorm without weights, before all that trains.
+    """
+    begun = all(p.requires_grad for p in stage.net.parameters())
     for module in stage.net.modules():
         trainable = [p.requires_grad for p in module.parameters()]
-        module.train(any(trainable) or not trainable)
+        begun |= any(trainable) and not [*module.children()]
+        still = not trainable and not begun and any(True for _ in module.buffers())
+        module.train(any(trainable) or (not trainable and not still))
     train = bench.training_images(stage.recipe)
     own_part = stage.recipe.batch_size // bench.engine.team.size
     say_if_too_large(stage.name, stage.net, bench.data.image_size, own_part, bench.engine.device)

@@ -73,3 +73,31 @@ def test_so_are_those_of_a_convolution():
     )
     before = net(x)
     assert torch.allclose(keep_outputs(net, [4, 1, 2], "0")(x), before[:, [4, 1, 2]])
+
+
+class Cosine(nn.Linear):
+    """A classifier with a forward of its own."""
+
+    def forward(self, x):
+        weight = nn.functional.normalize(self.weight, dim=1)
+        return nn.functional.linear(nn.functional.normalize(x, dim=1), weight, self.bias)
+
+
+@pytest.mark.parametrize(
+    ("head", "shape"),
+    [
+        (Cosine(6, 5), (6,)),
+        (nn.utils.parametrizations.weight_norm(nn.Linear(6, 5)), (6,)),
+        (nn.Conv2d(6, 5, 1, bias=False), (6, 1, 1)),
+        (nn.Conv2d(6, 5, 7), (6, 7, 7)),
+    ],
+)
+def test_a_layer_computes_as_before(head, shape):
+    net, x = nn.Sequential(head, nn.Flatten()), torch.randn(4, *shape)
+    before = net(x)
+    torch.testing.assert_close(keep_outputs(net, [4, 1, 2], "0")(x), before[:, [4, 1, 2]])
+
+
+def test_a_head_without_rows_is_refused():
+    with pytest.raises(ValueError, match=r"model\.head='0' has no weight with a row"):
+        keep_outputs(nn.Sequential(nn.Sequential(nn.Linear(6, 5))), [1], "0")

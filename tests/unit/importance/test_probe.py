@@ -252,3 +252,33 @@ def test_too_many_codes_around_are_not_decoded_from(monkeypatch, net):
     overlapping, plain = (curves(net, [kind])[kind] for kind in ("probe_overlap", "probe"))
     assert overlapping.values == pytest.approx(plain.values, rel=0.5)
     assert all(math.isfinite(value) for value in overlapping.values)
+
+
+@pytest.mark.parametrize("side", [2, 4, 8, 16, 14])
+def test_codes_are_fitted_on_every_column(side):
+    """Else what hangs on position in the image is judged by a part of it."""
+    block = Blocks.at(a_point((1, 2 * side, 2 * side)), 0.75)
+    columns = torch.arange(2 * side).float().expand(384, 1, 2 * side, 2 * side)
+
+    class Given(list):
+        like = columns
+
+        def __len__(self):
+            return len(columns)
+
+    (spread,), _ = codes._rows(
+        [nn.Identity(), nn.Identity()], [block], Given(columns.split(64)), False
+    )
+    assert {*spread.filled.floor().flatten().tolist()} == {*range(2 * side)}
+
+
+def test_a_value_that_is_no_number_is_said(net):
+    traced, _, images = net
+
+    class Off(nn.Module):
+        def forward(self, x):
+            return x + torch.tensor([0.0, 0.0, -math.inf])
+
+    off = trace(nn.Sequential(traced, Off()), images[:2])
+    with pytest.raises(ValueError, match=r"probe at .* is not finite"):
+        curves((off, split_points(off, "layer"), images), ["probe"])

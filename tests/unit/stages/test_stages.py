@@ -5,6 +5,7 @@ import os
 import signal
 from collections import OrderedDict
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -25,8 +26,8 @@ from isplit.stages import (
     preemptible,
     seeded,
 )
-from isplit.stages.fit import BEST
-from isplit.stages.modules import Tuner
+from isplit.stages.fit import BEST, fit
+from isplit.stages.modules import Classifier, Tuner
 from isplit.stages.recipe import divergence, squared_error
 from isplit.stages.runner import _halfway
 
@@ -202,6 +203,71 @@ def test_what_wants_no_gradient_stays_bit_identical_in_the_baseline(data, tmp_pa
     assert moved == {"out.weight", "out.bias"}
 
 
+@pytest.mark.parametrize("frozen", [True, False])
+def test_statistics_without_weights_move_only_behind_what_trains(data, tmp_path, frozen):
+    net = tiny_net()
+    net.norm = nn.BatchNorm2d(8, affine=False)
+    for part in (net.conv1, net.conv2):
+        part.requires_grad_(not frozen)
+    before = bits(net)
+    stages.baseline(bench(data, tmp_path), net, {}, RECIPE)
+    assert torch.equal(net.norm.running_mean, before["norm.running_mean"]) is frozen
+
+
+UNMOVED = {"learning_rate": 0.0, "batch_size": 32, "schedule": "constant"}
+
+
+def test_a_stage_that_was_best_at_first_goes_on_after_its_last_epoch(data, tmp_path):
+    recipe = Recipe(epochs=5, **UNMOVED)
+    per_epoch = -(-data.size("train") // 32)
+    stop = tiny_net(StopAt(4 * per_epoch + 1))
+    with pytest.raises(InterruptError):
+        stages.baseline(bench(data, tmp_path), stop, {}, recipe)
+    again = tiny_net(StopAt(per_epoch + 1))  # one epoch is left
+    stored = stages.baseline(bench(data, tmp_path), again, {}, recipe)
+    assert [row["epoch"] for row in stored.made.facts["history"]] == [-1, 0, 1, 2, 3, 4]
+
+
+def test_a_stage_that_had_stopped_trains_no_further(data, tmp_path):
+    """Interrupted while it was tested: what there is to wait for is over."""
+    recipe = Recipe(epochs=9, patience=2, **UNMOVED)
+    made = []
+    for _ in range(2):
+        net = tiny_net()
+        net.norm.momentum = 0.0
+        stage = Classifier("baseline", net, data.num_classes, recipe)
+        work = bench(data, tmp_path)
+        images = work.training_images(recipe), work.images("validation")
+        made.append(fit(stage, *images, tmp_path / "stage", work.engine, 0))
+    assert made[0] == made[1]
+    assert len(made[0]) == 1 + 3
+
+
+class Looped(nn.Module):
+    """One convolution, before the cut and behind it."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.relu, self.out = nn.Conv2d(3, 3, 3, padding=1), nn.ReLU(), nn.Linear(3, 3)
+
+    def forward(self, x):
+        for _ in range(3):
+            x = self.relu(self.conv(x))
+        return self.out(x.mean((2, 3)))
+
+
+def test_weights_on_both_sides_of_the_cut_take_one_step():
+    traced = trace(Looped(), torch.zeros(2, 3, 16, 16))
+    point = split_points(traced)[1]
+    head, tail = split_at(traced, point)
+    split = SplitModel(head, make_bottleneck(point, 0.5), tail)
+    tuner = Tuner("finetune", split, 3, TUNING)
+    tuner._trainer = SimpleNamespace(estimated_stepping_batches=10)
+    groups = tuner.configure_optimizers()["optimizer"].param_groups
+    given = [id(parameter) for group in groups for parameter in group["params"]]
+    assert len(given) == len(set(given)) == len([*split.parameters()])
+
+
 @pytest.mark.parametrize("memory", [2**30, 0], ids=["memory", "disk"])
 def test_the_autoencoder_moves_the_bottleneck_alone(data, tmp_path, trained, memory):
     net, stored = trained
@@ -240,11 +306,11 @@ def test_finetuning_moves_all_parts(data, tmp_path, trained):
 
 
 def test_head_and_tail_have_a_rate_of_their_own():
-    new, trained = (torch.nn.Parameter(torch.zeros(1)) for _ in range(2))
+    new, trained = torch.nn.PReLU(), torch.nn.PReLU()
     for optimizer in ("adamw", "adam", "sgd"):
         for schedule in ("onecycle", "cosine", "constant"):
             how = {"optimizer": optimizer, "schedule": schedule, "net_learning_rate": 1e-4}
-            made = replace(TUNING, **how).optimize_parts([new], [trained], 10)
+            made = replace(TUNING, **how).optimize(10, (new, 2e-3), (trained, 1e-4))
             highest = torch.zeros(2)
             for _ in range(10):
                 rates = [group["lr"] for group in made["optimizer"].param_groups]
@@ -262,8 +328,8 @@ def test_the_more_is_to_mend_the_faster_the_net_learns():
 
 
 def test_one_rate_is_that_of_all_and_a_part_may_be_empty():
-    net = torch.nn.Parameter(torch.zeros(1))
-    (group,) = TUNING.optimize_parts([], [net], 10)["optimizer"].param_groups
+    made = TUNING.optimize(10, (torch.nn.ReLU(), 1e-4), (torch.nn.PReLU(), 2e-3))
+    (group,) = made["optimizer"].param_groups
     assert group["initial_lr"] == pytest.approx(2e-3 / 25)  # where OneCycleLR begins
 
 
