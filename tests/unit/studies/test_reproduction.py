@@ -27,7 +27,12 @@ def rows_of(folder):
 
 
 @pytest.mark.parametrize(
-    ("results", "least"), [(RESULTS, 2 + len(CONDITIONS) + 2 + 5), (RESULTS / "experiments", 20)]
+    ("results", "least"),
+    [
+        (RESULTS, 2 + len(CONDITIONS) + 2 + 5),
+        (RESULTS / "experiments", 20),
+        (RESULTS / "experiments-seed-2", 2 + 7 + 2 + 2 + 10),
+    ],
 )
 def test_the_tables_are_those_of_the_command(results, least):
     script = ROOT / "benchmarks" / "reproduction.py"
@@ -53,6 +58,19 @@ def test_figures_3_and_6_quote_their_conditions(data, rate):
         low, high = found["spearman_ci95"]
         part = PAGE[: PAGE.index("### Every condition")]
         assert f"{found['spearman']:+.2f} ({low:+.2f} to {high:+.2f})" in part
+
+
+@pytest.mark.parametrize("kind", ["cui", "depth"])
+def test_the_page_quotes_the_third_seed(kind):
+    """Of each condition, CUI with its interval and depth."""
+    part = PAGE[: PAGE.index("### Every condition")]
+    files = sorted((RESULTS / "experiments-seed-2").rglob("agreement.json"))
+    assert len(files) == 7
+    for path in files:
+        found = json.loads(path.read_text("utf-8"))["predictors"][kind]
+        low, high = found["spearman_ci95"]
+        rho = f"{found['spearman']:+.2f}"
+        assert (f"{rho} ({low:+.2f} to {high:+.2f})" if kind == "cui" else rho) in part
 
 
 def highest_loses(folder):
