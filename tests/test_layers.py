@@ -34,7 +34,7 @@ LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 
 PLOTS = {"matplotlib", "numpy"}
 MAY_IMPORT = {  # packages of others, by room; a room that is not here may import any of ours
-    "report": PLOTS | {"jinja2", "markupsafe", "PIL", "rich", "yaml"},
+    "report": PLOTS | {"jinja2", "markupsafe", "PIL", "pydantic", "rich", "yaml"},
     "studies": PLOTS | {"pydantic", "scipy", "yaml"},
     "codec": {"numba", "numpy", "PIL", "zstandard", "lz4", "blosc2", "pcodec"},
     "network": {"numpy", "scipy", "simpy", "yaml"},

@@ -116,14 +116,12 @@ class Work:
         dense_macs: multiply-accumulates, but for those of depthwise convolutions.
         depthwise_macs: multiply-accumulates of convolutions that see one channel at a time.
         layers: operations that multiply: convolutions, linear layers, matrix products.
-        bytes_moved: inputs, outputs and weights of those as float32.
         parameters: numbers learned.
     """
 
     dense_macs: int
     depthwise_macs: int = 0
     layers: int = 0
-    bytes_moved: int = 0
     parameters: int = 0
 
     def __add__(self, other: Work) -> Work:

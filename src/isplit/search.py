@@ -63,11 +63,6 @@ def constants_of(kind: str) -> Constants:
     return shipped()[kind]
 
 
-def kinds() -> tuple[str, ...]:
-    """The predictors that constants ship for, the best first."""
-    return tuple(shipped())
-
-
 @cache
 def shipped() -> dict[str, Constants]:
     """The constants that ship, by predictor."""

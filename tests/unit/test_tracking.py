@@ -30,7 +30,7 @@ from isplit.studies.job import flat_numbers
 from isplit.tracking import progress as tracking_progress
 from isplit.tracking.loggers import forgiving
 from isplit.tracking.progress import EpochLines, Estimate, progress_callbacks
-from isplit.tracking.results import log_artifact, log_findings, log_summary
+from isplit.tracking.results import log_findings, log_summary
 from isplit.tracking.run import wandb_mode, wandb_run
 
 OF_AGENTS = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_RESUME")
@@ -204,16 +204,6 @@ def test_a_run_that_raises_ends_as_failed(tmp_path):
     with pytest.raises(KeyError), wandb_run("offline", tmp_path, {}):
         raise KeyError("x")
     assert read_run(tmp_path).exit_code == 1
-
-
-def test_a_folder_is_an_artifact_of_its_files_and_none_is_refused(tmp_path):
-    (tmp_path / "figures").mkdir()
-    (tmp_path / "figures" / "a.svg").write_text("a")
-    with wandb_run("offline", tmp_path, {}) as told:
-        log_artifact(told, tmp_path / "figures", "figures", "analysis")
-        with pytest.raises(FileNotFoundError, match=r"'report' has no file: .*gone is not there"):
-            log_artifact(told, tmp_path / "gone", "report", "analysis")
-    assert read_run(tmp_path).artifacts == {"figures": {"a.svg": "a"}}
 
 
 def test_other_loggers_are_told_the_numbers_only(tmp_path):

@@ -3,7 +3,6 @@
 Of a node: shape, channels, sizes and multiply-accumulates.
 """
 
-import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from isplit.graph.nodes import UNKNOWN, Axes, channel_axes, operation, parameters_of
-from isplit.point import FLOAT32_BYTES, SplitPoint, Work
+from isplit.point import SplitPoint, Work
 
 FLOPS_PER_MAC = 2
 Fact = dict[str, Any]
@@ -112,19 +111,15 @@ def _slow_attention() -> Iterator[None]:
 
 def _work(traced: fx.GraphModule, nodes: list[fx.Node]) -> Work:
     weights: dict[int, int] = {}
-    dense = depthwise = layers = moved = 0
+    dense = depthwise = layers = 0
     for node in nodes:
-        own = {id(p): p.numel() for p in parameters_of(traced, node)}
-        weights |= own
+        weights |= {id(p): p.numel() for p in parameters_of(traced, node)}
         if macs := node.meta.get("macs", 0):
             is_depthwise = _is_depthwise(traced, node)
             dense += 0 if is_depthwise else macs
             depthwise += macs if is_depthwise else 0
             layers += 1
-            tensors = [n for n in (node, *node.all_input_nodes) if "shape" in n.meta]
-            held = sum(own.values()) if node.op == "call_module" else 0
-            moved += held + sum(math.prod(n.meta["shape"]) for n in tensors)
-    return Work(dense, depthwise, layers, moved * FLOAT32_BYTES, sum(weights.values()))
+    return Work(dense, depthwise, layers, sum(weights.values()))
 
 
 def _is_depthwise(traced: fx.GraphModule, node: fx.Node) -> bool:

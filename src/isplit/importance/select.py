@@ -9,6 +9,7 @@ from isplit.bottleneck import sent_shape
 from isplit.importance.curve import Curve
 from isplit.point import DEFAULT_RATE, FLOAT32_BYTES, RateOf, SplitPoint
 
+RULES = ("auto", "best", "peak", "peaks", "all", "search")
 TOP = re.compile(r"top:([1-9]\d*)")
 READ_BY_PEAKS = ("cui", "gradient", "cde")
 SAID = {"peak": "highest interior peak", "best": "highest value"}
@@ -125,39 +126,17 @@ def auto_rule(kind: str) -> str:
 def taken(curve: Curve, rule: str, among: Sequence[int] | None = None) -> list[int]:
     """Positions that a rule takes from those ``among`` which it may choose; ``None``: all."""
     admissible = list(range(len(curve.values)) if among is None else among)
+    rule = auto_rule(curve.kind) if rule == "auto" else rule
+    if rule in ("all", "search"):
+        return admissible
+    peaks = [p for p in curve.peaks() if p in admissible]
+    if rule == "peaks" and peaks:
+        return peaks
+    if rule in ("peak", "peaks"):
+        interior = [p for p in admissible if 0 < p < len(curve.points) - 1]
+        admissible = [p for p in peaks if p in interior] or interior or admissible
     top = TOP.fullmatch(rule)
-    if top is None:
-        return RULES[rule](curve, admissible)
-    return sorted([p for p in curve.ranking() if p in admissible][: int(top[1])])
-
-
-def _auto(curve: Curve, admissible: list[int]) -> list[int]:
-    return RULES[auto_rule(curve.kind)](curve, admissible)
-
-
-def _best(curve: Curve, admissible: list[int]) -> list[int]:
-    return taken(curve, "top:1", admissible)
-
-
-def _peak(curve: Curve, admissible: list[int]) -> list[int]:
-    last = len(curve.points) - 1
-    interior = [p for p in admissible if 0 < p < last]
-    peaks = [p for p in curve.peaks() if p in interior]
-    return _best(curve, peaks or interior or admissible)
-
-
-def _peaks(curve: Curve, admissible: list[int]) -> list[int]:
-    return [p for p in curve.peaks() if p in admissible] or _peak(curve, admissible)
-
-
-RULES: dict[str, Callable[[Curve, list[int]], list[int]]] = {
-    "auto": _auto,
-    "best": _best,
-    "peak": _peak,
-    "peaks": _peaks,
-    "all": lambda curve, admissible: admissible,
-    "search": lambda curve, admissible: admissible,
-}
+    return sorted([p for p in curve.ranking() if p in admissible][: int(top[1]) if top else 1])
 
 
 def _admissible(curve: Curve, limits: Limits, rate_of: RateOf) -> list[int]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from pydantic import TypeAdapter
 
 from isplit.files import write_json, write_text
 from isplit.report.canvas import save
@@ -107,18 +108,10 @@ def distinct(names: Sequence[str], joint: str) -> list[str]:
 def as_json(finding: Any) -> Any:
     """A finding as JSON values: dataclasses as objects, what is not finite as null.
 
-    >>> as_json({"p": (0.5, math.nan)})
+    >>> as_json({"p": (0.5, float("nan"))})
     {'p': [0.5, None]}
     """
-    if is_dataclass(finding):
-        return {f.name: as_json(getattr(finding, f.name)) for f in fields(finding)}
-    if isinstance(finding, Mapping):
-        return {str(name): as_json(value) for name, value in finding.items()}
-    if isinstance(finding, tuple | list):
-        return [as_json(value) for value in finding]
-    if isinstance(finding, float):
-        return float(finding) if math.isfinite(finding) else None
-    return finding
+    return json.loads(TypeAdapter(Any).dump_json(finding))
 
 
 def write_findings(found: Findings, folder: Path) -> None:

@@ -23,7 +23,7 @@ def log_findings(
     """
     log_summary(loggers, {prefix + name: value for name, value in found.numbers.items()})
     for run in _runs(loggers):
-        from wandb import plot
+        from wandb import Artifact, plot
 
         kinds: dict[str, Callable[..., Any]] = {"line": plot.line, "scatter": plot.scatter}
         tables = {prefix + name: _logged(table) for name, table in found.logged.items()}
@@ -33,10 +33,12 @@ def log_findings(
         }
         if tables or charts:
             unbothered(run.log)(tables | charts)
+        if report is not None:
+            artifact = Artifact("report", "report")
+            artifact.add_file(str(report))
+            unbothered(run.log_artifact)(artifact)
     for part in found.parts:
         log_findings(loggers, part, prefix=f"{prefix}{part.slug}/")
-    if report is not None:
-        log_artifact(loggers, report, "report", "report")
 
 
 def log_summary(loggers: Sequence[Logger], flat: Mapping[str, Value]) -> None:
@@ -49,25 +51,6 @@ def log_summary(loggers: Sequence[Logger], flat: Mapping[str, Value]) -> None:
         logger.save()
     for run in _runs(loggers):
         unbothered(run.summary.update)(dict(flat))
-
-
-def log_artifact(loggers: Sequence[Logger], path: Path, name: str, type: str) -> None:
-    """Give W&B a file, or a folder with all in it, as an artifact that the run made.
-
-    Raises:
-        FileNotFoundError: nothing is at ``path``.
-    """
-    if not path.exists():
-        raise FileNotFoundError(f"the artifact {name!r} has no file: {path} is not there")
-    for run in _runs(loggers):
-        import wandb
-
-        artifact = wandb.Artifact(name, type)
-        if path.is_dir():
-            artifact.add_dir(str(path))
-        else:
-            artifact.add_file(str(path))
-        unbothered(run.log_artifact)(artifact)
 
 
 def _logged(table: Table) -> "wandb.Table":

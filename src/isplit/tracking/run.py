@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import requests
 from lightning.pytorch.loggers import Logger, WandbLogger
-from pydantic import ValidationError
 from requests.utils import get_netrc_auth
 
 from isplit.documents import flattened
@@ -125,7 +124,7 @@ def _init(mode: Literal["online", "offline"], about: Mapping[str, Any]) -> "wand
     settings = wandb.Settings(silent=True, console="off", init_timeout=INIT_PATIENCE_S)
     try:
         return wandb.init(mode=mode, settings=settings, **about)
-    except (wandb.errors.UsageError, ValidationError) as error:
+    except (wandb.errors.UsageError, ValueError) as error:
         asked = ", ".join(f"logger.{key}={about.get(key)!r}" for key in ("project", "name", "tags"))
         raise ValueError(f"{asked}: {' '.join(str(error).split())}") from error
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from isplit.search import Expectation, expectations, kinds
+from isplit.search import Expectation, expectations, shipped
 from isplit.studies.collect import Run, grouped
 from isplit.studies.seen import Coded, Sent, Sides
 
@@ -52,7 +52,7 @@ def expected(runs: Sequence[Run]) -> list[Expectation]:
     no constants ship.
     """
     curves, known = {run.curve.kind: run.curve for run in runs}, runs[0].result
-    curve = next((curves[kind] for kind in kinds() if kind in curves), None)
+    curve = next((curves[kind] for kind in shipped() if kind in curves), None)
     if curve is None or known.bottleneck is None or known.codec is not None:
         return []
     measured = {index: _accuracy(repeats) for index, repeats in _by_index(runs).items()}
