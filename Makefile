@@ -22,7 +22,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	   uv pip install --quiet --python $(BIN)/python --no-deps --editable .; \
 	 else set -e; \
 	   $(PYTHON) -m venv $(VENV) || { echo "python3-venv is missing: apt install python3-venv"; exit 1; }; \
-	   $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock; \
+	   $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --requirement requirements.lock; \
+	   $(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true; \
 	   $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .; \
 	 fi
 	@touch $@
