@@ -5,7 +5,8 @@
 
 The photographs are those of Tiny-ImageNet (a folder, .zip or .tar), scaled to 224 px; their classes
 are found among the 1,000 of ImageNet by WordNet id. Prints a row for each point, bits and codec;
-the levels lie between the lowest and the highest value of each image: nothing is calibrated.
+the levels lie between the lowest and the highest value of each image: nothing is calibrated. With
+--ranges channel (or clip, rate) they, and the tables of ``ans``, are of other photographs.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ from isplit.data import build_data
 from isplit.data.files import open_files
 from isplit.graph import split_points, trace
 from isplit.stages.cut_net import CutNet
-from isplit.studies.payload.cells import cells
+from isplit.studies.payload.cells import RANGES, cells
 
 CODECS = ["quantize", "rle", "zlib", "ans"]
+CALIBRATION = 100  # photographs
 ROW = (
-    "{bits:4} bits {codec:9} {payload_bytes:9.0f} bytes {bits_per_element:6.2f} bit/element "
-    "{of_jpeg:6.2f} of JPEG  {change:+.3f} ± {change_error:.3f}"
+    "{ranges:8} {bits} bits {codec:12} {payload_bytes:9.0f} bytes "
+    "{bits_per_element:6.2f} bit/element {of_jpeg:6.2f} of JPEG  {change:+.3f} ± {change_error:.3f}"
 )
 
 
@@ -47,14 +49,16 @@ def main() -> None:
     labels = _imagenet_numbers(options.photographs)[classes]
     jpeg_bytes = _jpeg_bytes(known.pixels(images))
     print(f"{len(images)} photographs, JPEG of quality 90: {jpeg_bytes:.0f} bytes; points: {names}")
-    how = {"ranges": ["image"], "bits": options.bits, "codecs": CODECS, "encoded_images": 32}
+    others, _ = known.images("validation", CALIBRATION)
+    how = {"ranges": options.ranges, "bits": options.bits, "codecs": options.codecs}
+    how["encoded_images"] = 32
     for name in options.points or names[:: max(1, len(names) // 5)]:
         point = known.points[names.index(name)]
         head, tail = known.sides(point)
-        features = head(images)
+        features, calibration = head(images), head(others)
         right = (tail(features).argmax(1) == labels).mean()
         print(f"{name} {point.shape}: unsplit top-1 of 1,000 classes {right:.3f}")
-        for cell in cells(point, features, features[:0], tail, labels, how, jpeg_bytes):
+        for cell in cells(point, features, calibration, tail, labels, how, jpeg_bytes):
             print(ROW.format(**cell), flush=True)
 
 
@@ -87,6 +91,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("photographs", type=Path)
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--bits", nargs="+", type=int, default=[3, 4, 6, 8])
+    parser.add_argument("--ranges", nargs="+", default=["image"], choices=RANGES)
+    parser.add_argument("--codecs", nargs="+", default=CODECS)
     parser.add_argument("--points", nargs="+")
     parser.add_argument("--cache", type=Path, default=Path("outputs/cache"))
     return parser.parse_args()
