@@ -272,6 +272,9 @@ def test_a_fit_that_failed_can_be_had_again(net, batches, tmp_path):
         cut.fit(batches, batches, **QUIET)
     assert not cut.fitted
     assert not cut.training
+    cut.autoencoder = Recipe(0, learning_rate=1.0)
+    with pytest.raises(ValueError, match=r"autoencoder\.epochs=0"):
+        cut.fit(batches, batches, **QUIET)
     assert all(torch.equal(tensor, begun[name]) for name, tensor in cut.state_dict().items())
     with pytest.raises(ValueError, match="nothing is trained yet"):
         cut.save(tmp_path)
