@@ -2,6 +2,7 @@
 
 import csv
 import json
+import statistics
 from pathlib import Path
 
 import numpy as np
@@ -113,3 +114,37 @@ TABLE = [
     loss("half_"),
 ]
 """The cells of a row in docs/predictors.md, after the predictor and its cost."""
+
+
+GOALS = (
+    ("ans", "encode", 3, "zlib-1"),
+    ("ans", "encode", 10, "zlib-6"),
+    ("ans", "encode", 1, "zstd-1"),
+    ("rle", "encode", 3, "zlib-1"),
+    ("rle", "decode", 2, "zlib-6"),
+)
+
+
+@pytest.mark.parametrize(("codec", "way", "times", "other"), GOALS)
+def test_the_page_of_the_codec_says_which_goals_of_speed_are_reached(codec, way, times, other):
+    with (RESULTS / "codec.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    speed = {
+        (row["model"], row["point"], int(row["bits"]), row["codec"]): float(row[f"{way}_mb_s"])
+        for row in rows
+    }
+    reached = {
+        cell: speed[(*cell, codec)] / speed[(*cell, other)] / times
+        for *cell, name in speed
+        if name == codec
+        for cell in [tuple(cell)]
+    }
+    by_bits = [
+        statistics.median(part for cell, part in reached.items() if cell[2] == bits)
+        for bits in range(1, 9)
+    ]
+    count = sum(part >= 1 for part in reached.values())
+    line = f"| `{codec}` {way}s | {times} x {other} | {count} of {len(reached)} | "
+    line += f"{statistics.median(reached.values()):.2f} | "
+    line += ", ".join(f"{part:.2f}" for part in by_bits)
+    assert line in (RESULTS.parent / "codec.md").read_text("utf-8")
