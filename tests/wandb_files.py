@@ -1,12 +1,28 @@
 """What W&B wrote of an offline run, read with W&B's own reader: no server, no network."""
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import wandb
+
 WANDB = str(Path(sys.executable).with_name("wandb"))
+PATIENCE_S = 40
+
+
+def teardown() -> None:
+    """End W&B's service, by force where it does not end by itself, as was seen once."""
+    kill = ["pkill", "-KILL", "-P", str(os.getpid()), "wandb-core"]
+    timer = threading.Timer(PATIENCE_S, subprocess.run, (kill,))
+    timer.start()
+    with contextlib.suppress(SystemExit):  # with its status
+        wandb.teardown()
+    timer.cancel()
 
 
 @dataclass

@@ -7,10 +7,9 @@ import subprocess
 import time
 
 import pytest
-import wandb
 from pipeline.jobs import compose_job, start_job
 from pipeline.wandb_server import wandb_server
-from wandb_files import WANDB, read_run
+from wandb_files import WANDB, read_run, teardown
 
 from isplit import runs
 from isplit.job import job_id
@@ -27,7 +26,7 @@ def job(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("WANDB_")]:
             patch.delenv(name)
-        wandb.teardown()
+        teardown()
         cfg = compose_job(root, "logger=wandb", "logger.mode=offline")
         runs.train(cfg)
     return cfg, json.loads((root / "job" / "result.json").read_text()), root / "job"
@@ -41,9 +40,9 @@ def server(monkeypatch, tmp_path):
             monkeypatch.setenv(name, value)
         for name in ("WANDB_DIR", "WANDB_DATA_DIR", "WANDB_CACHE_DIR"):
             monkeypatch.setenv(name, str(tmp_path))
-        wandb.teardown()
+        teardown()
         yield server
-        wandb.teardown()
+        teardown()
 
 
 def assert_is_result(summary, result):

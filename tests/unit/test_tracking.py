@@ -10,7 +10,7 @@ import wandb
 from lightning.pytorch.loggers import CSVLogger
 from made_conditions import condition
 from pipeline.jobs import compose_job
-from wandb_files import read_run
+from wandb_files import read_run, teardown
 
 from isplit.job import job_id, loggers
 from isplit.report.findings import Chart, Findings
@@ -91,9 +91,9 @@ def no_network(monkeypatch):
         monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
         monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         monkeypatch.setattr("isplit.tracking.run.PATIENCE_S", 0.5)
-        wandb.teardown()
+        teardown()
         yield
-    wandb.teardown()
+    teardown()
 
 
 def test_auto_goes_offline_where_wandb_cannot_be_reached(tmp_path, no_network, caplog):
@@ -341,10 +341,10 @@ def another_environment(monkeypatch):
     def see(**variables):
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        wandb.teardown()
+        teardown()
 
     yield see
-    wandb.teardown()
+    teardown()
 
 
 def test_an_agents_run_stays_the_agents(tmp_path, another_environment):

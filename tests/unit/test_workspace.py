@@ -4,9 +4,9 @@ import json
 import runpy
 
 import pytest
-import wandb
 from pipeline.jobs import ROOT
 from pipeline.wandb_server import ENTITY, wandb_server
+from wandb_files import teardown
 
 VIEW = runpy.run_path(str(ROOT / "sweeps" / "workspace.py"))
 
@@ -57,10 +57,10 @@ def test_it_is_saved_with_wandbs_own_client(monkeypatch, capsys):
     with wandb_server() as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
-        wandb.teardown()
+        teardown()
         assert VIEW["main"]([ENTITY, "--project", "mine"]) == 0
         (view,) = server.views
-    wandb.teardown()
+    teardown()
     assert "curve/cui_rank" in json.dumps(view)
     assert f"{ENTITY}/mine" in capsys.readouterr().out
 
@@ -74,8 +74,8 @@ def test_it_never_asks(monkeypatch, capsys, tmp_path, key, message):
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("WANDB_API_KEY", key)
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
-    wandb.teardown()
+    teardown()
     with pytest.raises(SystemExit, match="2"):
         VIEW["main"]([ENTITY])
-    wandb.teardown()
+    teardown()
     assert message in capsys.readouterr().err
