@@ -114,7 +114,7 @@ class Device:
             self.sent_s = became.left_s
             one = Sent(frame, became.delivered_s, became.wire_bytes, sum(became.lost))
             due_s = became.left_s if one.delivered_s is None else one.delivered_s
-            heapq.heappush(waiting, (due_s if self.setting.overlap else 0.0, frame.number, one))
+            heapq.heappush(waiting, (due_s, frame.number, one))
             if not self.setting.overlap:
                 yield heapq.heappop(waiting)[-1]
         while waiting:

@@ -30,9 +30,10 @@ def done_before(jobs: Sequence[Job], folder: Path) -> dict[str, Path]:
     same: dict[str, bool] = {}
     for job in jobs:
         place = finished_in(job)
-        if place is None or not stages_in(folder / job.name).items() <= stages_in(place).items():
+        left = stages_in(place) if place else {}
+        if place is None or not stages_in(folder / job.name).items() <= left.items():
             continue
-        made = next(iter(stages_in(place).values()))["baseline"]
+        made = next(iter(left.values()))["baseline"]
         key = json.dumps([made, config.plain(job.cfg.data), config.plain(job.cfg.model)])
         if key not in same:
             same[key] = _is_still_of(job, made)
