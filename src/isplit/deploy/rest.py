@@ -89,7 +89,7 @@ async def close_silent(app: web.Application, runner: web.AppRunner) -> None:
 
 
 async def _asked(request: web.Request) -> Any:
-    """The request once its body is there; bodies that are not count as little as they can."""
+    """The request once its body is there; only so many are waited for at once."""
     if request.app[READING].locked():
         raise BusyError(f"{MOST_READ} requests are being read")
     async with request.app[READING], asyncio.timeout(BODY_S):
