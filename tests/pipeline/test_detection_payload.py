@@ -64,6 +64,7 @@ def test_a_run_leaves_its_files_and_goes_on_where_it_was(run, tmp_path):
         packed = elements * int(row["bits"]) / 8
         assert packed < float(row["quantize_bytes"]) <= packed + 32
         assert float(row["ans_bytes"]) <= float(row["quantize_bytes"])
+        assert (row["ans_channels_bytes"] == "") == (row["ranges"] == "image")
         assert 0 <= float(row["map"]) <= float(row["map50"]) <= 1
     assert (found["unequal"], found["images"]) == (0, 10)
     assert f"equal all {found['boxes']} of the unsplit net bit for bit at every point" in said
