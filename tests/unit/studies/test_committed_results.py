@@ -148,3 +148,29 @@ def test_the_page_of_the_codec_says_which_goals_of_speed_are_reached(codec, way,
     line += f"{statistics.median(reached.values()):.2f} | "
     line += ", ".join(f"{part:.2f}" for part in by_bits)
     assert line in (RESULTS.parent / "codec.md").read_text("utf-8")
+
+
+def lost(folder):
+    """Points of accuracy below the unsplit net's, mean over the points of a condition."""
+    with (folder / "curve.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["accuracy"]]
+    return 100 * statistics.mean(float(r["baseline_accuracy"]) - float(r["accuracy"]) for r in rows)
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        ("all 25", ""),
+        ("rate 0.984 (9)", "rate-0.984"),
+        ("a code of 64 elements (8)", "code-of-64"),
+        ("rate 0.9 (8)", "rate-0.9-"),
+    ],
+)
+def test_the_page_of_the_recipes_says_what_there_is_to_gain(words, part):
+    chosen = [folder.name for folder in CONDITIONS if part in folder.name]
+    paper = statistics.mean(lost(RESULTS / name) for name in chosen)
+    default = statistics.mean(
+        lost(DEFAULT / name.replace("vgg16", "vgg16-x-0.25")) for name in chosen
+    )
+    page = (RESULTS.parent / "recipes.md").read_text("utf-8")
+    assert f"| {words} | {paper:.1f} | {default:.1f} |" in page
