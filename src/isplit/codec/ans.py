@@ -27,7 +27,7 @@ from isplit.codec.symbols import symbols_of
 from isplit.codec.tables import STATES, Tables, own_tables, read_tables
 
 TOTAL, WORD = U64(1 << 14), U64((1 << 16) - 1)
-_1, _2, _14, _15, _16, _17, _28, _31, _32 = (U64(k) for k in (1, 2, 14, 15, 16, 17, 28, 31, 32))
+_1, _2, _14, _16, _17, _45 = (U64(k) for k in (1, 2, 14, 16, 17, 45))
 
 
 def pack(levels: NDArray[np.uint8], form: Form) -> list[bytes]:
@@ -67,13 +67,14 @@ def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
 def write(
     found: NDArray[np.uint16],
     entries: NDArray[np.uint64],
+    parts: NDArray[np.uint16],
     states: int,
     words: NDArray[np.uint16],
 ) -> NDArray[np.uint64]:
     """Fill rows of ``words`` from their ends; the place of the first word of each comes out.
 
-    Found are the symbols (N, C, T) as entries of their channel's table, which serves all samples
-    before the next one is needed.
+    Found are the symbols (N, C, T) as places in their channel's tables, entries and parts, which
+    serve all samples before the next ones are needed.
     """
     samples, c, size = found.shape
     x = np.full((samples, STATES), LOWEST, np.uint64)
@@ -83,22 +84,24 @@ def write(
         c -= lanes
         e0, e1 = entries[c % len(entries)], entries[(c + 1) % len(entries)]
         e2, e3 = entries[(c + 2) % len(entries)], entries[(c + 3) % len(entries)]
+        p0, p1 = parts[c % len(parts)], parts[(c + 1) % len(parts)]
+        p2, p3 = parts[(c + 2) % len(parts)], parts[(c + 3) % len(parts)]
         for n in range(samples):
             r0, out, place, x0 = found[n, c], words[n], places[n], x[n, 0]
             t = U64(size)
             if lanes == 1:
                 while t:
                     t -= _1
-                    x0, place = _push(x0, e0[r0[t]], out, place)
+                    x0, place = _push(x0, e0[r0[t]], p0[r0[t]], out, place)
             else:
                 r1, r2, r3 = found[n, c + 1], found[n, c + 2], found[n, c + 3]
                 x1, x2, x3 = x[n, 1], x[n, 2], x[n, 3]
                 while t:
                     t -= _1
-                    x3, place = _push(x3, e3[r3[t]], out, place)
-                    x2, place = _push(x2, e2[r2[t]], out, place)
-                    x1, place = _push(x1, e1[r1[t]], out, place)
-                    x0, place = _push(x0, e0[r0[t]], out, place)
+                    x3, place = _push(x3, e3[r3[t]], p3[r3[t]], out, place)
+                    x2, place = _push(x2, e2[r2[t]], p2[r2[t]], out, place)
+                    x1, place = _push(x1, e1[r1[t]], p1[r1[t]], out, place)
+                    x0, place = _push(x0, e0[r0[t]], p0[r0[t]], out, place)
                 x[n, 1], x[n, 2], x[n, 3] = x1, x2, x3
             x[n, 0], places[n] = x0, place
     for n in range(samples):
@@ -114,17 +117,18 @@ def _coded(levels: NDArray[np.uint8], form: Form, tables: Tables) -> list[bytes]
     """States and words, which have 16 bits, lowest byte first."""
     by_sample = symbols_of(levels, form, tables.group, tables.context)
     words = np.empty((len(levels), by_sample[0].size + 2 * STATES + 1), np.uint16)
-    firsts = write(by_sample, tables.entries, tables.states, words).tolist()
+    known = (tables.entries, tables.parts.reshape(len(tables.parts), -1), tables.states)
+    firsts = write(by_sample, *known, words).tolist()
     little = words.astype("<u2", copy=False)
     return [row[first:].tobytes() for row, first in zip(little, firsts, strict=True)]
 
 
 @compiled
-def _push(x: Any, entry: Any, words: NDArray[np.uint16], place: Any) -> tuple[Any, Any]:
+def _push(x: Any, entry: Any, part: Any, words: NDArray[np.uint16], place: Any) -> tuple[Any, Any]:
     """State after one more symbol, and where the next word goes (downwards)."""
-    part = ((entry >> _14) & BELOW) + _1
+    part = U64(part)
     words[place] = x & WORD
     full = x >= part << _17
     x = x >> _16 if full else x
-    ratio = (x * (entry >> _32)) >> (((entry >> _28) & _15) + _31)  # x // part
+    ratio = (x * (entry >> _14)) >> _45  # x // part
     return x + ratio * (TOTAL - part) + (entry & BELOW), place - U64(full)

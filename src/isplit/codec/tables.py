@@ -69,16 +69,14 @@ class Tables:
 
     @cached_property
     def entries(self) -> NDArray[np.uint64]:
-        """What the encoder needs of each symbol, (C or 1, K * S), in one word.
+        """What the encoder needs of each symbol beside its part, (C or 1, K * S).
 
-        Bits 0-13: where its part begins. 14-27: part - 1. 28-31: s, such that part <= 2**s. From
-        32 on: 2**(31 + s) / part, rounded up. ``x * that >> 31 + s`` is x // part for x < 2**31.
+        Bits 0-13: where its part begins. From 14 on: 2**45 / part, rounded up; ``x * that >> 45``
+        is x // part for x < 2**31, and the product has at most 63 bits for x < part * 2**17.
         """
         parts = self.parts.astype(np.uint64)
         starts, parts = (parts.cumsum(2) - parts) % TOTAL, np.maximum(parts, 1)
-        shift = np.ceil(np.log2(parts)).astype(np.uint64)
-        inverse = ((1 << shift + 31) + parts - 1) // parts
-        words = inverse << 32 | shift << 28 | parts - 1 << 14 | starts
+        words = ((1 << 45) + parts - 1) // parts << 14 | starts
         return words.reshape(len(parts), -1).astype(np.uint64)
 
     def to_bytes(self) -> bytes:

@@ -106,10 +106,9 @@ def test_reciprocals_divide_every_state_exactly():
     part = np.arange(1, TOTAL, dtype=np.uint64)
     parts = np.stack([part, TOTAL - part], 1)[:, None].astype(np.uint16)
     entries = Tables(parts, np.zeros(3, np.uint8), bits=1, group=1, states=1).entries[:, 0]
-    shift, inverse = (entries >> 28 & 15) + 31, entries >> 32
-    largest = (2**31 - 1) // part
-    for times in (np.uint64(1), largest // 3 + 1, largest):  # quotients turn at multiples
-        for x in (part * times - 1, part * times):
+    inverse, shift, most = entries >> 14, np.uint64(45), 1 << 17  # x < part * most, when divided
+    for times in (1, 2, 3, most // 3, most // 2 + 1, most - 1, most):  # quotients turn at multiples
+        for x in (part * times - 1, part * min(times, most - 1)):
             np.testing.assert_array_equal(x * inverse >> shift, x // part)
 
 
