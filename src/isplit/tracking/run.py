@@ -108,13 +108,13 @@ def _begun(mode: str, about: Mapping[str, Any], *, insist: bool) -> tuple["wandb
             if not _answers(_server()):
                 raise ValueError("W&B cannot be reached")
             return _init("online", about), mode
-        except (ValueError, OSError, wandb.Error) as error:
+        except Exception as error:  # its service has errors that are no wandb.Error
             reason = " ".join(str(error).split())
             if insist:
                 advice = "logger.mode=offline keeps the run for wandb sync later"
                 raise ValueError(f"{reason}: {advice}") from error
             log.warning("tracking: %s: offline, wandb sync later", reason)
-            wandb.teardown()
+            unbothered(wandb.teardown)()
     return _init("offline", about), "offline"
 
 

@@ -206,6 +206,12 @@ def test_what_wants_no_gradient_stays_bit_identical_in_the_baseline(data, tmp_pa
     assert moved == {"out.weight", "out.bias"}
 
 
+def test_a_net_of_which_nothing_is_trainable_is_refused(data, tmp_path):
+    net = tiny_net().requires_grad_(False)
+    with pytest.raises(ValueError, match=r"requires_grad=False: stage\.baseline\.trains=nothing"):
+        stages.baseline(bench(data, tmp_path), net, {}, RECIPE)
+
+
 @pytest.mark.parametrize("frozen", [True, False])
 def test_statistics_without_weights_move_only_behind_what_trains(data, tmp_path, frozen):
     net = tiny_net()
