@@ -7,7 +7,10 @@ import subprocess
 import time
 
 import pytest
-from pipeline.jobs import start_job
+import torch
+from pipeline.jobs import compose_job, start_job
+
+from isplit.runs import command
 
 
 def result_without(path, *timings):
@@ -105,3 +108,12 @@ def test_a_mistake_is_said_without_a_traceback(tmp_path, mistake, message):
     assert code == 1
     assert message in output
     assert "Traceback" not in output
+
+
+def test_a_lack_of_memory_is_said_with_what_takes_less(tmp_path, caplog):
+    with pytest.raises(SystemExit) as stop:
+        command(lambda _: torch.empty(10**16), compose_job(tmp_path))
+    assert stop.value.code == 1
+    assert "choose a smaller stage.<stage>.batch_size" in caplog.text
+    with pytest.raises(RuntimeError, match="inconsistent"):
+        command(lambda _: torch.zeros(2) @ torch.zeros(3), compose_job(tmp_path))

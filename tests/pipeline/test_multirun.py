@@ -17,6 +17,7 @@ from pipeline.jobs import start_job
 from sweeping import sweep
 
 from isplit import runs
+from isplit.sweeps.earlier import bring
 from isplit.sweeps.jobs import Job
 from isplit.sweeps.run import Outcome, _rows
 
@@ -226,6 +227,18 @@ def test_a_sweep_is_not_done_before_on_other_data(tmp_path):
     shutil.rmtree(tmp_path / "pictures")
     assert sweep(tmp_path, *words, folder="gone", job=pytest.fail) == 1
     assert not (tmp_path / "gone" / "results.csv").exists()
+
+
+def test_what_an_interrupted_job_left_makes_way_for_what_is_brought(tmp_path):
+    earlier, folder = tmp_path / "earlier", tmp_path / "sweep" / "00-x"
+    for place, text in ((earlier, "done"), (folder, "interrupted")):
+        place.mkdir(parents=True)
+        (place / "split_model.json").write_text(text)
+    (earlier / "result.json").write_text("{}")
+    for _ in range(2):
+        bring(earlier, folder)
+    assert (folder / "split_model.json").read_text() == "done"
+    assert {path.name for path in folder.iterdir()} == {"split_model.json", "result.json"}
 
 
 def test_the_column_of_what_was_varied_holds_what_was_said(swept):

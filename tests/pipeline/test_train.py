@@ -325,6 +325,15 @@ def test_a_folder_with_results_of_other_settings_is_refused(job):
     assert result_file(root)["accuracy"] == before["accuracy"]
 
 
+def test_no_result_of_an_earlier_job_lies_beside_another_ones_model(job, monkeypatch):
+    _, _, root = job
+    runs.train(compose_job(root, output="shared"))
+    monkeypatch.setattr("isplit.runs.outcome._metrics_csv", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        runs.train(compose_job(root, "split.layer=block2_pool", output="shared"))
+    assert not (root / "shared" / "result.json").exists()
+
+
 class Edited(cases.Residual):
     """The same weights under a forward that was changed since."""
 

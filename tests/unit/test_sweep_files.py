@@ -178,9 +178,11 @@ def test_the_points_of_any_config_are_listed(capsys):
     [
         ("resnt50", r"model.arch='resnt50' is none of torchvision's: resnet50,"),
         ("seed=-1", "seed=-1"),
+        ("model=custom model.net._target_=no.Net", "error: Error locating target 'no.Net'"),
+        ("model=vgg16_tiny --json /proc/none/points.json", "No such file or directory"),
     ],
 )
 def test_what_has_no_points_is_refused_in_one_line(word, text, capsys):
     with pytest.raises(SystemExit):
-        points_command([word])
+        points_command(word.split())
     assert text in capsys.readouterr().err

@@ -86,4 +86,4 @@ def _explained(error: Exception, words: str) -> str:
         return (
             f"{text.split(chr(39))[1]} has several values: -m makes a job of each, [a,b] is a list"
         )
-    return f"{key or words}: {text}"
+    return f"{key or words}: {text}" if key or words else text

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -28,6 +29,11 @@ USER_ERRORS = (  # what a user can mend: values, files, what Lightning and Hydra
     MisconfigurationException,
     HydraException,
     OmegaConfBaseException,
+)
+NO_MEMORY = re.compile("MemoryError|out of memory|(can't allocate|not enough) memory")
+LESS_AT_ONCE = (
+    "choose a smaller stage.<stage>.batch_size, stage.evaluation_batch_size, split.batch_size or "
+    "study.batch_size"
 )
 INTERRUPTED = 130  # exit status of a program stopped with Ctrl-C
 GOES_ON = (
@@ -76,9 +82,9 @@ def command(job: Callable[[DictConfig], Any], cfg: DictConfig) -> None:
     except Exception as error:
         if in_sweep():
             raise _failed(error, Path(cfg.paths.output)) from None
-        if os.environ.get("HYDRA_FULL_ERROR") or not isinstance(error, USER_ERRORS):
+        if os.environ.get("HYDRA_FULL_ERROR") or not (message := _to_mend(error)):
             raise
-        log.error("error: %s (HYDRA_FULL_ERROR=1 shows where)", error)
+        log.error("error: %s (HYDRA_FULL_ERROR=1 shows where)", message)
         sys.exit(1)
 
 
@@ -102,9 +108,17 @@ def failure_in(folder: Path) -> str:
         return ""
 
 
+def _to_mend(error: Exception) -> str:
+    """What is wrong where the user can mend it; empty where not."""
+    text = str(error)
+    if isinstance(error, MemoryError | RuntimeError) and NO_MEMORY.search(f"{error!r}"):
+        return f"{text.partition(chr(10))[0] or 'out of memory'}: {LESS_AT_ONCE}"
+    return text if isinstance(error, USER_ERRORS) else ""
+
+
 def _failed(error: Exception, folder: Path) -> JobError:
     """The reason, after it was said and written down with its traceback."""
-    message = str(error) if isinstance(error, USER_ERRORS) else f"{type(error).__name__}: {error}"
+    message = _to_mend(error) or f"{type(error).__name__}: {error}"
     log.error("error: %s\n(%s shows where)", message, folder / FAILURE)
     write_text(folder / FAILURE, f"{message}\n\n{''.join(traceback.format_exception(error))}")
     return JobError(message)

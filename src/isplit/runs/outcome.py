@@ -88,8 +88,9 @@ def split_result(made: Trained) -> SplitResult:
 def write_split(made: Trained, result: SplitResult, folder: Path) -> None:
     """The split model, the metrics of every epoch, the answers on every test image, the result.
 
-    ``result.json`` comes last: where it is missing, the job did not finish.
+    ``result.json`` goes first and comes last: where it is missing, the job did not finish.
     """
+    (folder / "result.json").unlink(missing_ok=True)
     done, data = made.done, made.base.bench.data
     profile = done["codec"].made.facts["profile"] if result.codec else None
     save_split_model(made.split, _manifest(made, result), folder, profile)

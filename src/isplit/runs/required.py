@@ -62,26 +62,23 @@ def search_among(base: Base, curve: Curve, points: Sequence[SplitPoint]) -> Sear
     if not _asked(cfg):
         return search
     where = anchored(_where(cfg), config.plain(cfg), total_work(base.traced))
-    asked, costs, missed = where.requirement, {}, {}
+    asked, kept, costs = where.requirement, [], {}
     parts, rate_of = split_work(base.traced, curve.points), config.rate_of(cfg)
     for point in points:
         coded = coded_at(point, rate_of(point))
         split = Split(point.index, Sent("float32", 0.0, coded.cost.payload_bytes), coded)
         design = of_split(split, curve.points, parts, where).design
-        missed[point.label] = misses(design, replace(asked, accuracy=None))
-        costs[point.index] = cost(design, asked.ranked_by)
-    kept = [point for point in points if not missed[point.label]]
-    for label, why in missed.items():
-        if why:
-            log.info("left out: %s: %s", label, ", ".join(map(str, why)))
+        if missed := misses(design, replace(asked, accuracy=None)):
+            log.info("left out: %s: %s", point.label, ", ".join(map(str, missed)))
+            continue
+        kept.append(point)
+        if asked.ranked_by != "accuracy":
+            costs[point.index] = cost(design, asked.ranked_by)
     if not kept:
         raise ValueError(f"requirement={_asked(cfg)}: no split point can meet it")
-    kept_costs = {point.index: costs[point.index] for point in kept}
-    if asked.ranked_by == "accuracy":
-        kept_costs = {}
-    elif math.inf in kept_costs.values():
+    if math.inf in costs.values():
         raise ValueError(f"requirement.prefer={asked.ranked_by}: not known of every split point")
-    return replace(search, candidates=kept, accuracy=asked.accuracy, costs=kept_costs)
+    return replace(search, candidates=kept, accuracy=asked.accuracy, costs=costs)
 
 
 def _where(cfg: DictConfig) -> Places:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import NormalDist
 
+from isplit.files import replacing
 from isplit.importance.curve import Curve
 from isplit.point import SplitPoint
 from isplit.report.findings import Findings
@@ -98,11 +99,15 @@ class Search:
 
 
 def copy_result(best: Path, folder: Path) -> None:
-    """The files of the best split in the folder of the search; ``result.json`` comes last."""
+    """The files of the best split in the folder of the search; ``result.json`` comes last.
+
+    Each is whole or not there; the result of an earlier search goes first.
+    """
+    (folder / "result.json").unlink(missing_ok=True)
     for path in sorted(best.iterdir(), key=lambda path: path.name == "result.json"):
         if path.is_file() and not path.name.startswith("."):
-            shutil.copyfile(path, folder / f".{path.name}")
-            (folder / f".{path.name}").replace(folder / path.name)
+            with replacing(folder / path.name) as copy:
+                shutil.copyfile(path, copy)
 
 
 def next_point(found: Sequence[Expectation], candidates: Sequence[int]) -> int | None:

@@ -20,10 +20,9 @@ def with_shared_batch_norm(module: M) -> M:
     Parameters and buffers keep their names, so each takes the other's ``state_dict``.
     """
     shared = copy.deepcopy(module)
-    for parent in list(shared.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, _BatchNorm):
-                setattr(parent, name, _shared(child))
+    for part in shared.modules():
+        if isinstance(part, _BatchNorm):
+            part.__class__ = SharedBatchNorm
     return shared
 
 
@@ -82,12 +81,3 @@ class _OverAll(torch.autograd.Function):
 def _over_all(values: Tensor) -> Tensor:
     total: Tensor = _OverAll.apply(values)
     return total
-
-
-def _shared(norm: _BatchNorm) -> SharedBatchNorm:
-    """With the parameters, statistics and mode of ``norm``."""
-    shared = SharedBatchNorm(
-        norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats
-    )
-    shared._parameters, shared._buffers = norm._parameters, norm._buffers
-    return shared.train(norm.training)

@@ -3,6 +3,7 @@
 import logging
 import math
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from isplit.stages.seeds import derived_seed
 
 log = logging.getLogger(__name__)
 
+BEST = "best.ckpt"  # the best epoch, in the folder of a stage while it trains
+
 History = list[dict[str, float]]
-"""A row an epoch: the metrics of the stage by name, and ``epoch``."""
+"""A row an epoch: the metrics of the stage by name, and ``epoch``; the first is of before any."""
 
 
 class SeedEpoch(Callback):
@@ -41,11 +44,18 @@ class StopEarly(EarlyStopping):
 class EpochHistory(Callback):
     """A row of metrics an epoch, kept in the checkpoint so that a resumed stage has them all.
 
-    A metric that is not finite ends the training before its epoch is kept.
+    The weights of the best epoch so far go to ``best.ckpt`` in ``folder``, wherever that lay when
+    the training began. A metric that is not finite ends the training before its epoch is kept.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, monitor: str, mode: str, folder: Path) -> None:
         self.rows: History = []
+        self.monitor, self.mode, self.folder = monitor, mode, folder
+
+    def begin(self, metrics: Mapping[str, float]) -> None:
+        """Keep the metrics from before the first step, but for those that are not finite."""
+        finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
+        self.rows.append({"epoch": -1, **finite})
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Keep this epoch's metrics.
@@ -63,6 +73,8 @@ class EpochHistory(Callback):
                     f"stage.{stage}.gradient_clip=1.0, may keep the training finite"
                 )
         self.rows.append({"epoch": trainer.current_epoch, **metrics})
+        if best_of(self.rows[1:], self.monitor, self.mode) is self.rows[-1]:
+            trainer.save_checkpoint(self.folder / BEST, weights_only=True)
 
     def state_dict(self) -> dict[str, Any]:
         """The rows, for the checkpoint."""
@@ -71,6 +83,12 @@ class EpochHistory(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """The rows of a checkpoint."""
         self.rows = list(state_dict["rows"])
+
+
+def best_of(rows: History, monitor: str, mode: str) -> dict[str, float]:
+    """The row of the highest (``max``) or lowest value of ``monitor``; of equal ones the first."""
+    sign = 1 if mode == "max" else -1
+    return max(rows, key=lambda row: sign * row[monitor] if monitor in row else -math.inf)
 
 
 def last_checkpoint(stage: str, folder: Path, epochs: int) -> Path | None:

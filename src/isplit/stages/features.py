@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from isplit.data.module import as_it_is
 from isplit.model import SplitModel
 from isplit.point import FLOAT32_BYTES, SplitPoint
-from isplit.stages.epochs import History
+from isplit.stages.epochs import History, best_of
 from isplit.stages.fit import Batches, fit
 from isplit.stages.modules import NMSE, Autoencoder
 from isplit.stages.recipe import Recipe
@@ -45,7 +45,7 @@ def fit_bottleneck(
             stage = Autoencoder(split.bottleneck, recipe, None, split.tail)
             train, validation = of_train, of_validation
     history = fit(stage, train, validation, folder, bench.engine, bench.seed)
-    return history, min(history, key=lambda row: row[stage.monitor])[NMSE]
+    return history, best_of(history, stage.monitor, stage.mode)[NMSE]
 
 
 class Features(Dataset[tuple[Tensor, Tensor]]):

@@ -19,12 +19,18 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from isplit.stages.batch_norm import with_shared_batch_norm
-from isplit.stages.epochs import EpochHistory, History, SeedEpoch, StopEarly, last_checkpoint
+from isplit.stages.epochs import (
+    BEST,
+    EpochHistory,
+    History,
+    SeedEpoch,
+    StopEarly,
+    best_of,
+    last_checkpoint,
+)
 from isplit.stages.preemption import StopBetweenSteps
 from isplit.stages.recipe import Recipe
 from isplit.stages.team import Team, quiet
-
-BEST = "best.ckpt"  # the best epoch, in the folder of a stage while it trains
 
 
 @dataclass(frozen=True)
@@ -105,18 +111,17 @@ def fit(
     if stage.recipe.epochs == 0:
         return []
     trained = with_shared_batch_norm(stage) if engine.team.size > 1 else stage
-    history = EpochHistory()
+    history = EpochHistory(stage.monitor, stage.mode, folder)
     with quiet():
         trainer = _trainer(stage, history, folder, engine, seed)
         before = copy.deepcopy(stage.state_dict())
         checkpoint = last_checkpoint(stage.name, folder, stage.recipe.epochs)
         if checkpoint is None:
             (metrics,) = trainer.validate(trained, validation, verbose=False)
-            history.rows.append({"epoch": -1, **metrics})
+            history.begin(metrics)
         trainer.fit(trained, train, validation, ckpt_path=checkpoint, weights_only=True)
     best = torch.load(folder / BEST, map_location="cpu", weights_only=True)
-    values = [row[stage.monitor] for row in history.rows]  # the first is of before any step
-    helped = max(values) > values[0] if stage.mode == "max" else min(values) < values[0]
+    helped = best_of(history.rows, stage.monitor, stage.mode) is not history.rows[0]
     stage.load_state_dict(best["state_dict"] if helped else before)
     stage.cpu()
     return history.rows
@@ -125,12 +130,10 @@ def fit(
 def _trainer(
     stage: Stage, history: EpochHistory, folder: Path, engine: Engine, seed: int
 ) -> L.Trainer:
-    how: dict[str, Any] = {"save_on_train_epoch_end": True, "enable_version_counter": False}
-    best = ModelCheckpoint(
-        folder, filename=Path(BEST).stem, monitor=stage.monitor, mode=stage.mode, **how
+    last = ModelCheckpoint(
+        folder, filename="last", save_on_train_epoch_end=True, enable_version_counter=False
     )
-    last = ModelCheckpoint(folder, filename="last", **how)  # save_last is of the best epoch alone
-    callbacks = [SeedEpoch(seed, stage.name), history, best, last, StopBetweenSteps()]
+    callbacks = [SeedEpoch(seed, stage.name), history, last, StopBetweenSteps()]
     callbacks += engine.callbacks(stage.name)
     if stage.recipe.patience is not None:
         callbacks += [StopEarly(stage.monitor, patience=stage.recipe.patience, mode=stage.mode)]

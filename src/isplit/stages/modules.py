@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchmetrics import MeanMetric, SumMetric
+from torchmetrics import SumMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from isplit.model import SplitModel
@@ -105,14 +105,14 @@ class Autoencoder(Stage):
     ) -> None:
         super().__init__()
         self.recipe = recipe
-        self.distils = recipe.loss == "distill"
-        self.monitor = DIVERGENCE if self.distils else NMSE
+        distils = recipe.loss == "distill"
+        self.monitor = DIVERGENCE if distils else NMSE
         self.bottleneck = bottleneck
         self._head = (head.eval(),) if head is not None else ()  # a tuple: no part of this module
-        self._tail = (_frozen(tail),) if self.distils else ()
+        self._tail = (_frozen(tail),) if distils else ()
         self._frozen = (*self._head, *self._tail)
+        # other strategies leave NaN out of the sum
         self.error, self.energy = (SumMetric(nan_strategy="disable") for _ in range(2))
-        self.divergence = MeanMetric(nan_strategy="disable")  # others leave NaN out of the sum
 
     def features(self, batch: Tensor) -> Tensor:
         """Features of a batch of images, or the batch itself where it holds features already."""
@@ -138,15 +138,14 @@ class Autoencoder(Stage):
         self.error.update((back - features).square().sum())
         self.energy.update(features.square().sum())
         for tail in self._tail:
-            self.divergence.update(_divergence(tail, features, back), len(features))
+            away = _divergence(tail, features, back)
+            self.log(DIVERGENCE, away, prog_bar=True, batch_size=len(features))
 
     def on_validation_epoch_end(self) -> None:
-        """NMSE and divergence of the epoch."""
+        """NMSE of the epoch."""
         self.log(NMSE, self.error.compute() / self.energy.compute(), prog_bar=True)
-        if self.distils:
-            self.log(DIVERGENCE, self.divergence.compute(), prog_bar=True)
-        for metric in (self.error, self.energy, self.divergence):
-            metric.reset()
+        self.error.reset()
+        self.energy.reset()
 
     def configure_optimizers(self) -> Any:
         """The recipe's optimizer over the bottleneck."""

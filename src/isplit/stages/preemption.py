@@ -96,9 +96,7 @@ class StopBetweenSteps(Callback):
         self.on_train_batch_end(trainer)
 
     def teardown(self, *args: Any, **kwargs: Any) -> None:
-        """After the training a signal ends the program at once again."""
+        """After the training, or an exception, a signal ends the program at once again."""
         _notice.can_wait = False
 
-    def on_exception(self, *args: Any) -> None:
-        """As after a training."""
-        self.teardown()
+    on_exception = teardown

@@ -59,9 +59,17 @@ class Recipe:
 
         Args:
             parts: modules, of which no two share a parameter, and the highest rate of each.
+
+        Raises:
+            ValueError: none of them has a parameter that may be trained.
         """
         trained = [([p for p in of.parameters() if p.requires_grad], rate) for of, rate in parts]
         groups: Any = [{"params": part, "lr": rate} for part, rate in trained if part]
+        if not groups:
+            raise ValueError(
+                "nothing can be trained, all parameters have requires_grad=False: "
+                "stage.baseline.trains=nothing takes a net as it is"
+            )
         optimizer = OPTIMIZERS[self.optimizer](groups, self.learning_rate, self.weight_decay)
         highest: Any = [group["lr"] for group in groups]
         schedule = SCHEDULES[self.schedule](optimizer, highest, steps)

@@ -23,9 +23,9 @@ from isplit.bottleneck import make_bottleneck
 from isplit.evaluate import Evaluation
 from isplit.model import SplitModel
 from isplit.point import SplitPoint
-from isplit.stages.epochs import History
+from isplit.stages.epochs import BEST, History, best_of
 from isplit.stages.features import fit_bottleneck
-from isplit.stages.fit import BEST, fit
+from isplit.stages.fit import fit
 from isplit.stages.memory import say_if_too_large
 from isplit.stages.modules import Autoencoder, Classifier, Tuner
 from isplit.stages.recipe import LOSSES, TAUGHT, FineTuning, Recipe
@@ -141,7 +141,9 @@ def _fit(bench: Workbench, stage: Classifier, folder: Path) -> History:
         module.train(any(trainable) or (not trainable and not still))
     train = bench.training_images(stage.recipe)
     own_part = stage.recipe.batch_size // bench.engine.team.size
-    say_if_too_large(stage.name, stage.net, bench.data.image_size, own_part, bench.engine.device)
+    if stage.recipe.epochs:
+        size, device = bench.data.image_size, bench.engine.device
+        say_if_too_large(stage.name, stage.net, size, own_part, device)
     return fit(stage, train, bench.images("validation"), folder, bench.engine, bench.seed)
 
 
@@ -157,9 +159,9 @@ def _halfway(
 ) -> float:
     """Validation accuracy of the mean of the weights before and after, kept where it is the best.
 
-    (It is a float32: of equal accuracies either may be kept.) Where little was to be mended, the
-    steps do harm of which the mean has half, and some of their good (Wortsman et al. 2022, Robust
-    fine-tuning of zero-shot models).
+    Of equal accuracies, which count in images, the mean is not kept. Where little was to be mended,
+    the steps do harm of which the mean has half, and some of their good (Wortsman et al. 2022,
+    Robust fine-tuning of zero-shot models).
     """
     kept = copy.deepcopy(stage.state_dict())
     after = torch.load(folder / BEST, map_location="cpu", weights_only=True)["state_dict"]
@@ -169,6 +171,7 @@ def _halfway(
     }
     stage.load_state_dict(mean)
     accuracy = float(bench.test(stage.net, "validation")["accuracy"])
-    if accuracy <= max(row[stage.monitor] for row in history):
+    best, images = best_of(history, stage.monitor, stage.mode), bench.data.size("validation")
+    if round(accuracy * images) <= round(best[stage.monitor] * images):
         stage.load_state_dict(kept)
     return accuracy

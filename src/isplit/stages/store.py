@@ -110,11 +110,9 @@ class Store:
             return
         lock = FileLock(folder.with_suffix(".lock"))
         try:
-            lock.acquire(timeout=0)
+            held = lock.acquire(timeout=0)
         except Timeout:
             log.info("%s: another process is making it, waiting", folder.parent.name)
-            lock.acquire()
-        try:
+            held = lock.acquire()
+        with held:
             yield
-        finally:
-            lock.release()

@@ -23,6 +23,7 @@ AS_LONG_AS_IT_TAKES = timedelta(days=365)  # another job may hold the lock that 
 OURS = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 EXPECTED = (
     r".*exists and is not empty",  # the folder of an interrupted stage
+    r"The dirpath has changed",  # so has the store, which was moved
     r".*in eval mode at the start of training",  # what is frozen
     r".*does not have many workers",  # small images need none
     r".*treespec, LeafSpec.*is deprecated",  # between Lightning and torch

@@ -83,14 +83,16 @@ def read_result(folder: Path) -> dict[str, Any]:
 def bring(earlier: Path, folder: Path) -> None:
     """Make ``folder`` hold what ``earlier`` holds, as hard links where the file system has them.
 
-    So a sweep's folder holds all of its points, wherever they were trained; ``result.json`` comes
-    last as always.
+    So a sweep's folder holds all of its points, wherever they were trained. What an interrupted job
+    left there makes way; ``result.json`` comes last as always.
     """
-    files = [file for file in earlier.rglob("*") if file.is_file() and not _stays(file, earlier)]
-    for file in sorted(files, key=lambda file: file.name == RESULT):
-        target = folder / file.relative_to(earlier)
+    names = [file.relative_to(earlier) for file in earlier.rglob("*") if file.is_file()]
+    moved = [name for name in names if not {*STAYS_BEHIND} & {*name.parts}]
+    for name in sorted(moved, key=lambda name: name.name == RESULT):
+        file, target = earlier / name, folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        if not target.exists():
+        if not (target.exists() and target.samefile(file)):
+            target.unlink(missing_ok=True)
             _link(file, target)
 
 
@@ -109,10 +111,6 @@ def _is_still_of(job: Job, baseline: str) -> bool:
 
 def _layer_in(folder: Path) -> Any:
     return read_result(folder).get("split", {}).get("layer")
-
-
-def _stays(file: Path, earlier: Path) -> bool:
-    return any(part in STAYS_BEHIND for part in file.relative_to(earlier).parts)
 
 
 def _link(file: Path, target: Path) -> None:

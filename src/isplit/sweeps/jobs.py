@@ -67,7 +67,8 @@ def _expanded(
 ) -> Iterator[Job]:
     """The jobs of one command; ``points`` remembers those of each model."""
     cfg = checked(cfg)
-    model = json.dumps([config.plain(cfg.model), cfg.data.image_size, cfg.split.granularity])
+    among = (cfg.data.image_size, cfg.split.granularity, cfg.split.channels)
+    model = json.dumps([config.plain(cfg.model), *among])
     if model not in points:
         points[model] = points_of(cfg)
     asked = points_asked(cfg, points[model])

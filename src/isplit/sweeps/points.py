@@ -24,7 +24,7 @@ from isplit.files import write_json
 from isplit.graph import split_points, trace, with_aliases
 from isplit.importance import is_rule
 from isplit.importance.curves import depth
-from isplit.keys import checked, composed, conf_folder, own_choices
+from isplit.keys import checked, composed, conf_folder, one_line, own_choices
 from isplit.keys.words import is_plain
 from isplit.point import SplitPoint
 from isplit.report.findings import Findings
@@ -50,18 +50,18 @@ def main(arguments: Sequence[str]) -> int:
         words = [*chosen, *words, *own_choices(given.config_dir)]
         cfg = checked(composed("train", words, conf_folder()))
         points = points_of(cfg)
-    except ValueError as error:
+        rows = [asdict(point) | {"feature_bytes": point.feature_bytes} for point in points]
+        if given.json:
+            about = {"model": config.architecture(cfg), "image_size": cfg.data.image_size}
+            write_json(given.json, {**about, "points": rows})
+    except (ValueError, OSError) as error:
         parser.error(str(error))
     title = f"{len(points)} split points of {config.architecture(cfg)} at {cfg.data.image_size} px"
-    rows = [asdict(point) | {"feature_bytes": point.feature_bytes} for point in points]
     shown = [
         row | {"aliases": " ".join(point.aliases), "shape": "x".join(map(str, point.shape))}
         for row, point in zip(rows, points, strict=True)
     ]
     say(Findings("points", tables=[Table(title, columns_of("points"), shown, on_screen=True)]))
-    if given.json:
-        about = {"model": config.architecture(cfg), "image_size": cfg.data.image_size}
-        write_json(given.json, {**about, "points": rows})
     return 0
 
 
@@ -110,7 +110,8 @@ def _untrained(cfg: DictConfig) -> nn.Module:
     """The model in the layout it will have in a job, without fetching published weights."""
     keys: dict[str, Any] = config.plain(cfg.model)
     if "net" in keys:
-        net: nn.Module = instantiate(keys["net"])
+        with one_line():
+            net: nn.Module = instantiate(keys["net"])
         return net
     size = cfg.data.image_size
     if keys.get("weights") is not None and not Path(keys["weights"]).exists():

@@ -23,22 +23,27 @@ def log_findings(
     """
     log_summary(loggers, {prefix + name: value for name, value in found.numbers.items()})
     for run in _runs(loggers):
-        from wandb import Artifact, plot
-
-        kinds: dict[str, Callable[..., Any]] = {"line": plot.line, "scatter": plot.scatter}
-        tables = {prefix + name: _logged(table) for name, table in found.logged.items()}
-        charts = {
-            prefix + name: kinds[c.kind](_logged(c.table), x=c.x, y=c.y, title=c.title)
-            for name, c in found.charts.items()
-        }
-        if tables or charts:
-            unbothered(run.log)(tables | charts)
-        if report is not None:
-            artifact = Artifact("report", "report")
-            artifact.add_file(str(report))
-            unbothered(run.log_artifact)(artifact)
+        unbothered(log_tables)(run, found, report, prefix)
     for part in found.parts:
         log_findings(loggers, part, prefix=f"{prefix}{part.slug}/")
+
+
+def log_tables(run: "wandb.Run", found: Findings, report: Path | None, prefix: str) -> None:
+    """Tell W&B the tables and charts of findings, and the report as an artifact."""
+    from wandb import Artifact, plot
+
+    kinds: dict[str, Callable[..., Any]] = {"line": plot.line, "scatter": plot.scatter}
+    tables = {prefix + name: _logged(table) for name, table in found.logged.items()}
+    charts = {
+        prefix + name: kinds[c.kind](_logged(c.table), x=c.x, y=c.y, title=c.title)
+        for name, c in found.charts.items()
+    }
+    if tables or charts:
+        run.log(tables | charts)
+    if report is not None:
+        artifact = Artifact("report", "report")
+        artifact.add_file(str(report))
+        run.log_artifact(artifact)
 
 
 def log_summary(loggers: Sequence[Logger], flat: Mapping[str, Value]) -> None:

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -26,7 +27,8 @@ from isplit.stages import (
     preemptible,
     seeded,
 )
-from isplit.stages.fit import BEST, fit
+from isplit.stages.epochs import BEST
+from isplit.stages.fit import fit
 from isplit.stages.modules import Classifier, Tuner
 from isplit.stages.recipe import divergence, squared_error
 from isplit.stages.runner import _halfway
@@ -176,7 +178,8 @@ def test_a_checkpoint_that_cannot_be_read_makes_the_stage_begin_anew(data, tmp_p
     assert same(bits(net), bits(trained[0]))
 
 
-def test_zero_epochs_leave_the_net_as_it_is(data, tmp_path):
+def test_zero_epochs_leave_the_net_as_it_is(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("isplit.stages.runner.say_if_too_large", pytest.fail)
     net = tiny_net()
     before = bits(net)
     recipe = Recipe(epochs=0, learning_rate=1.0)
@@ -203,6 +206,12 @@ def test_what_wants_no_gradient_stays_bit_identical_in_the_baseline(data, tmp_pa
     assert moved == {"out.weight", "out.bias"}
 
 
+def test_a_net_of_which_nothing_is_trainable_is_refused(data, tmp_path):
+    net = tiny_net().requires_grad_(False)
+    with pytest.raises(ValueError, match=r"requires_grad=False: stage\.baseline\.trains=nothing"):
+        stages.baseline(bench(data, tmp_path), net, {}, RECIPE)
+
+
 @pytest.mark.parametrize("frozen", [True, False])
 def test_statistics_without_weights_move_only_behind_what_trains(data, tmp_path, frozen):
     net = tiny_net()
@@ -212,6 +221,34 @@ def test_statistics_without_weights_move_only_behind_what_trains(data, tmp_path,
     before = bits(net)
     stages.baseline(bench(data, tmp_path), net, {}, RECIPE)
     assert torch.equal(net.norm.running_mean, before["norm.running_mean"]) is frozen
+
+
+def test_a_training_goes_on_with_its_best_epoch_where_the_store_was_moved(data, tmp_path):
+    recipe = Recipe(epochs=3, learning_rate=0.02, batch_size=32, schedule="constant")
+    whole = stages.baseline(bench(data, tmp_path / "whole"), tiny_net(), {}, recipe)
+    values = [row["baseline/val_accuracy"] for row in whole.made.facts["history"]]
+    best = values.index(max(values))
+    assert 1 <= best < 3
+    stop = tiny_net(StopAt(best * -(-data.size("train") // 32) + 1))
+    with pytest.raises(InterruptError):
+        stages.baseline(bench(data, tmp_path / "here"), stop, {}, recipe)
+    (tmp_path / "here").rename(tmp_path / "there")
+    moved = stages.baseline(bench(data, tmp_path / "there"), tiny_net(), {}, recipe)
+    assert same(moved.made.weights, whole.made.weights)
+
+
+def test_a_net_that_is_not_finite_before_its_first_step_is_trained(data, tmp_path):
+    class Unready(nn.Identity):
+        used = False
+
+        def forward(self, x):
+            self.used |= self.training
+            return x if self.used else x * torch.nan
+
+    stored = stages.baseline(bench(data, tmp_path), tiny_net(Unready()), {}, RECIPE)
+    first, *others = stored.made.facts["history"]
+    assert "baseline/val_loss" not in first
+    assert all("baseline/val_loss" in row for row in others)
 
 
 UNMOVED = {"learning_rate": 0.0, "batch_size": 32, "schedule": "constant"}
@@ -333,7 +370,7 @@ def test_one_rate_is_that_of_all_and_a_part_may_be_empty():
     assert group["initial_lr"] == pytest.approx(2e-3 / 25)  # where OneCycleLR begins
 
 
-@pytest.mark.parametrize("reached", [0.5, 0.8])
+@pytest.mark.parametrize("reached", [0.5, 0.7, 0.8])
 def test_the_mean_of_before_and_after_is_kept_where_it_is_the_best(
     data, tmp_path, trained, monkeypatch, reached
 ):
@@ -344,10 +381,10 @@ def test_the_mean_of_before_and_after_is_kept_where_it_is_the_best(
     torch.save({"state_dict": after}, tmp_path / BEST)
     monkeypatch.setattr(Workbench, "test", lambda *_: {"accuracy": 0.7})
     kept = bits(split)
-    rows = [{tuner.monitor: 0.4}, {tuner.monitor: reached}]
+    rows = [{tuner.monitor: 0.4}, {tuner.monitor: float(np.float32(reached))}]
     assert _halfway(bench(data, tmp_path), tuner, before, rows, tmp_path) == 0.7
     weights = [p for p in split.state_dict().values() if p.is_floating_point()]
-    assert same(bits(split), kept) == (reached == 0.8)
+    assert same(bits(split), kept) == (reached >= 0.7)
     assert all(bool((p == 1).all()) for p in weights) == (reached == 0.5)
 
 
