@@ -58,7 +58,7 @@ def test_figures_take_the_place_of_the_presets():
         ("a: [\n", "is not YAML"),
         (
             "up_bit_s: fast\ndown_bit_s: 1\nround_trip_s: 1\n",
-            r"channel\.up_bit_s='fast' is not within 1 and inf",
+            r"channel\.up_bit_s='fast' is not within 1 and 1e\+15",
         ),
     ],
 )
