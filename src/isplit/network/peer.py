@@ -68,10 +68,10 @@ class _Stream(socketserver.StreamRequestHandler):
         with contextlib.suppress(OSError, ValueError):  # who asks wrongly gets nothing
             task, *times = self.rfile.readline(80).decode("ascii").split()
             now_s = time.monotonic()
+            begin_s, end_s = map(float, times) if times else (now_s, now_s)
             if task == "clock":
-                return self.request.sendall(f"{now_s}\n".encode())
-            begin_s, end_s = map(float, times)
-            if task == "up" and end_s <= now_s + LONGEST_S:
+                self.request.sendall(f"{now_s}\n".encode())
+            elif task == "up" and end_s <= now_s + LONGEST_S:
                 self.request.sendall(f"{received_bytes(self.request, begin_s, end_s)}\n".encode())
                 received_bytes(self.request, end_s, time.monotonic() + LONGEST_S)  # until it closes
             elif task == "down" and end_s <= now_s + LONGEST_S:

@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from dataclasses import fields
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
