@@ -274,6 +274,7 @@ FOUR = [f"s,resnet18,1,{px},fp32,{px}" for px in (64, 96, 128, 160)]
         ([*FOUR, ",resnet18,1,64,fp32,3"], ["--evaluate"], "line 6: system or model is empty"),
         (FOUR, ["--out", "d.yaml", "--json", "j"], "--json goes with --evaluate"),
         (FOUR, ["--evaluate", "--statistic", "p50_ms"], "column p50_ms is missing"),
+        (FOUR, ["--out", "d.yaml", "--statistic", "mean_s"], "of milliseconds ends in _ms"),
     ],
 )
 def test_files_that_cannot_be_fitted(tmp_path, monkeypatch, capsys, rows, words, text):
@@ -312,6 +313,25 @@ def test_names_of_nets():
         assert str(Net.parse(text)) == text
     with pytest.raises(ValueError, match="net 'resnet50' is not like"):
         Net.parse("resnet50")
+
+
+def test_a_table_whose_whole_numbers_have_a_point_is_read(tmp_path):
+    (nets,) = read_measurements(table(tmp_path, "s,resnet18,1.0,64.0,fp32,5")).values()
+    assert nets == {Net("resnet18", 1.0, 64): 5}
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [(["--net", "resnet19@64"], "no classifier of torchvision"), (["--name", "a/b"], "--name a/b")],
+)
+def test_what_cannot_be_measured_is_said_before_anything_is(
+    words, text, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("isplit.devices.__main__.NETS", ())
+    monkeypatch.setattr("isplit.devices.__main__.measure", None)
+    with pytest.raises(SystemExit):
+        main(["measure", "--out", str(tmp_path / "here.csv"), *words])
+    assert text in capsys.readouterr().err
 
 
 def test_this_machine_is_measured(tmp_path, monkeypatch, capsys):
