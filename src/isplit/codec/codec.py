@@ -86,7 +86,8 @@ class Codec(ABC):
         Raises:
             ValueError: the profile was made for other settings.
         """
-        if type(self)(**profile.config) != replace(self, profile=None):
+        same = {*profile.config} <= {f.name for f in fields(self)}
+        if not same or type(self)(**profile.config) != replace(self, profile=None):
             raise ValueError(f"the profile is of {dict(profile.config)}, not {self.get_config()}")
         return replace(self, profile=profile)
 

@@ -326,8 +326,9 @@ def test_another_profile_decodes_nothing():
     one, other = (both({"name": "ans"}, features[k:])[1] for k in (0, 4))
     with pytest.raises(PayloadError, match="wrong checksum"):
         other.decode(one.encode(features))
-    with pytest.raises(ValueError, match="the profile is of"):
-        from_config({"name": "rle"}).bound(one.profile)
+    for other in ("rle", "plain"):
+        with pytest.raises(ValueError, match="the profile is of"):
+            from_config({"name": other}).bound(one.profile)
 
 
 def test_a_profile_of_another_number_of_channels():
@@ -366,7 +367,17 @@ def test_a_profile_that_would_fill_memory_is_refused(tmp_path):
     tracemalloc.stop()
 
 
-@pytest.mark.parametrize("text", ["{}", "[]", "no json", '{"format": "isplit codec profile 9"}'])
+NO_GRID = {"config": {"name": "rle", "bits": 4}, "shape": [3], "grid": {"values": [0]}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("{}", "[]", "no json", '{"format": "isplit codec profile 9"}'),
+        json.dumps(NO_GRID | {"format": "isplit codec profile 1", "tables": None}),
+        json.dumps(NO_GRID | {"format": "isplit codec profile 1", "tables": {"parts": 0}}),
+    ],
+)
 def test_files_that_are_no_profile(tmp_path, text):
     (tmp_path / "codec.json").write_text(text)
     with pytest.raises(ValueError, match=r"codec.json is not an isplit codec profile 1"):
