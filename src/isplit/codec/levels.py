@@ -1,7 +1,6 @@
 """The codecs of quantised levels: what they share; each coder of levels has its own file."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -64,14 +63,9 @@ class Levels(Codec):
 
     def form(self, shape: tuple[int, ...]) -> Form:
         """What the coder is told of a sample of this shape."""
-        return self._bound_form or Form(shape, self.bits, None, self.name, self.effort, self.delta)
-
-    @cached_property
-    def _bound_form(self) -> Form | None:
         held, how = self.profile, (self.name, self.effort, self.delta)
-        if held is None:
-            return None
-        return Form(held.shape, self.bits, held.tables, *how, held.prediction)
+        tables, prediction = (held.tables, held.prediction) if held else (None, None)
+        return Form(shape, self.bits, tables, *how, prediction)
 
     def levels(self, batch: Array) -> NDArray[np.uint8]:
         """What the coder codes of a batch (N, ...) by the profile's grid: (N, C, M).

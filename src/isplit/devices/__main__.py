@@ -123,13 +123,10 @@ def _write(systems: Systems, path: Path, statistic: str, out: Path) -> None:
 def _measure(asked: argparse.Namespace) -> None:
     runs: dict[tuple[str, Net], list[float]] = {}
     names, nets = asked.runtime or runtimes(), (*NETS, *map(Net.parse, asked.net))
-    if Path(asked.name).name != asked.name:
-        raise ValueError(f"--name {asked.name} is no name of a file, as its device needs")
-    works_of(nets)  # what torchvision does not have is said before anything is timed
     for runtime, net, ms in measure(names, nets, asked.threads, asked.repeats):
         runs[runtime, net] = ms
         print(f"{runtime:12} {net!s:26} {median(ms):9.2f} ms", flush=True)
-        write_measurements(asked.out, asked.name, runs)
+        write_measurements(asked.out, asked.name.replace("/", "-"), runs)
     for key, times in read_measurements(asked.out, "p50_ms").items():
         _write({key: times}, asked.out, "p50_ms", asked.out.with_name(f"{key[0]}.yaml"))
 

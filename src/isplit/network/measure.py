@@ -62,7 +62,6 @@ def measure(host: str, port: int, seconds: float, packets: int) -> Channel:
         jitter_s=round((statistics.fmean(came) - min(came)) / 2, 6),
         loss=round(1 - (len(came) / len(trips_s)) ** 0.5, 6),
         burst_packets=_burst(trips_s),
-        mtu_bytes=MTU_BYTES,
         name="measured",
         source=f"python -m isplit.network measure {host}, {date.today()}: {seconds:g} s of "
         f"{STREAMS} TCP streams each way, {len(trips_s)} UDP packets of {PACKET_BYTES} bytes; loss "
@@ -118,29 +117,24 @@ def _echoes(host: str, port: int, packets: int, pause_s: float) -> list[float | 
         family, address = asked.family, asked.getpeername()
     with socket.socket(family, socket.SOCK_DGRAM) as link:
         link.connect(address)
+
+        def collect(wait_s: float) -> None:
+            end_s = time.monotonic() + wait_s
+            while (left_s := end_s - time.monotonic()) > 0:
+                link.settimeout(left_s)
+                with contextlib.suppress(OSError):  # time is up, or nobody listens there
+                    number = int.from_bytes(link.recv(64))
+                    trips_s[number] = time.monotonic() - sent_s[number]
+
         for number in range(packets):
             sent_s.append(time.monotonic())
             with contextlib.suppress(OSError):
                 link.send(number.to_bytes(ECHOED_BYTES).ljust(PACKET_BYTES, b"\0"))
-            _collect(link, sent_s, trips_s, pause_s)
+            collect(pause_s)
         for waited_s in (0.0, LAST_WAIT_S):
             longest_s = max(filter(None, trips_s), default=0.0)
-            _collect(link, sent_s, trips_s, max(LAST_WAIT_S, 2 * longest_s) - waited_s)
+            collect(max(LAST_WAIT_S, 2 * longest_s) - waited_s)
     return trips_s
-
-
-def _collect(
-    link: socket.socket, sent_s: list[float], trips_s: list[float | None], wait_s: float
-) -> None:
-    end_s = time.monotonic() + wait_s
-    while (left_s := end_s - time.monotonic()) > 0:
-        link.settimeout(left_s)
-        try:
-            echo = link.recv(64)
-        except OSError:  # time is up, or nobody listens there
-            continue
-        number = int.from_bytes(echo)
-        trips_s[number] = time.monotonic() - sent_s[number]
 
 
 def _burst(trips_s: list[float | None]) -> float | None:

@@ -68,7 +68,7 @@ class _Stream(socketserver.StreamRequestHandler):
         with contextlib.suppress(OSError, ValueError):  # who asks wrongly gets nothing
             task, *times = self.rfile.readline(80).decode("ascii").split()
             now_s = time.monotonic()
-            begin_s, end_s = map(float, times) if times else (now_s, now_s)
+            begin_s, end_s = map(float, times or ("nan", "nan"))
             if task == "clock":
                 self.request.sendall(f"{now_s}\n".encode())
             elif task == "up" and end_s <= now_s + LONGEST_S:
