@@ -40,7 +40,7 @@ def calibrate(codec: Codec, features: ArrayLike) -> Profile:
     Raises:
         ValueError: no samples, NaN or infinity.
     """
-    batch = as_array(features)
+    batch, codec = as_array(features), replace(codec, profile=None)
     if batch.ndim < 1 or not batch.size:
         raise ValueError(f"calibration features of shape {batch.shape} hold no samples")
     profile = Profile(codec.get_config(), batch.shape[1:])

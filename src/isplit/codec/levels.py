@@ -1,6 +1,7 @@
 """The codecs of quantised levels: what they share; each coder of levels has its own file."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -63,9 +64,12 @@ class Levels(Codec):
 
     def form(self, shape: tuple[int, ...]) -> Form:
         """What the coder is told of a sample of this shape."""
+        return self._bound_form or Form(shape, self.bits, None, self.name, self.effort, self.delta)
+
+    @cached_property
+    def _bound_form(self) -> Form | None:
         held, how = self.profile, (self.name, self.effort, self.delta)
-        tables, prediction = (held.tables, held.prediction) if held else (None, None)
-        return Form(shape, self.bits, tables, *how, prediction)
+        return Form(held.shape, self.bits, held.tables, *how, held.prediction) if held else None
 
     def levels(self, batch: Array) -> NDArray[np.uint8]:
         """What the coder codes of a batch (N, ...) by the profile's grid: (N, C, M).
