@@ -98,5 +98,7 @@ def save_preset(values: Any, path: Path) -> None:
     """Write it as a file that :func:`load_preset` and Hydra read, whole or not at all."""
     import yaml
 
-    text = yaml.safe_dump(asdict(values), sort_keys=False, allow_unicode=True, width=100)
+    known = asdict(values)
+    plain = {k: v.item() if hasattr(v, "item") else v for k, v in known.items()}  # of numpy
+    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
     write_text(path, text)

@@ -81,6 +81,12 @@ def test_a_channel_comes_back_from_its_file(tmp_path):
     assert load_channel(str(tmp_path / "own.yaml")) == channel
 
 
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    channel = Channel(np.float64(1e6), np.float32(5), 0, mtu_bytes=np.int64(900))
+    save_preset(channel, tmp_path / "own.yaml")
+    assert load_channel(str(tmp_path / "own.yaml")) == channel
+
+
 def test_the_loopback_is_measured_as_a_fast_link_without_loss():
     with peer("127.0.0.1", 0) as port:
         seen = measure("127.0.0.1", port, seconds=0.3, packets=50)
