@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import math
+import os
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -82,7 +83,7 @@ class Profile:
 
     def save(self, path: Path | str) -> None:
         """Write the file, whole or not at all."""
-        temporary = Path(path).with_suffix(".part")
+        temporary = Path(path).with_suffix(f".{os.getpid()}.part")
         temporary.write_text(self.to_json(), encoding="utf-8")
         temporary.replace(path)
 

@@ -367,6 +367,14 @@ def test_a_profile_that_would_fill_memory_is_refused(tmp_path):
     tracemalloc.stop()
 
 
+def test_a_profile_that_another_process_is_writing_is_left_alone(tmp_path):
+    (tmp_path / "codec.part").write_text("of another")
+    profile = calibrate(from_config({"name": "rle"}), relu_features(8, 3, 4, 4))
+    profile.save(tmp_path / "codec.json")
+    assert load_profile(tmp_path / "codec.json").digest == profile.digest
+    assert (tmp_path / "codec.part").read_text() == "of another"
+
+
 NO_GRID = {"config": {"name": "rle", "bits": 4}, "shape": [3], "grid": {"values": [0]}}
 
 
