@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, asdict, fields
-from math import inf
+from numbers import Integral, Real
 from pathlib import Path
 from sys import float_info
 from typing import Any, TypeVar
@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 from isplit.files import conf_folder, write_text
 
 OPEN = "???"  # Hydra's mark of a figure that the user must give
-ABOVE_0, FROM_0, FROM_1 = (1e-9, inf), (0.0, inf), (1.0, inf)
+ABOVE_0, FROM_0, FROM_1 = (1e-9, 1e15), (0.0, 1e15), (1.0, 1e15)
 FINITE = (0.0, float_info.max)
+COUNT = (1, 1 << 31)
 
 T = TypeVar("T")
 
@@ -20,8 +21,9 @@ def check(values: object, where: str, **limits: tuple[float, float]) -> None:
     """Refuse fields of ``values`` that are no numbers within their limits.
 
     A field whose default is ``None`` may be that, and one that is a function draws its number.
+    Limits that are whole numbers are those of a whole number.
 
-    >>> check(1 + 2j, "number", real=(0, 5), imag=(0, 1))
+    >>> check(1 + 2j, "number", real=(0.0, 5.0), imag=(0.0, 1.0))
     Traceback (most recent call last):
     ValueError: number.imag=2.0 is not within 0 and 1
     """
@@ -29,9 +31,10 @@ def check(values: object, where: str, **limits: tuple[float, float]) -> None:
         value = getattr(values, key)
         if callable(value) or (value is None and getattr(type(values), key, 0) is None):
             continue
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        kind, what = (Integral, "a whole number ") if isinstance(low, int) else (Real, "")
+        is_number = isinstance(value, kind) and not isinstance(value, bool)
         if not is_number or not low <= value <= high:
-            raise ValueError(f"{where}.{key}={value!r} is not within {low:g} and {high:g}")
+            raise ValueError(f"{where}.{key}={value!r} is not {what}within {low:g} and {high:g}")
 
 
 def check_choice(value: str, where: str, choices: Collection[str]) -> None:
@@ -95,5 +98,7 @@ def save_preset(values: Any, path: Path) -> None:
     """Write it as a file that :func:`load_preset` and Hydra read, whole or not at all."""
     import yaml
 
-    text = yaml.safe_dump(asdict(values), sort_keys=False, allow_unicode=True, width=100)
+    known = asdict(values)
+    plain = {k: v.item() if hasattr(v, "item") else v for k, v in known.items()}  # of numpy
+    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
     write_text(path, text)

@@ -38,7 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, what in TLS.items():
         run.add_argument(f"--tls-{name}", type=Path, help=f"PEM file: {what}")
     given = parser.parse_args(arguments)
+    if given.min_accuracy is not None and not given.adapt:
+        parser.error("--min-accuracy is asked of designs that --adapt chooses among")
     tls = {name: path for name in TLS if (path := getattr(given, f"tls_{name}"))}
+    if not given.server and (tls or given.no_fallback):
+        parser.error("--no-fallback and --tls-* are of a --server")
     how = {"deadline_s": given.deadline, "fallback": not given.no_fallback}
     kind = AdaptiveDevice if given.adapt else Device
     how |= {"min_accuracy": given.min_accuracy} if given.adapt else {}

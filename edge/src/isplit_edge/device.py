@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +79,8 @@ class Device(AbstractContextManager["Device"]):
         log: Path | str | None = None,
         tls: Mapping[str, Path | str] | None = None,
     ) -> None:
-        if deadline_s <= 0:
-            raise ValueError(f"deadline_s={deadline_s} is not above 0")
+        if not 0 < deadline_s < inf:
+            raise ValueError(f"deadline_s={deadline_s} is no number above 0")
         needed = ([HEAD] if server else []) + ([NET] if fallback or not server else [])
         designs = self._designs(Path(export), needed)
         whole = max(designs, key=lambda place: designs[place].checked.get("accuracy_whole", 0.0))

@@ -14,15 +14,21 @@ FITS: Any = {"stretch": Image.Image.resize, "crop": ImageOps.fit, "pad": ImageOp
 
 
 def images(folder: Path, export: Export) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """Path and pixels of each image of a folder, in order.
+    """Path and pixels of each image of a folder, in order, hidden files left out.
 
     Raises:
         ValueError: it has no files, or one is no image.
     """
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    inside = (path for path in folder.rglob("*") if path.is_file())
+    paths = sorted(path for path in inside if not _hidden(path.relative_to(folder)))
     if not paths:
         raise ValueError(f"--images {folder} holds no files")
     return ((str(path), read_image(path, export)) for path in paths)
+
+
+def _hidden(path: Path) -> bool:
+    """As data sets are read: also what macOS and network drives put beside images."""
+    return any(part.startswith(".") or part in ("__MACOSX", "@eaDir") for part in path.parts)
 
 
 def frames(camera: str) -> Iterator[NDArray[np.uint8]]:

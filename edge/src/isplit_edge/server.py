@@ -52,6 +52,10 @@ class Server:
         self.export = export
         options: list[tuple[str, Any]] = [("grpc.service_config", IN_TURN)]
         options += [(f"grpc.{k}_reconnect_backoff_ms", ms) for k, ms in BACKOFF_MS.items()]
+        for address in addresses:
+            host, _, port = address.rpartition(":")
+            if not host or not port.isdecimal() or host.startswith("http"):
+                raise ValueError(f"server={address!r} is no HOST:PORT")
         target = addresses[0]
         if len(addresses) > 1:  # one target of gRPC takes numbers, not names
             target = "ipv4:" + ",".join(map(_numbers, addresses))
@@ -114,6 +118,6 @@ def _numbers(address: str) -> str:
     """The IPv4 address and port behind a name and port."""
     host, _, port = address.rpartition(":")
     try:
-        return f"{socket.gethostbyname(host)}:{int(port)}"
-    except (OSError, ValueError) as error:
+        return f"{socket.gethostbyname(host)}:{port}"
+    except OSError as error:
         raise ValueError(f"server={address!r} is no HOST:PORT with IPv4: {error}") from error

@@ -30,7 +30,7 @@ def by_rate(
     """
     top, low = _FINE - 1, np.minimum(low, np.float32(0))
     width = np.where(high > low, high - low, 1).astype(np.float64)
-    scale = (top / width).astype(np.float32)
+    scale = np.minimum(top / width, float(np.finfo(np.float32).max)).astype(np.float32)
     share = np.stack([_shares(row, *ends) for row, *ends in zip(rows, low, scale, strict=True)])
     middle = low[:, None] + np.arange(_FINE) / scale[:, None].astype(np.float64)
     variance = (share * middle**2).sum(1) - (share * middle).sum(1) ** 2

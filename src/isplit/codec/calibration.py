@@ -34,13 +34,13 @@ def calibrate(codec: Codec, features: ArrayLike) -> Profile:
     ``ans`` are counted on the levels of these samples: 100 give a good table, 500 a better one.
 
     Args:
-        codec: without a profile.
+        codec: its settings count; a profile that it has does not.
         features: of calibration images (N, ...), none of which is used to report a size.
 
     Raises:
         ValueError: no samples, NaN or infinity.
     """
-    batch = as_array(features)
+    batch, codec = as_array(features), replace(codec, profile=None)
     if batch.ndim < 1 or not batch.size:
         raise ValueError(f"calibration features of shape {batch.shape} hold no samples")
     profile = Profile(codec.get_config(), batch.shape[1:])

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -63,6 +64,8 @@ class Codec(ABC):
         Raises:
             PayloadError: damaged, cut off, of another codec or profile, or above the limit.
         """
+        if isinstance(payloads, bytes | bytearray | memoryview):
+            raise PayloadError("decode takes a list of payloads; a single payload p is [p]")
         if self.profile:
             wire.refuse_large(self.profile.shape, limit_bytes)
         opened = [self._opened(bytes(memoryview(one)), limit_bytes) for one in payloads]
@@ -83,7 +86,8 @@ class Codec(ABC):
         Raises:
             ValueError: the profile was made for other settings.
         """
-        if type(self)(**profile.config) != replace(self, profile=None):
+        same = {*profile.config} <= {f.name for f in fields(self)}
+        if not same or type(self)(**profile.config) != replace(self, profile=None):
             raise ValueError(f"the profile is of {dict(profile.config)}, not {self.get_config()}")
         return replace(self, profile=profile)
 
@@ -122,6 +126,12 @@ class Codec(ABC):
         assert self.profile
         begin, header = self.profile.digest[:ID_BYTES], self._header(self.profile.shape)
         return {begin + bytes([way]): replace(header, packed=way) for way in (False, True)}
+
+
+def check_whole(key: str, value: Any, low: int, high: int) -> None:
+    """Refuse a setting that is no whole number from ``low`` to ``high``."""
+    if not (isinstance(value, Integral) and low <= int(value) <= high):
+        raise ValueError(f"codec.{key}={value!r} is no whole number from {low} to {high}")
 
 
 def as_array(features: Any) -> Array:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from isplit.codec import ans, bits, library, rle
 from isplit.codec.by_rate import MOST_BITS
-from isplit.codec.codec import NAMES, Array, Codec, Coded
+from isplit.codec.codec import NAMES, Array, Codec, Coded, check_whole
 from isplit.codec.form import DELTAS, Form
 from isplit.codec.grid import RANGES, Grid, find_ranges, uniform
 from isplit.codec.payload import Header, PayloadError
@@ -49,8 +49,9 @@ class Levels(Codec):
     effort: int | None = None
 
     def __post_init__(self) -> None:
-        if not 1 <= self.bits <= 8:
-            raise ValueError(f"codec.bits={self.bits} does not lie between 1 and 8")
+        check_whole("bits", self.bits, 1, 8)
+        if self.effort is not None and self.name in library.LIBRARIES:
+            check_whole("effort", self.effort, *library.LIBRARIES[self.name][2:])
         choices = {"per": PER, "range": RANGES, "delta": DELTAS, "context": CONTEXTS}
         for key, allowed in choices.items():
             if (value := getattr(self, key)) not in allowed:
@@ -68,9 +69,7 @@ class Levels(Codec):
     @cached_property
     def _bound_form(self) -> Form | None:
         held, how = self.profile, (self.name, self.effort, self.delta)
-        if held is None:
-            return None
-        return Form(held.shape, self.bits, held.tables, *how, held.prediction)
+        return Form(held.shape, self.bits, held.tables, *how, held.prediction) if held else None
 
     def levels(self, batch: Array) -> NDArray[np.uint8]:
         """What the coder codes of a batch (N, ...) by the profile's grid: (N, C, M).

@@ -13,13 +13,13 @@ from isplit.codec.form import Form
 from isplit.codec.payload import PayloadError
 
 LIBRARIES = {
-    "zlib": ("zlib", 6),
-    "zstd": ("zstandard", 3),
-    "lz4": ("lz4.block", 1),
-    "blosc2": ("blosc2", 5),
-    "pcodec": ("pcodec", 8),
+    "zlib": ("zlib", 6, 0, 9),
+    "zstd": ("zstandard", 3, -131_072, 22),
+    "lz4": ("lz4.block", 1, 0, 65_537),
+    "blosc2": ("blosc2", 5, 0, 9),
+    "pcodec": ("pcodec", 8, 0, 12),
 }
-"""The module of each, and its usual effort."""
+"""The module of each, and its effort: the usual one, the least and the most."""
 
 
 def pack(levels: NDArray[np.uint8], form: Form) -> list[bytes]:

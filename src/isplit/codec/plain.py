@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from isplit.codec.codec import NAMES, Array, Codec, Coded
+from isplit.codec.codec import NAMES, Array, Codec, Coded, check_whole
 from isplit.codec.payload import Header, PayloadError
 
 _STORED = {"float32": "<f4", "float16": "<f2", "bfloat16": "<u2"}
@@ -62,8 +62,7 @@ class Jpeg(Codec):
     decoded_type = np.uint8
 
     def __post_init__(self) -> None:
-        if not 1 <= self.quality <= 95:
-            raise ValueError(f"codec.quality={self.quality} does not lie between 1 and 95")
+        check_whole("quality", self.quality, 1, 95)
 
     def _header(self, shape: tuple[int, ...]) -> Header:
         return Header(NAMES.index(self.name), 0, _UINT8, shape)

@@ -7,10 +7,12 @@ import base64
 import hashlib
 import json
 import math
+import os
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +83,7 @@ class Profile:
 
     def save(self, path: Path | str) -> None:
         """Write the file, whole or not at all."""
-        temporary = Path(path).with_suffix(".part")
+        temporary = Path(path).with_suffix(f".{os.getpid()}.part")
         temporary.write_text(self.to_json(), encoding="utf-8")
         temporary.replace(path)
 
@@ -92,15 +94,17 @@ def load_profile(path: Path | str) -> Profile:
     Raises:
         ValueError: the file is no profile of this version.
     """
+    text = Path(path).read_bytes()
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"), object_hook=_read)
+        content = json.loads(text, object_hook=_read)
         if content["format"] != FORMAT:
             raise ValueError(f"its format is {content['format']!r}")
         grid = content["grid"] and Grid(**content["grid"])
         tables = content["tables"] and Tables(**content["tables"])
         by = content.get("prediction") and Prediction(**content["prediction"])
-        return Profile(content["config"], tuple(content["shape"]), grid, tables, by)
-    except (KeyError, TypeError, ValueError, zlib.error) as error:
+        shape = tuple(map(index, content["shape"]))
+        return Profile(content["config"], shape, grid, tables, by)
+    except Exception as error:  # whatever a file of anybody's leads to
         raise ValueError(f"{path} is not an {FORMAT}: {error}") from error
 
 

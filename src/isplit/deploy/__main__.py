@@ -68,10 +68,10 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
 
 def _export(given: argparse.Namespace) -> None:
     from isplit.deploy.cluster import write_kserve, write_triton
-    from isplit.deploy.export import USUAL_CODEC, export, name_of
+    from isplit.deploy.export import export, name_of
 
     chosen = {k: v for k, v in {"name": given.codec, "bits": given.bits}.items() if v is not None}
-    codec, several = USUAL_CODEC | chosen if chosen else None, len(given.run) > 1
+    several = len(given.run) > 1
     if several and (not given.out or given.kserve or given.triton):
         raise ValueError("several runs need --out, and take neither --kserve nor --triton")
     names: list[str] = []
@@ -82,7 +82,7 @@ def _export(given: argparse.Namespace) -> None:
             again = names.count(names[-1])
             name = names[-1] + f"+{again}" * (again > 1)
             out = given.out / name
-        made = export(run, out, codec, given.images, int8=given.int8, name=name)
+        made = export(run, out, chosen or None, given.images, int8=given.int8, name=name)
         for write, place in ((write_kserve, given.kserve), (write_triton, given.triton)):
             if place:
                 write(out, place)

@@ -27,7 +27,7 @@ WEIGHTS, CARD = "split_model.safetensors", "README.md"
 OLDER = {"fit": "stretch", "background": "white"}  # what a key that was not written meant
 PREPROCESSING = ("image_size", "fit", "background", "mean", "std")
 CALIBRATION_IMAGES = 500
-USUAL_CODEC = {"name": "ans", "bits": 4}
+USUAL_CODEC: dict[str, Any] = {"name": "ans", "bits": 4}
 TOLERANCE = 1e-3  # of the largest value; other orders of adding make 1e-6
 Settings = Mapping[str, Any] | None
 
@@ -48,7 +48,7 @@ def export(
         folder: of a finished run, whose images are where it found them.
         out: made where it is missing.
         codec: settings as of :func:`isplit.codec.from_config`, calibrated on validation images;
-            ``None``: the run's own, or ``ans`` with 4 bits.
+            without a name they are for the run's own codec, or ``ans`` with 4 bits; ``None``: that.
         images: of the test set, on which the files are compared with torch.
         net: as of :func:`isplit.artifact.load_split_model`.
         int8: head and tail in whole numbers of 8 bits, calibrated on training images.
@@ -61,9 +61,10 @@ def export(
     split, result = load_split_model(folder, net), read_json(folder / "result.json")
     keys = OLDER | read_config(job_folder(folder))["data"] | {"download": False}
     data = config.build_data(OmegaConf.create({"data": keys}))
+    sender = _sender(split, codec, data)
     out.mkdir(parents=True, exist_ok=True)
     (out / MANIFEST).unlink(missing_ok=True)
-    code_shape, sender = write_nets(split, data, out), _sender(split, codec, data)
+    code_shape = write_nets(split, data, out)
     join_nets(out)
     checked = compared(split, sender, data, images, out)
     if not (worst := checked["largest_difference"]) <= TOLERANCE:
@@ -110,11 +111,15 @@ def _sender(split: SplitModel, settings: Settings, data: ImageData) -> Codec:
     own: Codec | None = getattr(split, "codec", None)
     if own and settings is None:
         return own
-    codec = from_config(settings or USUAL_CODEC)
+    usual = own.get_config() if own else USUAL_CODEC
+    asked = settings or {}
+    codec = from_config(asked if "name" in asked else {**usual, **asked})
     batches = data.loader("validation", BATCH, images=CALIBRATION_IMAGES)
     with torch.no_grad():
         codes = np.concatenate([split.encode(x).numpy() for x, _ in batches])
-    return codec.bound(calibrate(codec, codes))
+    bound = codec.bound(calibrate(codec, codes))
+    bound.encode(codes[:1])  # what it cannot send is said before anything is written
+    return bound
 
 
 def _quantise(codec: Codec, data: ImageData, out: Path) -> None:

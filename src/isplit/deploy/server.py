@@ -81,10 +81,11 @@ async def serve(
     http = app(tails)
     server = _grpc_server(tails)
     runner = web.AppRunner(http, access_log=None, shutdown_timeout=GRACE_S)
+    name = f"[{host}]" if ":" in host else host  # of IPv6
     if tls:
-        port = server.add_secure_port(f"{host}:{port}", tls.of_grpc())
+        port = server.add_secure_port(f"{name}:{port}", tls.of_grpc())
     else:
-        port = server.add_insecure_port(f"{host}:{port}")
+        port = server.add_insecure_port(f"{name}:{port}")
     await runner.setup()
     context = tls.of_http() if tls else None
     await web.TCPSite(runner, host, rest_port, ssl_context=context).start()
@@ -93,7 +94,7 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     rest_port = runner.addresses[0][1]
-    say(f"{', '.join(tails)}: gRPC at {host}:{port}, HTTP at {host}:{rest_port}")
+    say(f"{', '.join(tails)}: gRPC at {name}:{port}, HTTP at {name}:{rest_port}")
     closing = asyncio.create_task(close_silent(http, runner))
     await stop.wait()
     closing.cancel()

@@ -126,7 +126,7 @@ def _measure(asked: argparse.Namespace) -> None:
     for runtime, net, ms in measure(names, nets, asked.threads, asked.repeats):
         runs[runtime, net] = ms
         print(f"{runtime:12} {net!s:26} {median(ms):9.2f} ms", flush=True)
-        write_measurements(asked.out, asked.name, runs)
+        write_measurements(asked.out, asked.name.replace("/", "-"), runs)
     for key, times in read_measurements(asked.out, "p50_ms").items():
         _write({key: times}, asked.out, "p50_ms", asked.out.with_name(f"{key[0]}.yaml"))
 

@@ -78,7 +78,7 @@ def measure(
         repeats: runs that are timed.
 
     Raises:
-        ValueError: a runtime is unknown or not installed, or nothing would run.
+        ValueError: a runtime or net is unknown or not installed, or nothing would run.
     """
     if wrong := [name for name in names if name not in runtimes()]:
         raise ValueError(f"--runtime {wrong[0]} is not installed here; {', '.join(runtimes())} are")
@@ -87,6 +87,7 @@ def measure(
             raise ValueError(f"--{key} {value} is below 1")
     import torch
 
+    works_of(nets)  # what torchvision does not have is said before anything is timed
     torch.set_num_threads(threads)
     prepare = {"torch": _in_torch, "onnxruntime": _in_onnxruntime}
     for net in nets:

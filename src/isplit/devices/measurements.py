@@ -21,7 +21,7 @@ Systems = dict[tuple[str, str], dict[Net, float]]
 
 
 def read_measurements(path: Path, statistic: str = "mean_ms") -> Systems:
-    """The latencies of a file (its column ``statistic``); a row where that is empty is left out.
+    """Latencies of a file, its column ``statistic`` in ms; rows where it is empty are left out.
 
     Of a net that was measured twice on a system it is the median.
 
@@ -30,6 +30,8 @@ def read_measurements(path: Path, statistic: str = "mean_ms") -> Systems:
     """
     if not path.is_file():
         raise ValueError(f"--measurements {path}: there is no such file")
+    if not statistic.endswith("_ms"):
+        raise ValueError(f"--statistic {statistic}: a column of milliseconds ends in _ms")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
@@ -68,17 +70,17 @@ def write_measurements(
 def _measurement(
     line: int, row: Mapping[str, str | None], statistic: str
 ) -> tuple[tuple[str, str], Net, float]:
-    def number(column: str, kind: type[float] = float) -> float:
+    def number(column: str) -> float:
         try:
-            value = kind(row[column] or "")
+            value = float(row[column] or "")
         except ValueError:
             value = math.nan
-        if not math.isfinite(value) or value <= 0:
+        if not math.isfinite(value) or value <= 0 or (column == "image_size" and value % 1):
             raise ValueError(f"line {line}: {column}={row[column]!r} is no number above 0")
         return value
 
     system, model = row["system"], row["model"]
     if not system or not model:
         raise ValueError(f"line {line}: system or model is empty")
-    net = Net(model, number("width_mult"), int(number("image_size", int)))
+    net = Net(model, number("width_mult"), int(number("image_size")))
     return (system, row["precision"] or ""), net, number(statistic)

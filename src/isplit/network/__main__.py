@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-import time
+import threading
 from pathlib import Path
 
 from isplit.network.measure import measure
@@ -44,8 +44,7 @@ def main(words: list[str] | None = None) -> int:
 def _serve(host: str, port: int) -> None:
     with peer(host, port) as bound:
         print(f"listening at {host} port {bound}", flush=True)
-        while True:
-            time.sleep(3600)
+        threading.Event().wait()
 
 
 if __name__ == "__main__":

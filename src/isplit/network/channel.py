@@ -112,7 +112,7 @@ class Channel:
     def __post_init__(self) -> None:
         check(self, "channel", up_bit_s=FROM_1, down_bit_s=FROM_1, round_trip_s=FROM_0)
         check(self, "channel", jitter_s=FROM_0, queue_bytes=FROM_0, mtu_bytes=(100, 65_535))
-        check(self, "channel", loss=(0, MOST_LOSS))
+        check(self, "channel", loss=(0.0, MOST_LOSS))
         check(self, "channel", burst_packets=(1 / (1 - self.loss), math.inf))
 
     @property

@@ -25,7 +25,7 @@ class Losses:
         self.loss = loss
         # what a packet's fate tells of the next one: 1 - P(good to bad) - P(bad to good)
         self.memory = 1 - 1 / (burst_packets * (1 - loss)) if burst_packets else 0.0
-        self.bad = bool(rng.random() < loss)
+        self.bad: float = rng.random() < loss  # or, before anything was sent, how likely that is
 
     def next(self, rng: np.random.Generator, packets: float = 1.0) -> bool:
         """Whether a packet is lost that is sent ``packets`` full packets after the last one."""

@@ -4,13 +4,14 @@ import contextlib
 import math
 import socket
 import statistics
+import struct
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from itertools import groupby
 
 from isplit.network.channel import Channel
-from isplit.network.peer import ECHOED_BYTES, LONGEST_S, SILENCE_S, received_rate, send_for
+from isplit.network.peer import ECHOED_BYTES, LONGEST_S, received_bytes, send_until
 from isplit.network.transport import IP_TCP_BYTES, IP_UDP_BYTES
 
 PACKET_BYTES = 1200
@@ -61,7 +62,6 @@ def measure(host: str, port: int, seconds: float, packets: int) -> Channel:
         jitter_s=round((statistics.fmean(came) - min(came)) / 2, 6),
         loss=round(1 - (len(came) / len(trips_s)) ** 0.5, 6),
         burst_packets=_burst(trips_s),
-        mtu_bytes=MTU_BYTES,
         name="measured",
         source=f"python -m isplit.network measure {host}, {date.today()}: {seconds:g} s of "
         f"{STREAMS} TCP streams each way, {len(trips_s)} UDP packets of {PACKET_BYTES} bytes; loss "
@@ -77,51 +77,64 @@ def _interval(lost: int, sent: int) -> str:
 
 
 def _rate(host: str, port: int, seconds: float, way: str) -> int:
-    """In bit/s with headers, ``up`` or ``down``; of one stream, losses are the limit."""
+    """In bit/s with headers, ``up`` or ``down``; of one stream, losses are the limit.
+
+    All streams are counted over the same time, the second half of ``seconds``.
+    """
+    with _connection(host, port, "clock") as asked:
+        ahead_s = float(asked.recv(64)) - time.monotonic()
+    begin_s, end_s = (time.monotonic() + part * seconds for part in (0.5, 1))
+    line = f"{way} {begin_s + ahead_s} {end_s + ahead_s}"
+
+    def stream(_: int) -> int:
+        with _connection(host, port, line) as opened:
+            if way == "down":
+                return received_bytes(opened, begin_s, end_s)
+            send_until(opened, end_s)
+            opened.settimeout(LONGEST_S)
+            return int(opened.recv(64))
+
     with ThreadPoolExecutor(STREAMS) as pool:
-        rates = pool.map(lambda _: _stream_rate(host, port, seconds, way), range(STREAMS))
-        return round(sum(rates) * MTU_BYTES / (MTU_BYTES - IP_TCP_BYTES))
+        carried = sum(pool.map(stream, range(STREAMS)))
+    if not carried:
+        raise ValueError(f"nothing came {way} in {seconds:g} s")
+    return round(16 / seconds * carried * MTU_BYTES / (MTU_BYTES - IP_TCP_BYTES))
 
 
-def _stream_rate(host: str, port: int, seconds: float, way: str) -> float:
-    with socket.create_connection((host, port), timeout=SILENCE_S) as connection:
-        connection.sendall(f"{way} {seconds}\n".encode())
-        if way == "up":
-            send_for(connection, seconds)
-            return float(connection.recv(64))
-        return received_rate(connection)
+def _connection(host: str, port: int, line: str) -> socket.socket:
+    """One to the peer that was asked this; what it has not sent when it is closed stays unsent."""
+    opened = socket.create_connection((host, port), timeout=LONGEST_S)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    opened.sendall(f"{line}\n".encode())
+    return opened
 
 
 def _echoes(host: str, port: int, packets: int, pause_s: float) -> list[float | None]:
     """Round trip of each packet; ``None``: it did not come back."""
     sent_s: list[float] = []
     trips_s: list[float | None] = [None] * packets
-    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+    with _connection(host, port, "clock") as asked:  # of a name's addresses the one that answers
+        family, address = asked.family, asked.getpeername()
     with socket.socket(family, socket.SOCK_DGRAM) as link:
         link.connect(address)
+
+        def collect(wait_s: float) -> None:
+            end_s = time.monotonic() + wait_s
+            while (left_s := end_s - time.monotonic()) > 0:
+                link.settimeout(left_s)
+                with contextlib.suppress(OSError):  # time is up, or nobody listens there
+                    number = int.from_bytes(link.recv(64))
+                    trips_s[number] = time.monotonic() - sent_s[number]
+
         for number in range(packets):
             sent_s.append(time.monotonic())
             with contextlib.suppress(OSError):
                 link.send(number.to_bytes(ECHOED_BYTES).ljust(PACKET_BYTES, b"\0"))
-            _collect(link, sent_s, trips_s, pause_s)
+            collect(pause_s)
         for waited_s in (0.0, LAST_WAIT_S):
             longest_s = max(filter(None, trips_s), default=0.0)
-            _collect(link, sent_s, trips_s, max(LAST_WAIT_S, 2 * longest_s) - waited_s)
+            collect(max(LAST_WAIT_S, 2 * longest_s) - waited_s)
     return trips_s
-
-
-def _collect(
-    link: socket.socket, sent_s: list[float], trips_s: list[float | None], wait_s: float
-) -> None:
-    end_s = time.monotonic() + wait_s
-    while (left_s := end_s - time.monotonic()) > 0:
-        link.settimeout(left_s)
-        try:
-            echo = link.recv(64)
-        except OSError:  # time is up, or nobody listens there
-            continue
-        number = int.from_bytes(echo)
-        trips_s[number] = time.monotonic() - sent_s[number]
 
 
 def _burst(trips_s: list[float | None]) -> float | None:

@@ -1,8 +1,9 @@
 """The other end of a measurement: it swallows, sends and echoes what it is asked to.
 
-One line opens a TCP connection: ``up`` (the peer reads to the end and answers its rate in bit/s)
-or ``down SECONDS`` (it sends for so long). A UDP packet comes back as its first 8 bytes, so that
-nobody can make it send more than they do.
+One line opens a TCP connection: ``clock`` (the peer answers what its clock says), ``up BEGIN END``
+(it answers how many bytes arrive between two times of its clock) or ``down BEGIN END`` (it sends
+until then). A UDP packet comes back as its first 8 bytes, so that nobody can make it send more
+than they do.
 """
 
 import contextlib
@@ -15,9 +16,8 @@ from collections.abc import Iterator
 PORT = 5299
 CHUNK = bytes(1 << 16)
 LONGEST_S = 60.0
-SILENCE_S = 10.0
 ECHOED_BYTES = 8
-MARK_S = 0.001  # of what arrived: no more marks than so, however small the parts are
+LAG_S = 1.0  # for which more is sent than is counted, as the other side ends it
 
 
 @contextlib.contextmanager
@@ -36,28 +36,24 @@ def peer(host: str, port: int) -> Iterator[int]:
             udp.shutdown()
 
 
-def received_rate(connection: socket.socket) -> float:
-    """Payload in bit/s over the second half of what arrives until the other side closes."""
-    marks = [(time.monotonic(), 0)]
-    while part := connection.recv(len(CHUNK)):
-        mark = time.monotonic(), marks[-1][1] + len(part)
-        if mark[0] - marks[0][0] > LONGEST_S + SILENCE_S:
-            raise ValueError("it has no end")
-        if len(marks) > 1 and mark[0] - marks[-2][0] < MARK_S:
-            marks.pop()
-        marks.append(mark)
-    middle_s = (marks[0][0] + marks[-1][0]) / 2
-    begin_s, begin_bytes = next(mark for mark in marks if mark[0] >= middle_s)
-    seconds = marks[-1][0] - begin_s
-    return (marks[-1][1] - begin_bytes) * 8 / seconds if seconds > 0 else 0.0
+def received_bytes(connection: socket.socket, begin_s: float, end_s: float) -> int:
+    """What arrives between two times of the monotonic clock, or until the other side closes."""
+    total = 0
+    with contextlib.suppress(TimeoutError):
+        while (left_s := end_s - time.monotonic()) > 0:
+            connection.settimeout(left_s)
+            if not (part := connection.recv(len(CHUNK))):
+                break
+            total += len(part) * (time.monotonic() >= begin_s)
+    return total
 
 
-def send_for(connection: socket.socket, seconds: float) -> None:
-    """Send as fast as the connection takes it, then close the way out."""
-    end_s = time.monotonic() + seconds
-    while time.monotonic() < end_s:
-        connection.sendall(CHUNK)
-    connection.shutdown(socket.SHUT_WR)
+def send_until(connection: socket.socket, end_s: float) -> None:
+    """Send as fast as the connection takes it, up to a time of the monotonic clock."""
+    with contextlib.suppress(TimeoutError):
+        while (left_s := end_s - time.monotonic()) > 0:
+            connection.settimeout(left_s)
+            connection.send(CHUNK)
 
 
 class _Tcp(socketserver.ThreadingTCPServer):
@@ -66,15 +62,20 @@ class _Tcp(socketserver.ThreadingTCPServer):
 
 
 class _Stream(socketserver.StreamRequestHandler):
-    timeout, rbufsize = SILENCE_S, 0
+    timeout, rbufsize = LONGEST_S, 0
 
     def handle(self) -> None:
-        with contextlib.suppress(OSError, ValueError, IndexError):  # who asks wrongly gets nothing
-            task, *seconds = self.rfile.readline(32).decode("ascii").split()
-            if task == "up":
-                self.request.sendall(f"{received_rate(self.request)}\n".encode())
-            elif task == "down" and 0 < (wanted_s := float(seconds[0])) <= LONGEST_S:
-                send_for(self.request, wanted_s)
+        with contextlib.suppress(OSError, ValueError):  # who asks wrongly gets nothing
+            task, *times = self.rfile.readline(80).decode("ascii").split()
+            now_s = time.monotonic()
+            begin_s, end_s = map(float, times or ("nan", "nan"))
+            if task == "clock":
+                self.request.sendall(f"{now_s}\n".encode())
+            elif task == "up" and end_s <= now_s + LONGEST_S:
+                self.request.sendall(f"{received_bytes(self.request, begin_s, end_s)}\n".encode())
+                received_bytes(self.request, end_s, time.monotonic() + LONGEST_S)  # until it closes
+            elif task == "down" and end_s <= now_s + LONGEST_S:
+                send_until(self.request, end_s + LAG_S)
 
 
 class _Echo(socketserver.BaseRequestHandler):

@@ -10,7 +10,7 @@ import numpy as np
 
 from isplit.network.channel import Channel
 from isplit.network.transport import Tcp, Udp
-from isplit.presets import ABOVE_0, FROM_0, FROM_1, check, check_choice
+from isplit.presets import ABOVE_0, COUNT, FROM_0, check, check_choice
 
 KINDS = ("periodic", "poisson", "trace")
 Seconds = float | Callable[[np.random.Generator], float]
@@ -37,8 +37,8 @@ class Work:
     answer_bytes: int = 4
 
     def __post_init__(self) -> None:
-        check(self, "work", device_s=FROM_0, encode_s=FROM_0, payload_bytes=FROM_1)
-        check(self, "work", decode_s=FROM_0, server_s=FROM_0, answer_bytes=FROM_1)
+        check(self, "work", device_s=FROM_0, encode_s=FROM_0, payload_bytes=COUNT)
+        check(self, "work", decode_s=FROM_0, server_s=FROM_0, answer_bytes=COUNT)
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Power:
     send_w: float
 
     def __post_init__(self) -> None:
-        most = min(self.compute_w, self.send_w)
-        check(self, "power", idle_w=(0, most), compute_w=FROM_0, send_w=FROM_0)
+        check(self, "power", compute_w=FROM_0, send_w=FROM_0)
+        check(self, "power", idle_w=(0.0, min(self.compute_w, self.send_w)))
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,8 @@ class Setting:
     def __post_init__(self) -> None:
         if self.work.payload_bytes is not None and self.channel is None:
             raise ValueError("setting.channel is missing: work.payload_bytes travels over one")
-        check(self, "setting", devices=FROM_1, batch=FROM_1, device_queue=FROM_0)
-        check(self, "setting", server_queue=FROM_0, deadline_s=FROM_0)
+        check(self, "setting", devices=COUNT, batch=COUNT, deadline_s=FROM_0)
+        check(self, "setting", device_queue=(0.0, math.inf), server_queue=(0.0, math.inf))
 
 
 class Ready(NamedTuple):

@@ -52,6 +52,7 @@ class Transfer:
 def connect(channel: Channel, tcp: Tcp, *, upwards: bool = True) -> Connection:
     """A fresh connection on an idle channel; its data goes up (device to server) or down."""
     up, down = links(channel, np.random.default_rng(0))
+    up.losses.bad = down.losses.bad = channel.loss
     there, back = (up, down) if upwards else (down, up)
     return Connection(there, back, tcp)
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from isplit.network.link import Link
-from isplit.presets import ABOVE_0, FROM_0, FROM_1, check, check_choice
+from isplit.presets import ABOVE_0, COUNT, FROM_0, check, check_choice
 
 IP_UDP_BYTES = 28
 IP_TCP_BYTES = 52  # with time stamps
@@ -44,8 +44,8 @@ class Tcp:
 
     def __post_init__(self) -> None:
         check_choice(self.congestion_control, "tcp.congestion_control", CONTROLS)
-        check(self, "tcp", initial_window=FROM_1, rto_min_s=ABOVE_0, delayed_ack_s=ABOVE_0)
-        check(self, "tcp", sack_delay_s=FROM_0, tick_s=ABOVE_0, undisturbed_s=ABOVE_0)
+        check(self, "tcp", initial_window=COUNT, rto_min_s=ABOVE_0, delayed_ack_s=ABOVE_0)
+        check(self, "tcp", sack_delay_s=FROM_0, tick_s=ABOVE_0, undisturbed_s=(1e-9, math.inf))
 
 
 @dataclass(frozen=True)

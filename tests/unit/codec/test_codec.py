@@ -234,12 +234,16 @@ def test_every_nan_is_refused(dtype, bits):
 MISTAKES = {
     "is none of: plain, quantize": {"name": "gzip"},
     "codec=rle has no quality; it has: bits": {"name": "rle", "quality": 3},
-    "codec.bits=9 does not lie between 1 and 8": {"name": "ans", "bits": 9},
+    "codec.bits=9 is no whole number from 1 to 8": {"name": "ans", "bits": 9},
+    "codec.bits='4' is no whole number from 1 to 8": {"name": "ans", "bits": "4"},
+    "codec.bits=4.0 is no whole number from 1 to 8": {"name": "rle", "bits": 4.0},
+    "codec.effort=10 is no whole number from 0 to 9": {"name": "zlib", "effort": 10},
+    "codec.effort=-1 is no whole number from 0 to 12": {"name": "pcodec", "effort": -1},
     "codec.per='row' is none of: tensor, channel": {"name": "ans", "per": "row"},
     "codec.range='auto' is none of: minmax, clip, rate": {"name": "ans", "range": "auto"},
     "codec.delta='x' is none of: none, rows": {"name": "ans", "delta": "x"},
     "codec.dtype='float8' is none of: float32": {"name": "plain", "dtype": "float8"},
-    "codec.quality=99 does not lie between 1 and 95": {"name": "jpeg", "quality": 99},
+    "codec.quality=99 is no whole number from 1 to 95": {"name": "jpeg", "quality": 99},
 }
 
 
@@ -253,6 +257,8 @@ def test_wrong_batches_are_refused():
     codec, bound = both({"name": "rle"}, relu_features(2, 3, 4))
     with pytest.raises(ValueError, match=r"a single sample x is x\[None\]"):
         codec.encode(3.0)
+    with pytest.raises(PayloadError, match=r"a single payload p is \[p\]"):
+        codec.decode(codec.encode(relu_features(1, 3, 4))[0])
     with pytest.raises(ValueError, match="over 6 axes"):
         codec.encode(np.zeros((1,) * 8))
     with pytest.raises(ValueError, match=r"shape \(4, 3\) where the profile has \(3, 4\)"):
@@ -320,8 +326,9 @@ def test_another_profile_decodes_nothing():
     one, other = (both({"name": "ans"}, features[k:])[1] for k in (0, 4))
     with pytest.raises(PayloadError, match="wrong checksum"):
         other.decode(one.encode(features))
-    with pytest.raises(ValueError, match="the profile is of"):
-        from_config({"name": "rle"}).bound(one.profile)
+    for other in ("rle", "plain"):
+        with pytest.raises(ValueError, match="the profile is of"):
+            from_config({"name": other}).bound(one.profile)
 
 
 def test_a_profile_of_another_number_of_channels():
@@ -360,7 +367,25 @@ def test_a_profile_that_would_fill_memory_is_refused(tmp_path):
     tracemalloc.stop()
 
 
-@pytest.mark.parametrize("text", ["{}", "[]", "no json", '{"format": "isplit codec profile 9"}'])
+def test_a_profile_that_another_process_is_writing_is_left_alone(tmp_path):
+    (tmp_path / "codec.part").write_text("of another")
+    profile = calibrate(from_config({"name": "rle"}), relu_features(8, 3, 4, 4))
+    profile.save(tmp_path / "codec.json")
+    assert load_profile(tmp_path / "codec.json").digest == profile.digest
+    assert (tmp_path / "codec.part").read_text() == "of another"
+
+
+NO_GRID = {"config": {"name": "rle", "bits": 4}, "shape": [3], "grid": {"values": [0]}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("{}", "[]", "no json", '{"format": "isplit codec profile 9"}'),
+        json.dumps(NO_GRID | {"format": "isplit codec profile 1", "tables": None}),
+        json.dumps(NO_GRID | {"format": "isplit codec profile 1", "tables": {"parts": 0}}),
+    ],
+)
 def test_files_that_are_no_profile(tmp_path, text):
     (tmp_path / "codec.json").write_text(text)
     with pytest.raises(ValueError, match=r"codec.json is not an isplit codec profile 1"):
@@ -425,6 +450,20 @@ def test_levels_that_are_worth_their_bits_take_fewer_and_err_less_than_their_pri
 def test_what_needs_calibration_is_refused_without(settings, message):
     with pytest.raises(ValueError, match=message):
         from_config({"name": "ans"} | settings).encode(relu_features(2, 3, 4, 4))
+
+
+def test_features_next_to_nothing_have_levels_that_are_worth_their_bits():
+    tiny = np.array([1, 1e-39, 1e-44], np.float32)[:, None] * relu_features(9, 3, 4)
+    for features in (tiny, tiny[:, 1:]):
+        codec = from_config({"range": "rate", "per": "channel", "name": "ans"})
+        codec = codec.bound(calibrate(codec, features))
+        assert np.abs(codec.decode(codec.encode(features)) - features).max() <= features.max()
+
+
+def test_a_codec_with_a_profile_is_calibrated_on_other_features():
+    codec, bound = both({"name": "ans"}, relu_features(2, 3, 4))
+    others = relu_features(5, 2, 6)
+    assert calibrate(bound, others).digest == calibrate(codec, others).digest
 
 
 def test_contexts_of_other_channels_decode_to_the_same_in_fewer_bytes(tmp_path):

@@ -1,6 +1,7 @@
 """More than one server, and the files that a cluster runs."""
 
 import json
+import math
 import os
 import re
 import shutil
@@ -92,6 +93,12 @@ def test_addresses_that_are_none(export_folder):
 
     with pytest.raises(ValueError, match=r"server='nowhere.invalid:1' is no HOST:PORT with IPv4"):
         Device(export_folder, ["127.0.0.1:1", "nowhere.invalid:1"])
+    for address in ("127.0.0.1", "http://127.0.0.1:1", ":1", "host:name"):
+        with pytest.raises(ValueError, match=f"server='{address}' is no HOST:PORT"):
+            Device(export_folder, address)
+    for deadline_s in (0, math.inf, math.nan):
+        with pytest.raises(ValueError, match=f"deadline_s={deadline_s} is no number above 0"):
+            Device(export_folder, "127.0.0.1:1", deadline_s=deadline_s)
     with pytest.raises(ValueError, match=r"tls needs ca, and cert and key together"):
         Device(export_folder, "127.0.0.1:1", tls={"cert": "x"})
 

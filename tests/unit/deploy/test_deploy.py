@@ -98,6 +98,31 @@ def test_what_cannot_be_exported_is_said(run_folder, tmp_path, capsys):
     assert "is no export of isplit" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("codec", [["--codec", "jpeg"], ["--codec", "gzip"], ["--bits", "8"]])
+def test_a_codec_that_cannot_be_leaves_the_export_that_is_there(
+    codec, run_folder, export_folder, tmp_path, capsys, monkeypatch, written_nets
+):
+    from isplit.codec import from_config
+    from isplit.deploy import export
+    from isplit.deploy.__main__ import main
+
+    loaded = export.load_split_model
+
+    def plain(*folder):
+        split = loaded(*folder)
+        split.codec = from_config({"name": "plain"})
+        return split
+
+    monkeypatch.setattr(export, "load_split_model", plain)
+    words = ["export", os.fspath(run_folder), "--out", os.fspath(tmp_path), "--images", "4"]
+    assert main([*words, "--codec", "plain"]) == 0
+    before = read_export(tmp_path, [TAIL])
+    assert before.codec == {"name": "plain", "dtype": "float32"}
+    assert main([*words, *codec]) == 1
+    assert "codec" in capsys.readouterr().err
+    assert read_export(tmp_path, [TAIL]) == before
+
+
 def test_a_net_that_the_exporter_refuses_is_named(tmp_path):
     from isplit.deploy.nets import _write
 
@@ -336,8 +361,6 @@ def test_a_device_without_fallback_is_told_by_its_deadline(export_folder, pixels
         with pytest.raises(ValueError, match=r"pixels are uint8 \(H, W, 3\)"):
             device.answer(pixels[0].astype(float))
     assert next(csv.DictReader(log.open()))["fate"] == "lost_on_the_way_up"
-    with pytest.raises(ValueError, match="deadline_s=0 is not above 0"):
-        Device(export_folder, None, deadline_s=0)
 
 
 def test_a_server_of_another_export_refuses_the_device(export_folder, server, pixels, monkeypatch):
@@ -441,6 +464,7 @@ def test_the_command_of_the_device(export_folder, pixels, tmp_path, capsys):
     assert main(words) == 1
     assert "holds no files" in capsys.readouterr().err
     Image.fromarray(pixels[0]).save(folder / "a.png")
+    (folder / ".DS_Store").write_bytes(b"of a Mac")
     assert main(words) == 0
     assert capsys.readouterr().out.split("\t")[-1] == "device\n"
     assert main([*words, "--server", "127.0.0.1:9", "--deadline", "0.2", "--no-fallback"]) == 1
@@ -451,6 +475,10 @@ def test_the_command_of_the_device(export_folder, pixels, tmp_path, capsys):
     (folder / "b.tiff").write_bytes(b"no image")
     assert main(words) == 1
     assert "is no image" in capsys.readouterr().err
+    for more in (["--min-accuracy", "0.9"], ["--no-fallback"], ["--tls-ca", "ca.pem"]):
+        with pytest.raises(SystemExit, match="2"):
+            main([*words, *more])
+        assert more[0][:5] in capsys.readouterr().err
 
 
 HURRIED = """

@@ -274,6 +274,7 @@ FOUR = [f"s,resnet18,1,{px},fp32,{px}" for px in (64, 96, 128, 160)]
         ([*FOUR, ",resnet18,1,64,fp32,3"], ["--evaluate"], "line 6: system or model is empty"),
         (FOUR, ["--out", "d.yaml", "--json", "j"], "--json goes with --evaluate"),
         (FOUR, ["--evaluate", "--statistic", "p50_ms"], "column p50_ms is missing"),
+        (FOUR, ["--out", "d.yaml", "--statistic", "mean_s"], "of milliseconds ends in _ms"),
     ],
 )
 def test_files_that_cannot_be_fitted(tmp_path, monkeypatch, capsys, rows, words, text):
@@ -314,16 +315,28 @@ def test_names_of_nets():
         Net.parse("resnet50")
 
 
+def test_a_table_whose_whole_numbers_have_a_point_is_read(tmp_path):
+    (nets,) = read_measurements(table(tmp_path, "s,resnet18,1.0,64.0,fp32,5")).values()
+    assert nets == {Net("resnet18", 1.0, 64): 5}
+
+
+def test_what_torchvision_does_not_have_is_said_before_anything_is_timed(monkeypatch):
+    monkeypatch.setattr("isplit.devices.measure.timed", None)
+    nets = (Net("resnet18", 1.0, 32), Net("resnet19", 1.0, 32))
+    with pytest.raises(ValueError, match="'resnet19' is no classifier of torchvision"):
+        next(measure(["torch"], nets, 1, 1))
+
+
 def test_this_machine_is_measured(tmp_path, monkeypatch, capsys):
     nets = tuple(Net("resnet18", 1.0, px) for px in (32, 64, 96))
     monkeypatch.setattr("isplit.devices.__main__.NETS", nets)
     out = tmp_path / "here.csv"
-    words = ["--out", str(out), "--name", "me", "--runtime", "torch", "--threads", "1"]
+    words = ["--out", str(out), "--name", "my/board", "--runtime", "torch", "--threads", "1"]
     assert main(["measure", *words, "--repeats", "3", "--net", "mobilenet_v2*0.35@32"]) == 0
     rows = list(csv.DictReader(out.open()))
     assert [row["image_size"] for row in rows] == ["32", "64", "96", "32"]
-    assert all(row["system"] == "me-torch" for row in rows)
-    device = load_device(str(tmp_path / "me-torch.yaml"))
+    assert all(row["system"] == "my-board-torch" for row in rows)
+    device = load_device(str(tmp_path / "my-board-torch.yaml"))
     assert device.nets == 4
     assert device.statistic == "p50_ms"
     assert "error for nets held out unknown" in capsys.readouterr().out

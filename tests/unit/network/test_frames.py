@@ -219,7 +219,7 @@ NAN = float("nan")
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: Channel(-1, 1e6, 0.1), r"channel\.up_bit_s=-1 is not within 1 and inf"),
+        (lambda: Channel(-1, 1e6, 0.1), r"channel\.up_bit_s=-1 is not within 1 and 1e\+15"),
         (lambda: Channel(1e6, 0, 0.1), r"channel\.down_bit_s=0 is not"),
         (lambda: Channel(1e6, 1e6, None), r"channel\.round_trip_s=None is not"),
         (lambda: Channel(1e6, 1e6, NAN), r"channel\.round_trip_s=nan is not"),
@@ -230,6 +230,11 @@ NAN = float("nan")
         (lambda: Channel(1e6, 1e6, 0.1, jitter_s=-1), r"channel\.jitter_s=-1"),
         (lambda: Channel(1e6, 1e6, 0.1, queue_bytes=-1), r"channel\.queue_bytes=-1"),
         (lambda: Channel(1e6, 1e6, 0.1, mtu_bytes=20), r"channel\.mtu_bytes=20 is not"),
+        (lambda: Channel(math.inf, 1e6, 0.1), r"channel\.up_bit_s=inf is not within 1 and 1e\+15"),
+        (
+            lambda: Channel(1e6, 1e6, 0.1, mtu_bytes=1500.0),
+            r"mtu_bytes=1500\.0 is not a whole number",
+        ),
         (lambda: Tcp("bbr"), r"tcp\.congestion_control='bbr' is none of cubic, reno"),
         (lambda: Tcp(initial_window=0), r"tcp\.initial_window=0"),
         (lambda: Tcp(tick_s=0.0), r"tcp\.tick_s=0\.0"),
@@ -241,6 +246,8 @@ NAN = float("nan")
         (lambda: Arrival("trace", times_s=(2.0, 1.0)), r"arrival\.times_s must not go back"),
         (lambda: Work(device_s=-0.1), r"work\.device_s=-0\.1"),
         (lambda: Work(payload_bytes=0), r"work\.payload_bytes=0"),
+        (lambda: Work(payload_bytes=1e4), r"work\.payload_bytes=10000\.0 is not a whole number"),
+        (lambda: Work(device_s=math.inf), r"work\.device_s=inf is not within 0 and 1e\+15"),
         (lambda: Power(5, 3, 6), r"power\.idle_w=5 is not within 0 and 3"),
         (lambda: Setting(WORK), r"setting\.channel is missing"),
         (lambda: Setting(Work(), devices=0), r"setting\.devices=0"),

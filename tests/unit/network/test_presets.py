@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from dataclasses import fields
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,8 +16,8 @@ from hydra import compose, initialize_config_dir
 from isplit.files import conf_folder
 from isplit.network import Channel, load_channel
 from isplit.network.__main__ import main
-from isplit.network.measure import _burst, measure
-from isplit.network.peer import peer, received_rate
+from isplit.network.measure import _burst, _echoes, _rate, measure
+from isplit.network.peer import peer
 from isplit.presets import preset_names, save_preset
 
 OPEN = {"starlink": {"up_bit_s": 1e7, "down_bit_s": 1e8}, "nbiot": {"down_bit_s": 264}}
@@ -58,7 +57,7 @@ def test_figures_take_the_place_of_the_presets():
         ("a: [\n", "is not YAML"),
         (
             "up_bit_s: fast\ndown_bit_s: 1\nround_trip_s: 1\n",
-            r"channel\.up_bit_s='fast' is not within 1 and inf",
+            r"channel\.up_bit_s='fast' is not within 1 and 1e\+15",
         ),
     ],
 )
@@ -78,6 +77,12 @@ def test_an_unknown_name_is_refused():
 
 def test_a_channel_comes_back_from_its_file(tmp_path):
     channel = Channel(1e6, 2.5e-3 + 1e6, 1e-5, loss=1e-6, source="here: a, b")
+    save_preset(channel, tmp_path / "own.yaml")
+    assert load_channel(str(tmp_path / "own.yaml")) == channel
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    channel = Channel(np.float64(1e6), np.float32(5), 0, mtu_bytes=np.int64(900))
     save_preset(channel, tmp_path / "own.yaml")
     assert load_channel(str(tmp_path / "own.yaml")) == channel
 
@@ -115,7 +120,7 @@ def slow_echo(bit_s, delay_s):
     """Echoes of UDP packets that passed a link of this rate, one after the other; its port."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
         link.bind(("127.0.0.1", 0))
-        free_s = 0.0
+        free_s, listens = 0.0, socket.create_server(link.getsockname())
 
         def answer():
             nonlocal free_s
@@ -131,7 +136,8 @@ def slow_echo(bit_s, delay_s):
                     timer.start()
 
         threading.Thread(target=answer, daemon=True).start()
-        yield link.getsockname()[1]
+        with listens:
+            yield link.getsockname()[1]
 
 
 @pytest.mark.parametrize(("delay_s", "packets"), [(0.02, 60), (1.2, 20)])
@@ -145,19 +151,64 @@ def test_the_measurement_does_not_load_the_link_it_measures(monkeypatch, delay_s
     assert seen.loss == 0
 
 
-def test_many_small_parts_leave_few_marks(monkeypatch):
-    marked = []
-    monkeypatch.setattr("isplit.network.peer.time.monotonic", lambda: len(marked) * 1e-6)
+@contextlib.contextmanager
+def narrow(port, bit_s):
+    """A way to a port on which all connections together carry so much each way; its own port."""
+    turns = threading.Lock(), threading.Lock()
 
-    class Parts:
-        def recv(self, _):
-            marked.append(1)
-            return b"x" if len(marked) < 100_000 else b""
+    def carry(source, target, turn):
+        with contextlib.suppress(OSError):
+            while part := source.recv(2048):
+                with turn:
+                    time.sleep(8 * len(part) / bit_s)
+                target.sendall(part)
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
 
-    assert received_rate(Parts()) == pytest.approx(8e6, rel=0.05)
-    monkeypatch.setattr("isplit.network.peer.time.monotonic", lambda: len(marked) * 10.0)
-    with pytest.raises(ValueError, match="no end"):
-        received_rate(SimpleNamespace(recv=lambda _: marked.append(1) or b"x"))
+    def accept():
+        with contextlib.suppress(OSError):
+            while True:
+                near = listens.accept()[0]
+                far = socket.create_connection(("127.0.0.1", port))
+                for ends in ((near, far, turns[0]), (far, near, turns[1])):
+                    threading.Thread(target=carry, args=ends, daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listens:
+        threading.Thread(target=accept, daemon=True).start()
+        yield listens.getsockname()[1]
+
+
+@pytest.mark.parametrize("way", ["up", "down"])
+def test_the_rate_of_a_slow_link_is_what_all_streams_carry_at_the_same_time(way):
+    """Their first packets alone take longer than the measurement."""
+    begun_s = time.monotonic()
+    with peer("127.0.0.1", 0) as far, narrow(far, 1e6) as port:
+        assert _rate("127.0.0.1", port, 1.0, way) == pytest.approx(1e6, rel=0.3)
+    assert time.monotonic() - begun_s < 10
+
+
+def test_packets_go_to_the_address_of_a_name_that_answers(monkeypatch):
+    known = socket.getaddrinfo
+
+    def both(host, port, *more, **how):
+        if host != "board":
+            return known(host, port, *more, **how)
+        kind = how.get("type") or (more[1:] or [socket.SOCK_STREAM])[0]
+        sixth = (socket.AF_INET6, kind, 0, "", ("::1", port, 0, 0))
+        return [sixth, *known("127.0.0.1", port, type=kind)]
+
+    monkeypatch.setattr("socket.getaddrinfo", both)
+    with peer("127.0.0.1", 0) as port:
+        assert None not in _echoes("board", port, 3, 0.001)
+
+
+def test_what_no_byte_passes_is_said():
+    with (
+        peer("127.0.0.1", 0) as port,
+        pytest.raises(ValueError, match="nothing came down in 1e-06 s"),
+    ):
+        _rate("127.0.0.1", port, 1e-6, "down")
 
 
 @pytest.mark.parametrize(("seconds", "packets"), [(0, 5), (100, 5), (float("nan"), 5), (1, 0)])
@@ -207,7 +258,9 @@ def test_bursts_are_told_from_single_losses(lost, burst):
     assert _burst([None if number in lost else 0.01 for number in range(500)]) == burst
 
 
-@pytest.mark.parametrize("line", [b"steal\n", b"down 1e9\n", b"down\n", b"\xff\n", b"x" * 100])
+@pytest.mark.parametrize(
+    "line", [b"steal\n", b"down 0 1e99\n", b"up 0 1e99\n", b"down\n", b"\xff\n", b"x" * 100]
+)
 def test_a_peer_gives_nothing_to_who_asks_wrongly(line):
     with peer("127.0.0.1", 0) as port:
         with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:

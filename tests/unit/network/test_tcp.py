@@ -187,3 +187,11 @@ def test_transfers_without_loss_are_those_of_the_kernel():
         errors.append(abs(statistics.median(times_s) / statistics.median(measured_s) - 1))
     assert statistics.median(errors) <= 0.02
     assert max(errors) <= 0.08
+
+
+@pytest.mark.parametrize("upwards", [True, False])
+def test_bursts_meet_the_first_packet_of_a_connection_as_often_as_any_other(upwards):
+    burst = Channel(1e6, 1e6, 0.02, loss=0.2, burst_packets=10)
+    fresh = connect(burst, Tcp(), upwards=upwards)
+    late = [transfer(fresh, 100, seed=seed).delivered_s > 0.05 for seed in range(1000)]
+    assert np.mean(late) == pytest.approx(0.2, abs=0.04)
