@@ -6,14 +6,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 from torchmetrics.functional.classification import multiclass_f1_score
 
 from isplit.bottleneck import Bottleneck
+from isplit.graph.flops import FLOPS_PER_MAC, flop_counter
 from isplit.point import FLOAT32_BYTES, SplitPoint
 from isplit.result import Cost
-
-FLOPS_PER_MAC = 2
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def macs(module: nn.Module, shape: tuple[int, ...]) -> int:
     21600
     """
     shadow = copy.deepcopy(module).to("meta").eval()
-    with FlopCounterMode(display=False) as counter:
+    with flop_counter() as counter:
         shadow(torch.empty(1, *shape, device="meta"))
     flops: int = counter.get_total_flops()
     return flops // FLOPS_PER_MAC

@@ -167,9 +167,27 @@ def test_compiled_nets_are_taken_apart():
     net = nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU(), cases.chain())
     net[2][0] = torch.compile(net[2][0])
     net.compile()
+    net[2][1] = torch.compile(nn.Sequential(torch.compile(net[2][1])))
     points = split_points(trace(torch.compile(net), torch.zeros(1, 3, 8, 8)))
     assert [point.name for point in points] == ["1", "2.1", "2.2", "2.4"]
     assert "2.0.weight" in net.state_dict(), "not under the name of a wrapper"
+
+
+class Filter(Small):
+    """Complex weights that begin as ones, as in nets that work on frequencies."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(6, 4, 3, dtype=torch.complex64))
+
+    def forward(self, x):
+        return self.ends(torch.fft.irfft2(torch.fft.rfft2(self.a(x)) * self.weight, s=(4, 4)))
+
+
+def test_a_net_with_complex_weights_is_checked():
+    net, images = cases.shaken(Filter, 0).eval(), torch.randn(2, 3, 8, 8)
+    assert _all_equal(net, trace(net, images[:1]), images)
+    assert (net.weight == 1).all()
 
 
 class RandomNet(nn.Module):

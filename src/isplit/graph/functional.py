@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from isplit.graph.nodes import input_dependent, positions
+
 AUGMENTED = ("add", "sub", "mul", "truediv", "floordiv", "matmul", "pow")
 OUT_OF_PLACE: dict[Callable[..., Any], Callable[..., Any]] = {
     getattr(operator, f"i{name}"): getattr(operator, name) for name in AUGMENTED
@@ -60,6 +62,18 @@ def remove_dead(graph: fx.Graph) -> None:
     for node in reversed(list(graph.nodes)):
         if not node.users and node.op not in ("placeholder", "output") and not has_effect(node):
             graph.erase_node(node)
+
+
+def move_constants(graph: fx.Graph) -> None:
+    """Puts what does not depend on the input right before its first use, whose side pays for it."""
+    dependent, place = set(input_dependent(graph)), positions(graph)
+    first_use = dict(place)
+    for node in reversed(place):
+        if node.users and node not in dependent:
+            first_use[node] = min(first_use[user] for user in node.users)
+    *others, output = sorted(place, key=lambda node: (first_use[node], place[node]))
+    for node in others:
+        output.prepend(node)
 
 
 def has_effect(node: fx.Node) -> bool:

@@ -14,10 +14,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from isplit.graph.flops import FLOPS_PER_MAC, flop_counter
 from isplit.graph.nodes import UNKNOWN, Axes, channel_axes, operation, parameters_of
 from isplit.point import SplitPoint, Work
 
-FLOPS_PER_MAC = 2
 Fact = dict[str, Any]
 """``macs``; ``shape``, ``dtype`` and ``channels`` of a tensor, ``value`` of what holds none."""
 GROUPS_ARGUMENT = 6
@@ -31,7 +31,7 @@ def measure(traced: fx.GraphModule, example: Tensor, batch_size: int) -> dict[fx
     those of convolutions, linear layers and matrix products (half of torch's FLOP count).
     """
     fake = FakeTensorMode(allow_non_fake_inputs=True)
-    with torch.no_grad(), _slow_attention(), fake, FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), _slow_attention(), fake, flop_counter() as counter:
         shape = (batch_size, *example.shape[1:])
         images = torch.empty(shape, dtype=example.dtype, device=example.device)
         recorder = _Recorder(traced, counter)
