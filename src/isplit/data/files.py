@@ -52,7 +52,7 @@ def open_root(
     root = Path(root).expanduser()  # no shell expands data.root=~/x
     if download:
         fetch(download, root)
-    places = [root, root.with_name(f"{root.name}.zip"), root.with_name(f"{root.name}.tar")]
+    places = [root, Path(f"{root}.zip"), Path(f"{root}.tar")]
     place = next((place for place in places if place.exists()), None)
     if place is None:
         raise FileNotFoundError(

@@ -54,6 +54,11 @@ def test_an_archive_beside_the_root_is_found(tmp_path, suffix):
     assert open_root(tmp_path / "tiny", "Do this.", LAYOUT).read("a/1.txt") == b"one"
 
 
+def test_the_folder_one_is_in_is_a_root(tmp_path, monkeypatch):
+    monkeypatch.chdir(write_folder(tmp_path / "here", FILES))
+    assert open_root(".", "Do this.", LAYOUT).read("a/1.txt") == b"one"
+
+
 def test_a_folder_without_files_is_named_with_a_slash(tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "1.txt").write_bytes(b"")

@@ -134,6 +134,9 @@ def test_a_last_training_batch_of_one_image_is_left_out(letters):
     assert [len(y) for _, y in data.loader("train", 88, shuffle=True)] == [88, 2]
     assert [len(y) for _, y in data.loader("train", 89)] == [89, 1]
     assert [len(y) for _, y in data.loader("train", 4, shuffle=True, images=1)] == [1]
+    for rank in (0, 1):
+        shared = data.loader("train", 8, shuffle=True, images=10, part=(rank, 2))
+        assert [len(y) for _, y in shared] == [4], "and not [4, 1]"
 
 
 def test_the_fingerprint_follows_content_not_paths(letters, keys, tmp_path):
