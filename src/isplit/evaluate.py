@@ -36,9 +36,13 @@ def evaluate(
     num_classes: int,
     device: torch.device | str = "cpu",
 ) -> Evaluation:
-    """Accuracy, F1 per class and every answer of ``net`` on labelled images, in evaluation mode."""
+    """Accuracy, F1 per class and every answer of ``net`` on labelled images, in evaluation mode.
+
+    Raises:
+        ValueError: an answer that is no number.
+    """
     net = net.eval().to(device)
-    answers = [(net(images.to(device)).argmax(1).cpu(), labels) for images, labels in batches]
+    answers = [(_classes(net(images.to(device))), labels) for images, labels in batches]
     net.cpu()
     predicted = torch.cat([p for p, _ in answers])
     labels = torch.cat([y for _, y in answers])
@@ -48,6 +52,12 @@ def evaluate(
         f1=tuple(f1.tolist()),
         predictions=tuple(predicted.tolist()),
     )
+
+
+def _classes(logits: Tensor) -> Tensor:
+    if lost := int(logits.isnan().any(1).sum()):
+        raise ValueError(f"the net answers {lost} of {len(logits)} images by NaN")
+    return logits.argmax(1).cpu()
 
 
 def cost(point: SplitPoint, bottleneck: Bottleneck) -> Cost:

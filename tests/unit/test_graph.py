@@ -349,12 +349,25 @@ class OfItsOwn(nn.Linear):
         return nn.functional.linear(x, self.weight / self.weight.norm(dim=1, keepdim=True))
 
 
+class Pairs(nn.Module):
+    """The last layer multiplies two vectors."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.last = nn.Conv2d(3, 4, 1), nn.Bilinear(4, 4, cases.CLASSES)
+
+    def forward(self, x):
+        x = self.conv(x).mean((2, 3))
+        return self.last(x, x.tanh())
+
+
 def test_the_classifier_is_the_last_layer_of_the_graph_or_the_one_named():
     assert classifier_of(Squeezed()) == "classifier"
     assert classifier_of(Squeezed(), "other") == "other"
     assert classifier_of(cases.make("tokens")) == "head"
     assert classifier_of(models.squeezenet1_1()) == "classifier.1"
     assert classifier_of(nn.Sequential(nn.Flatten(), OfItsOwn(12, 3), nn.Softmax(1))) == "1"
+    assert classifier_of(Pairs()) == "last", "and not the convolution before it"
     normed = nn.utils.parametrizations.weight_norm(nn.Linear(12, 3))
     assert classifier_of(nn.Sequential(nn.Linear(12, 12), nn.Flatten(), normed)) == "2"
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import fx, nn
 from torch._ops import OpOverload, OpOverloadPacket
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -25,22 +25,19 @@ def uncounted(traced: fx.GraphModule) -> list[str]:
     return [
         f"{node.target} ({operation(node)})"
         for node in traced.graph.nodes
-        if not node.meta.get("macs") and any(map(_is_matrix, _weights_of(traced, node)))
+        if not node.meta.get("macs") and multiplies(traced, node)
     ]
 
 
-def _weights_of(traced: fx.GraphModule, node: fx.Node) -> list[nn.Parameter]:
-    """Weights of a module, or those that an operation of ``torch.ops`` is called with."""
+def multiplies(traced: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether a module, or an operation of ``torch.ops``, has a matrix of weights to multiply."""
+    weights: list[nn.Parameter] = []
     if isinstance(node.target, OpOverload | OpOverloadPacket):
-        return [p for source in node.all_input_nodes for p in parameters_of(traced, source)]
-    is_module = node.op == "call_module"
-    if not is_module or isinstance(traced.get_submodule(str(node.target)), WITHOUT_MACS):
-        return []
-    return parameters_of(traced, node)
-
-
-def _is_matrix(weight: Tensor) -> bool:
-    return sum(size > 1 for size in weight.shape) > 1
+        weights = [p for source in node.all_input_nodes for p in parameters_of(traced, source)]
+    elif node.op == "call_module":
+        is_lookup_or_norm = isinstance(traced.get_submodule(str(node.target)), WITHOUT_MACS)
+        weights = [] if is_lookup_or_norm else parameters_of(traced, node)
+    return any(sum(size > 1 for size in weight.shape) > 1 for weight in weights)
 
 
 def _flops_of_matrices(rows: torch.Size, *given: Any, **_: Any) -> int:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from torch import fx, nn
 from torchvision.models.vgg import cfgs as plans
 
+from isplit.graph.flops import multiplies
 from isplit.graph.nodes import home, operation
 from isplit.graph.tracing import symbolic
 from isplit.point import SplitPoint
@@ -82,7 +83,9 @@ def _last_layers(traced: fx.GraphModule) -> set[str]:
     while waiting:
         node = waiting.pop()
         path = str(node.target)
-        if node.op == "call_module" and isinstance(traced.get_submodule(path), LAYERS):
+        if node.op == "call_module" and (
+            isinstance(traced.get_submodule(path), LAYERS) or multiplies(traced, node)
+        ):
             found.add(path)
             continue
         if node.op != "call_module" and operation(node) in KINDS:
