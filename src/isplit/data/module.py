@@ -23,6 +23,8 @@ from isplit.data.images import Batch, EpochSampler, Images, Preparation
 from isplit.data.listing import Labelled, balanced
 from isplit.presets import check_choice
 
+SEED_STRIDE = 1_000_003  # torch orders epoch e of seed s by s + e; keeps the seeds apart
+
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
@@ -129,7 +131,9 @@ class ImageData:
         return DataLoader(
             dataset,
             own_batch,
-            sampler=EpochSampler(dataset, shuffle=shuffle, seed=seed, part=part),
+            sampler=EpochSampler(
+                dataset, part[1], part[0], shuffle=shuffle, seed=seed * SEED_STRIDE
+            ),
             num_workers=self.num_workers,
             collate_fn=as_it_is,
             pin_memory=torch.cuda.is_available(),

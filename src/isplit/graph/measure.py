@@ -3,7 +3,7 @@
 Of a node: shape, channels, sizes and multiply-accumulates.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,28 +41,19 @@ def measure(traced: fx.GraphModule, example: Tensor, batch_size: int) -> dict[fx
 
 def total_work(traced: fx.GraphModule) -> Work:
     """The work of one image in a whole net from :func:`isplit.graph.trace`."""
-    return _work(traced, list(traced.graph.nodes))
+    return _sum(_costs(traced))
 
 
 def split_work(traced: fx.GraphModule, points: Iterable[SplitPoint]) -> list[tuple[Work, Work]]:
     """The work of head and tail for each split point; parameters used by both count in both."""
-    nodes = list(traced.graph.nodes)
-    ends = {node.name: end for end, node in enumerate(nodes, start=1)}
-    cuts = [ends[point.node] for point in points]
-    return [(_work(traced, nodes[:end]), _work(traced, nodes[end:])) for end in cuts]
+    return work_at(traced, [point.node for point in points])
 
 
-def costs_of(traced: fx.GraphModule) -> dict[fx.Node, tuple[int, int, int]]:
-    """MACs up to and after each node, and parameters up to it."""
-    total = sum(node.meta.get("macs", 0) for node in traced.graph.nodes)
-    done = 0
-    parameters: dict[int, int] = {}
-    costs = {}
-    for node in traced.graph.nodes:
-        done += node.meta.get("macs", 0)
-        parameters |= {id(p): p.numel() for p in parameters_of(traced, node)}
-        costs[node] = (done, total - done, sum(parameters.values()))
-    return costs
+def work_at(traced: fx.GraphModule, cuts: Iterable[str]) -> list[tuple[Work, Work]]:
+    """The same by the names of the nodes whose output crosses."""
+    costs = _costs(traced)
+    ends = {node.name: end for end, node in enumerate(traced.graph.nodes, start=1)}
+    return [(_sum(costs[: ends[cut]]), _sum(costs[ends[cut] :])) for cut in cuts]
 
 
 class _Recorder(fx.Interpreter):
@@ -109,17 +100,22 @@ def _slow_attention() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(enabled)
 
 
-def _work(traced: fx.GraphModule, nodes: list[fx.Node]) -> Work:
+def _costs(traced: fx.GraphModule) -> list[tuple[int, int, dict[int, int]]]:
+    """Of each node the dense and depthwise MACs, and how many numbers each parameter has."""
+    costs = []
+    for node in traced.graph.nodes:
+        macs, weights = node.meta.get("macs", 0), parameters_of(traced, node)
+        depthwise = macs if macs and _is_depthwise(traced, node) else 0
+        costs.append((macs - depthwise, depthwise, {id(p): p.numel() for p in weights}))
+    return costs
+
+
+def _sum(costs: Sequence[tuple[int, int, dict[int, int]]]) -> Work:
     weights: dict[int, int] = {}
-    dense = depthwise = layers = 0
-    for node in nodes:
-        weights |= {id(p): p.numel() for p in parameters_of(traced, node)}
-        if macs := node.meta.get("macs", 0):
-            is_depthwise = _is_depthwise(traced, node)
-            dense += 0 if is_depthwise else macs
-            depthwise += macs if is_depthwise else 0
-            layers += 1
-    return Work(dense, depthwise, layers, sum(weights.values()))
+    for _, _, own in costs:
+        weights |= own
+    dense, depthwise = (sum(macs) for macs in zip(*(cost[:2] for cost in costs), strict=True))
+    return Work(dense, depthwise, sum(a + b > 0 for a, b, _ in costs), sum(weights.values()))
 
 
 def _is_depthwise(traced: fx.GraphModule, node: fx.Node) -> bool:

@@ -5,7 +5,7 @@ from itertools import chain, count, takewhile
 from torch import fx
 
 from isplit.graph.functional import has_effect
-from isplit.graph.measure import costs_of
+from isplit.graph.measure import work_at
 from isplit.graph.nodes import (
     clean_cuts,
     home,
@@ -58,15 +58,13 @@ def split_points(
             f"{type(traced).__name__} has no split point at split.granularity={granularity}: "
             + (f"{where} classifier" if cuts else nowhere)
         )
-    names, costs = _names(cuts, layers), costs_of(traced)
+    names, works = _names(cuts, layers), work_at(traced, [cut.name for cut in chosen])
     points = []
-    for index, cut in enumerate(chosen):
+    for index, (cut, (head, tail)) in enumerate(zip(chosen, works, strict=True)):
         last = layout_of(cut.meta["channels"], len(cut.meta["shape"]))
         known = LAYOUTS[channels] if last is None else last
-        shape = image_shape(cut)
-        points.append(
-            SplitPoint(index, names[cut], shape, cut.name, *costs[cut], channels_last=known)
-        )
+        costs, shape = (head.macs, tail.macs, head.parameters), image_shape(cut)
+        points.append(SplitPoint(index, names[cut], shape, cut.name, *costs, channels_last=known))
     return points
 
 

@@ -159,10 +159,9 @@ def test_the_fingerprint_follows_content_not_paths(letters, keys, tmp_path):
 
 
 def test_several_replicas_share_an_epoch_between_them():
-    samplers = [EpochSampler(range(10), shuffle=True, seed=0) for _ in range(2)]
-    for rank, sampler in enumerate(samplers):
+    samplers = [EpochSampler(range(10), 2, rank, shuffle=True, seed=0) for rank in range(2)]
+    for sampler in samplers:
         assert isinstance(sampler, DistributedSampler)  # or Lightning would replace it
-        sampler.num_replicas, sampler.rank, sampler.num_samples = 2, rank, 5
         sampler.set_epoch(4)
     visits = [visit for sampler in samplers for visit in sampler]
     assert sorted(visits) == [(4, index) for index in range(10)]
