@@ -173,6 +173,30 @@ def test_compiled_nets_are_taken_apart():
     assert "2.0.weight" in net.state_dict(), "not under the name of a wrapper"
 
 
+@torch.fx.wrap
+def doubled(x):
+    return x.mul_(2)
+
+
+class Helped(Small):
+    """Whose helper changes the tensor that it is given, and gives it back."""
+
+    def forward(self, x):
+        return self.ends(doubled(self.a(x)))
+
+
+def test_no_point_has_features_that_the_tail_overwrites():
+    net, images = cases.shaken(Helped, 0).eval(), torch.randn(2, 3, 8, 8)
+    graph = trace(net, images[:1])
+    points = split_points(graph, "all")
+    assert [p.name for p in points] == ["a.0", "doubled", "c", "relu", "mean"]
+    for head, tail in (split_at(graph, point) for point in points):
+        features = head(images)
+        kept = features.clone()
+        tail(features)
+        assert torch.equal(features, kept)
+
+
 class Filter(Small):
     """Complex weights that begin as ones, as in nets that work on frequencies."""
 

@@ -75,7 +75,7 @@ def open_files(path: Path) -> Files:
     """
     if path.is_dir():
         return Files(_sorted_visible(files_below(path)), partial(_read_below, path))
-    if zipfile.is_zipfile(path):
+    if zipfile.is_zipfile(path) and not tarfile.is_tarfile(path):  # it may end with a zip in it
         _archive.cache_clear()
         names = _archive(path, os.getpid(), threading.get_ident()).namelist()
         return Files(_sorted_visible(names), partial(_read_member, path))

@@ -19,7 +19,8 @@ from isplit.graph.nodes import UNKNOWN, Axes, channel_axes, operation, parameter
 from isplit.point import SplitPoint, Work
 
 Fact = dict[str, Any]
-"""``macs``; ``shape``, ``dtype`` and ``channels`` of a tensor, ``value`` of what holds none."""
+"""``macs``; whether it ``overwrites`` a tensor that it is given; ``shape``, ``dtype`` and
+``channels`` of a tensor, ``value`` of what holds none."""
 GROUPS_ARGUMENT = 6
 """Place of ``groups`` among the arguments of ``torch.nn.functional.conv2d``."""
 
@@ -67,8 +68,11 @@ class _Recorder(fx.Interpreter):
 
     def run_node(self, n: fx.Node) -> Any:
         before = self.counter.get_total_flops()
+        given = [tensor for source in n.all_input_nodes for tensor, _ in self.tensors[source]]
+        versions = _versions(given)
         value = super().run_node(n)
         fact: Fact = {"macs": (self.counter.get_total_flops() - before) // FLOPS_PER_MAC}
+        fact |= {"overwrites": _versions(given) != versions}
         leaves = [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]
         self.tensors[n] = [(leaf, self._channels(n, leaf)) for leaf in leaves]
         if isinstance(value, Tensor):
@@ -86,6 +90,11 @@ class _Recorder(fx.Interpreter):
             return UNKNOWN
         sources = [pair for before in node.all_input_nodes for pair in self.tensors[before]]
         return channel_axes(operation(node), result, sources)
+
+
+def _versions(tensors: Iterable[Tensor]) -> list[int]:
+    """How often each was changed in place."""
+    return [0 if tensor.is_inference() else tensor._version for tensor in tensors]
 
 
 @contextmanager

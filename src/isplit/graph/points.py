@@ -4,7 +4,6 @@ from itertools import chain, count, takewhile
 
 from torch import fx
 
-from isplit.graph.functional import has_effect
 from isplit.graph.measure import work_at
 from isplit.graph.nodes import (
     clean_cuts,
@@ -72,7 +71,7 @@ def _can_cross(cut: fx.Node) -> bool:
     """Whether a clean cut carries features and leaves something on both sides."""
     is_last = all(user.op == "output" for user in cut.users)
     features = "shape" in cut.meta and cut.meta["dtype"].is_floating_point
-    overwritten = any(has_effect(user) for user in cut.users)
+    overwritten = any(user.meta.get("overwrites") for user in cut.users)
     return cut.op != "placeholder" and features and not is_last and not overwritten
 
 

@@ -105,6 +105,11 @@ def test_a_file_that_cannot_be_read_in_any_order_is_refused(tmp_path, kind):
         open_files(path)
 
 
+def test_a_tar_that_ends_with_a_zip_is_a_tar(tmp_path):
+    inner = write_zip(tmp_path / "inner.zip", {"other.txt": b"another"}).read_bytes()
+    assert open_files(write_tar(tmp_path / "set.tar", {"a.zip": inner})).names == ("a.zip",)
+
+
 def test_a_link_in_a_tar_is_the_file_it_leads_to_and_one_to_nowhere_is_said(tmp_path, caplog):
     path = write_tar(tmp_path / "linked.tar", FILES)
     with tarfile.open(path, "a") as archive:
