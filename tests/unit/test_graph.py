@@ -268,7 +268,7 @@ def test_models_without_a_split_point():
 
 
 def test_unknown_granularity():
-    with pytest.raises(ValueError, match=r"split.granularity='block' is none of: layer, all"):
+    with pytest.raises(ValueError, match=r"split.granularity='block' is none of layer, all"):
         split_points(traced("chain"), "block")
 
 
@@ -489,7 +489,7 @@ def test_where_the_channels_are_is_asked_for_and_taken():
         _ = split_points(graph)[0].channel_axis
     assert split_points(graph, channels="last")[0].channel_axis == 2
     assert split_points(graph, channels="first")[0].channel_axis == 0
-    with pytest.raises(ValueError, match=r"split\.channels='middle' is none of: first, last"):
+    with pytest.raises(ValueError, match=r"split\.channels='middle' is none of first, last"):
         split_points(graph, channels="middle")
 
 

@@ -16,6 +16,7 @@ from isplit.graph.nodes import (
     positions,
 )
 from isplit.point import SplitPoint
+from isplit.presets import check_choice
 
 GRANULARITIES = ("layer", "all")
 LAYOUTS = {None: None, "first": False, "last": True}
@@ -42,11 +43,9 @@ def split_points(
     Raises:
         ValueError: an unknown granularity or layout, or a model without any split point.
     """
-    if granularity not in GRANULARITIES:
-        choices = ", ".join(GRANULARITIES)
-        raise ValueError(f"split.granularity={granularity!r} is none of: {choices}")
+    check_choice(granularity, "split.granularity", GRANULARITIES)
     if channels not in LAYOUTS:
-        raise ValueError(f"split.channels={channels!r} is none of: first, last")
+        raise ValueError(f"split.channels={channels!r} is none of first, last")
     cuts = [cut for cut in clean_cuts(traced.graph) if _can_cross(cut)]
     layers = _layers(traced, cuts)
     chosen = layers if granularity == "layer" else cuts
