@@ -50,7 +50,7 @@ def make_bottleneck(point: SplitPoint, compression_rate: float = 0.9) -> Bottlen
     """Bottleneck whose code keeps ``1 - compression_rate`` of the elements at ``point``.
 
     Maps get two stride-2 convolutions and two transposed ones (fewer where the map is smaller than
-    4x4, 1x1 convolutions on 1x1 maps); sequences and vectors get linear layers over the channels.
+    4x4, 1x1 convolutions on 1x1 maps); all others get linear layers over the channels.
 
     Raises:
         ValueError: a rate not between 0 and 1, or a point whose channels are not known.
@@ -67,8 +67,9 @@ def make_bottleneck(point: SplitPoint, compression_rate: float = 0.9) -> Bottlen
     else:
         encoder, decoder = _linear(channels, shape[axis])
         if size and not axis:
-            turn = Permute([0, 2, 1])
-            encoder, decoder = (nn.Sequential(turn, *part, turn) for part in (encoder, decoder))
+            last = len(shape)
+            there, back = Permute([0, *range(2, last + 1), 1]), Permute([0, last, *range(1, last)])
+            encoder, decoder = (nn.Sequential(there, *p, back) for p in (encoder, decoder))
     return Bottleneck(encoder, decoder, shape, achieved)
 
 

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 from torchmetrics.functional.classification import multiclass_f1_score
 
 from isplit.bottleneck import Bottleneck
+from isplit.graph.flops import FLOPS_PER_MAC, flop_counter
 from isplit.point import FLOAT32_BYTES, SplitPoint
 from isplit.result import Cost
-
-FLOPS_PER_MAC = 2
 
 
 @dataclass(frozen=True)
@@ -38,9 +36,13 @@ def evaluate(
     num_classes: int,
     device: torch.device | str = "cpu",
 ) -> Evaluation:
-    """Accuracy, F1 per class and every answer of ``net`` on labelled images, in evaluation mode."""
+    """Accuracy, F1 per class and every answer of ``net`` on labelled images, in evaluation mode.
+
+    Raises:
+        ValueError: an answer that is no number.
+    """
     net = net.eval().to(device)
-    answers = [(net(images.to(device)).argmax(1).cpu(), labels) for images, labels in batches]
+    answers = [(_classes(net(images.to(device))), labels) for images, labels in batches]
     net.cpu()
     predicted = torch.cat([p for p, _ in answers])
     labels = torch.cat([y for _, y in answers])
@@ -50,6 +52,12 @@ def evaluate(
         f1=tuple(f1.tolist()),
         predictions=tuple(predicted.tolist()),
     )
+
+
+def _classes(logits: Tensor) -> Tensor:
+    if lost := int(logits.isnan().any(1).sum()):
+        raise ValueError(f"the net answers {lost} of {len(logits)} images by NaN")
+    return logits.argmax(1).cpu()
 
 
 def cost(point: SplitPoint, bottleneck: Bottleneck) -> Cost:
@@ -73,7 +81,7 @@ def macs(module: nn.Module, shape: tuple[int, ...]) -> int:
     21600
     """
     shadow = copy.deepcopy(module).to("meta").eval()
-    with FlopCounterMode(display=False) as counter:
+    with flop_counter() as counter:
         shadow(torch.empty(1, *shape, device="meta"))
     flops: int = counter.get_total_flops()
     return flops // FLOPS_PER_MAC

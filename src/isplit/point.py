@@ -124,5 +124,10 @@ class Work:
     layers: int = 0
     parameters: int = 0
 
+    @property
+    def macs(self) -> int:
+        """All multiply-accumulates."""
+        return self.dense_macs + self.depthwise_macs
+
     def __add__(self, other: Work) -> Work:
         return Work(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Work)))

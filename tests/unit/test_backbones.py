@@ -155,12 +155,23 @@ def test_published_weights(monkeypatch, num_classes):
     assert model(torch.zeros(2, 3, 64, 64)).shape == (2, num_classes)
 
 
-def test_published_weights_of_a_convolutional_classifier(monkeypatch):
+@pytest.mark.parametrize("num_classes", [3, 1000])
+def test_published_weights_of_a_convolutional_classifier(monkeypatch, num_classes):
     published = models.squeezenet1_1().state_dict()
     monkeypatch.setattr(WeightsEnum, "get_state_dict", lambda *args, **keys: published)
     settings = {"image_size": 64, "weights": "IMAGENET1K_V1", "arch": "squeezenet1_1"}
-    model = build_backbone("torchvision", 3, **settings)
-    assert model.classifier[1].weight.shape == (3, 512, 1, 1)
+    model = build_backbone("torchvision", num_classes, **settings)
+    assert model.classifier[1].weight.shape == (num_classes, 512, 1, 1)
+    kept = torch.equal(model.classifier[1].weight[:3], published["classifier.1.weight"][:3])
+    assert kept == (num_classes == 1000)
+
+
+def test_a_head_that_is_no_layer_is_refused(monkeypatch):
+    published = models.mobilenet_v3_small().state_dict()
+    monkeypatch.setattr(WeightsEnum, "get_state_dict", lambda *args, **keys: published)
+    settings = {"image_size": 64, "weights": "DEFAULT", "head": "classifier"}
+    with pytest.raises(ValueError, match=r"model\.head='classifier' is a Sequential, no linear"):
+        build_backbone("mobilenet_v3_small", 3, **settings)
 
 
 def test_published_weights_without_a_network(monkeypatch):
@@ -237,6 +248,12 @@ def test_a_narrow_resnet_has_a_part_of_every_layers_channels(name, stem, tmp_pat
         ),
         ("torchvision", {}, r"model.arch=None is none of torchvision's"),
         ("vgg16", {"width": 0.5, "weights": "DEFAULT"}, r"model.width=0.5: torchvision's vgg16_bn"),
+        ("mobilenet_v3_small", {"width": 0.5}, r"width=0.5 is for VGG and ResNet, mobilenet_v3_sm"),
+        (
+            "torchvision",
+            {"width": 0.5, "arch": "resnext50_32x4d"},
+            r"resnext50_32x4d has only width 1",
+        ),
         ("vgg16", {"stem": "small"}, r"model.stem=small is for ResNets; vgg16_bn has its own"),
         ("resnet18", {"stem": "small", "weights": "DEFAULT"}, r"model.stem=small: torchvision's"),
         (

@@ -19,6 +19,7 @@ shapes = st.one_of(
     st.tuples(st.integers(1, 40), st.integers(1, 17), st.integers(1, 17)),
     st.tuples(st.integers(1, 20), st.integers(1, 40)),
     st.tuples(st.integers(1, 40)),
+    st.tuples(st.integers(1, 20), st.integers(1, 4), st.integers(1, 5), st.integers(1, 20)),
 )
 
 

@@ -27,6 +27,13 @@ def test_accuracy_and_f1_are_those_counted_by_hand():
     assert found.predictions == (0, 0, 1, 1, 2)
 
 
+def test_an_answer_that_is_no_number_is_no_class():
+    images = torch.zeros(4, 3, 2, 2)
+    images[1:3] = torch.nan
+    with pytest.raises(ValueError, match="the net answers 2 of 4 images by NaN"):
+        evaluate(nn.Flatten(), [(images, torch.zeros(4).long())], num_classes=12)
+
+
 def test_the_cost_of_a_bottleneck_is_that_of_its_layers():
     point = SplitPoint(3, "p", (8, 4, 4), "p", head_macs=70, tail_macs=30, head_params=5)
     bottleneck = make_bottleneck(point, 0.5)

@@ -101,6 +101,107 @@ def test_attention_counts_in_macs():
     assert second.head_macs - first.head_macs == linear + attention
 
 
+class Recurrent(nn.Module):
+    """Sixteen patches one after the other through a layer that returns (sequence, state)."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.conv, self.layer, self.fc = nn.Conv2d(3, 4, 2, 2), layer, nn.Linear(12, cases.CLASSES)
+
+    def forward(self, x):
+        return self.fc(self.layer(self.conv(x).flatten(2).transpose(1, 2))[0].mean(1))
+
+
+@pytest.mark.parametrize(("kind", "gates"), [(nn.LSTM, 4), (nn.GRU, 3), (nn.RNN, 1)])
+def test_recurrent_layers_count_in_macs_and_are_layers(kind, gates):
+    layer = kind(4, 6, num_layers=2, bidirectional=True, batch_first=True)
+    points = split_points(trace(Recurrent(layer), torch.zeros(1, 3, 8, 8)))
+    first, second = 6 * (4 + 6), 6 * (12 + 6)
+    assert [p.shape for p in points] == [(16, 4), (16, 12)]
+    assert points[1].head_macs - points[0].head_macs == 16 * gates * 2 * (first + second)
+
+
+class Pooled(nn.Module):
+    """Two images of itself are multiplied, then tokens are weighed by a query."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.pairs = nn.Conv2d(3, 4, 2, 2), nn.Bilinear(4, 4, 6)
+        self.query, self.fc = nn.Parameter(torch.ones(6)), nn.Linear(6, cases.CLASSES)
+
+    def forward(self, x):
+        x = self.conv(x).flatten(2).transpose(1, 2)
+        x = self.pairs(x, x.tanh())
+        return self.fc((x * (x @ self.query).softmax(1)[:, :, None]).sum(1))
+
+
+def test_bilinear_layers_and_products_with_a_vector_count_in_macs():
+    points = split_points(trace(Pooled(), torch.zeros(1, 3, 8, 8)), "all")
+    macs = {p.name: p.head_macs for p in points}
+    assert macs["pairs"] - macs["transpose"] == 16 * 4 * 4 * 6
+    assert macs["sum"] - macs["pairs"] == 16 * 6
+
+
+@torch.library.custom_op("isplit_tests::times", mutates_args=())
+def _times(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    return torch.einsum("nchw,dc->ndhw", x, weight)
+
+
+@_times.register_fake
+def _(x, weight):
+    return x.new_empty(len(x), len(weight), *x.shape[2:])
+
+
+class Foreign(nn.Module):
+    """Its second layer is an operation of somebody's own."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.weight = nn.Conv2d(3, 4, 1), nn.Parameter(torch.randn(5, 4))
+        self.fc = nn.Linear(5, cases.CLASSES)
+
+    def forward(self, x):
+        x = torch.ops.isplit_tests.times(self.conv(x), self.weight)
+        return self.fc(x.mean((2, 3)))
+
+
+def test_work_that_nobody_counts_is_said(caplog):
+    trace(Foreign(), torch.zeros(1, 3, 8, 8))
+    assert "multiply-accumulates that are not known count as 0: isplit_tests.times" in caplog.text
+    caplog.clear()
+    trace(cases.make("tokens"), cases.images("tokens"))
+    assert not caplog.text
+
+
+class EarlyWeights(nn.Module):
+    """The classifier's weights are made at the beginning, from two smaller matrices."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1)
+        self.a = nn.Parameter(torch.randn(cases.CLASSES, 2))
+        self.b = nn.Parameter(torch.randn(2, 4))
+
+    def forward(self, x):
+        small = self.a * 2
+        weight, same = small @ self.b, small.sum()
+        x = self.conv2(self.conv1(x).relu()).relu()
+        return nn.functional.linear(x.mean((2, 3)), weight) * same
+
+
+def test_what_only_the_tail_needs_is_paid_by_the_tail():
+    graph = trace(EarlyWeights(), torch.zeros(1, 3, 8, 8))
+    points = split_points(graph)
+    assert [p.head_macs for p in points] == [64 * 12, 64 * (12 + 16)]
+    assert [p.tail_macs for p in points] == [64 * 16 + 12 * cases.CLASSES, 12 * cases.CLASSES]
+    heads = [split_at(graph, point)[0] for point in points]
+    assert [p.head_params for p in points] == [_parameters(head) for head in heads]
+
+
+def _parameters(net):
+    return sum(parameter.numel() for parameter in net.parameters())
+
+
 def test_a_shared_parameter_counts_once():
     conv = nn.Conv2d(3, 3, 3, padding=1)
     net = nn.Sequential(conv, nn.ReLU(), conv, nn.ReLU(), nn.Flatten(), nn.Linear(48, 2))
@@ -167,7 +268,7 @@ def test_models_without_a_split_point():
 
 
 def test_unknown_granularity():
-    with pytest.raises(ValueError, match=r"split.granularity='block' is none of: layer, all"):
+    with pytest.raises(ValueError, match=r"split.granularity='block' is none of layer, all"):
         split_points(traced("chain"), "block")
 
 
@@ -248,12 +349,25 @@ class OfItsOwn(nn.Linear):
         return nn.functional.linear(x, self.weight / self.weight.norm(dim=1, keepdim=True))
 
 
+class Pairs(nn.Module):
+    """The last layer multiplies two vectors."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.last = nn.Conv2d(3, 4, 1), nn.Bilinear(4, 4, cases.CLASSES)
+
+    def forward(self, x):
+        x = self.conv(x).mean((2, 3))
+        return self.last(x, x.tanh())
+
+
 def test_the_classifier_is_the_last_layer_of_the_graph_or_the_one_named():
     assert classifier_of(Squeezed()) == "classifier"
     assert classifier_of(Squeezed(), "other") == "other"
     assert classifier_of(cases.make("tokens")) == "head"
     assert classifier_of(models.squeezenet1_1()) == "classifier.1"
     assert classifier_of(nn.Sequential(nn.Flatten(), OfItsOwn(12, 3), nn.Softmax(1))) == "1"
+    assert classifier_of(Pairs()) == "last", "and not the convolution before it"
     normed = nn.utils.parametrizations.weight_norm(nn.Linear(12, 3))
     assert classifier_of(nn.Sequential(nn.Linear(12, 12), nn.Flatten(), normed)) == "2"
 
@@ -375,7 +489,7 @@ def test_where_the_channels_are_is_asked_for_and_taken():
         _ = split_points(graph)[0].channel_axis
     assert split_points(graph, channels="last")[0].channel_axis == 2
     assert split_points(graph, channels="first")[0].channel_axis == 0
-    with pytest.raises(ValueError, match=r"split\.channels='middle' is none of: first, last"):
+    with pytest.raises(ValueError, match=r"split\.channels='middle' is none of first, last"):
         split_points(graph, channels="middle")
 
 

@@ -167,9 +167,51 @@ def test_compiled_nets_are_taken_apart():
     net = nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU(), cases.chain())
     net[2][0] = torch.compile(net[2][0])
     net.compile()
+    net[2][1] = torch.compile(nn.Sequential(torch.compile(net[2][1])))
     points = split_points(trace(torch.compile(net), torch.zeros(1, 3, 8, 8)))
     assert [point.name for point in points] == ["1", "2.1", "2.2", "2.4"]
     assert "2.0.weight" in net.state_dict(), "not under the name of a wrapper"
+
+
+@torch.fx.wrap
+def doubled(x):
+    return x.mul_(2)
+
+
+class Helped(Small):
+    """Whose helper changes the tensor that it is given, and gives it back."""
+
+    def forward(self, x):
+        return self.ends(doubled(self.a(x)))
+
+
+def test_no_point_has_features_that_the_tail_overwrites():
+    net, images = cases.shaken(Helped, 0).eval(), torch.randn(2, 3, 8, 8)
+    graph = trace(net, images[:1])
+    points = split_points(graph, "all")
+    assert [p.name for p in points] == ["a.0", "doubled", "c", "relu", "mean"]
+    for head, tail in (split_at(graph, point) for point in points):
+        features = head(images)
+        kept = features.clone()
+        tail(features)
+        assert torch.equal(features, kept)
+
+
+class Filter(Small):
+    """Complex weights that begin as ones, as in nets that work on frequencies."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(6, 4, 3, dtype=torch.complex64))
+
+    def forward(self, x):
+        return self.ends(torch.fft.irfft2(torch.fft.rfft2(self.a(x)) * self.weight, s=(4, 4)))
+
+
+def test_a_net_with_complex_weights_is_checked():
+    net, images = cases.shaken(Filter, 0).eval(), torch.randn(2, 3, 8, 8)
+    assert _all_equal(net, trace(net, images[:1]), images)
+    assert (net.weight == 1).all()
 
 
 class RandomNet(nn.Module):

@@ -77,6 +77,24 @@ def test_of_two_nets_one_is_asked_for_and_taken(tmp_path, flat):
         taken(path, weights_key="pupil")
 
 
+class Named(nn.Module):
+    """Its first layer is called as GoogLeNet calls an auxiliary classifier."""
+
+    def __init__(self):
+        super().__init__()
+        self.aux1, self.fc = nn.Conv2d(3, 4, 1), nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.fc(self.aux1(x).mean((2, 3)))
+
+
+def test_a_layer_called_like_an_auxiliary_classifier_has_its_weights(tmp_path):
+    net = Named()
+    torch.save(net.state_dict(), tmp_path / "net.pth")
+    taken = adopt(Named(), 2, image_size=16, weights=tmp_path / "net.pth")
+    assert torch.equal(taken.aux1.weight, net.aux1.weight)
+
+
 def test_a_message_lists_what_the_file_holds(tmp_path):
     torch.save({"epoch": 3, "args": "sgd"}, tmp_path / "a.pth")
     with pytest.raises(ValueError, match=r"no named tensors, but epoch \(int\), args \(str\)"):

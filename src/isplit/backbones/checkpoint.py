@@ -33,7 +33,7 @@ def load_state(model: nn.Module, state: State, path: Path, head: str | None) -> 
         ValueError: the weights are of another architecture.
     """
     own = {k: v for k, v in model.state_dict().items() if not k.endswith(OPTIONAL) or k in state}
-    found = {k: v for k, v in state.items() if not k.startswith(TRAINING_ONLY)}
+    found = {k: v for k, v in state.items() if k in own or not k.startswith(TRAINING_ONLY)}
     other = [k for k in own if k in found and not fits(own[k], found[k])]
     if other and all(_differ_in_classes(own[k], found[k]) for k in other):
         head = classifier_of(model, head)
@@ -54,14 +54,19 @@ def load_state(model: nn.Module, state: State, path: Path, head: str | None) -> 
 
 
 def renew_head(model: nn.Module, num_classes: int, path: str) -> None:
-    """A new last layer at ``path``, unless it has that many classes already."""
+    """A new last layer at ``path``, unless it has that many classes already.
+
+    Raises:
+        ValueError: there is another kind of module.
+    """
     old = model.get_submodule(path)
+    if not isinstance(old, nn.Linear | nn.Conv2d):
+        raise ValueError(f"model.head={path!r} is a {type(old).__name__}, no linear layer")
+    if len(old.weight) == num_classes:
+        return
     if isinstance(old, nn.Linear):
-        if old.out_features == num_classes:
-            return
         new: nn.Module = nn.Linear(old.in_features, num_classes, bias=old.bias is not None)
     else:
-        assert isinstance(old, nn.Conv2d)
         new = nn.Conv2d(old.in_channels, num_classes, kernel_size=1)
     model.set_submodule(path, new)
 

@@ -13,6 +13,7 @@ from isplit.graph.layers import PLANS
 
 BACKBONES = ("vgg16", "resnet18", "resnet50", "resnet152", "mobilenet_v3_small", "torchvision")
 RESNETS = ("resnet", "resnext", "wide_resnet")
+NARROWED = ("vgg", "resnet", "wide_resnet")
 SMALL_STEMS = ("small", "cifar")
 SMALL_KERNEL = 3
 SMALL_STEM_BELOW_PX = 64
@@ -35,6 +36,11 @@ class Layout:
     arch: str | None = None
 
     def __post_init__(self) -> None:
+        if self.width != 1 and not self.architecture.startswith(NARROWED):
+            raise ValueError(
+                f"model.width={self.width} is for VGG and ResNet, "
+                f"{self.architecture} has only width 1"
+            )
         if self.stem in SMALL_STEMS and not self.architecture.startswith(RESNETS):
             raise ValueError(
                 f"model.stem={self.stem} is for ResNets; {self.architecture} has its own"

@@ -74,12 +74,12 @@ def _imagenet() -> list[list[str]]:
 
 def _lines(class_map: str) -> list[list[str]]:
     try:
-        text = Path(class_map).expanduser().read_text(encoding="utf-8")
+        text = Path(class_map).expanduser().read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(
             f"data.class_map={class_map} is neither {IMAGENET} nor a text file: {error}"
         ) from error
-    return [line.replace(",", "\t").split("\t") for line in text.strip().splitlines()]
+    return [line.replace(",", "\t").split("\t") for line in text.rstrip().split("\n")]
 
 
 def _plain(name: str) -> str:

@@ -52,7 +52,7 @@ def open_root(
     root = Path(root).expanduser()  # no shell expands data.root=~/x
     if download:
         fetch(download, root)
-    places = [root, root.with_name(f"{root.name}.zip"), root.with_name(f"{root.name}.tar")]
+    places = [root, Path(f"{root}.zip"), Path(f"{root}.tar")]
     place = next((place for place in places if place.exists()), None)
     if place is None:
         raise FileNotFoundError(
@@ -75,7 +75,7 @@ def open_files(path: Path) -> Files:
     """
     if path.is_dir():
         return Files(_sorted_visible(files_below(path)), partial(_read_below, path))
-    if zipfile.is_zipfile(path):
+    if zipfile.is_zipfile(path) and not tarfile.is_tarfile(path):  # it may end with a zip in it
         _archive.cache_clear()
         names = _archive(path, os.getpid(), threading.get_ident()).namelist()
         return Files(_sorted_visible(names), partial(_read_member, path))

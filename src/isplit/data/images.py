@@ -6,10 +6,10 @@ run, in any order and in any worker process.
 Legend: N images, S pixels a side.
 """
 
-from collections.abc import Iterator, Sequence, Sized
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +21,6 @@ from isplit.data.album import DecodedImages
 from isplit.data.listing import Labelled
 
 Batch = tuple[Tensor, Tensor]
-_SEED_STRIDE = 1_000_003  # torch orders epoch e of seed s by s + e; keeps the seeds apart
 AUGMENTATIONS = {
     "none": (),
     "crop": ("crop",),
@@ -93,24 +92,9 @@ class EpochSampler(DistributedSampler[Any]):
 
     Lightning calls ``set_epoch`` at the start of each epoch, also of a resumed one. Being a
     ``DistributedSampler`` keeps Lightning from putting its own in the place of this one, under
-    which the epoch would never arrive.
-
-    Args:
-        part: (which, of how many) when processes share an epoch: k-th batches of all parts
-            together are the k-th batch of the whole. Where they cannot all have the same number
-            of images, the first images come again at the end.
+    which the epoch would never arrive. Where processes share an epoch, the k-th batches of all are
+    together the k-th of the whole; where they cannot all have as many images, the first come again.
     """
-
-    def __init__(
-        self, images: Sized, *, shuffle: bool, seed: int, part: tuple[int, int] = (0, 1)
-    ) -> None:
-        super().__init__(
-            cast("Dataset[Any]", images),
-            rank=part[0],
-            num_replicas=part[1],
-            shuffle=shuffle,
-            seed=seed * _SEED_STRIDE,
-        )
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         return ((self.epoch, index) for index in super().__iter__())

@@ -5,6 +5,7 @@ Legend: N images, S pixels a side.
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,8 @@ from isplit.data.decode import decode
 from isplit.data.images import Batch, EpochSampler, Images, Preparation
 from isplit.data.listing import Labelled, balanced
 from isplit.presets import check_choice
+
+SEED_STRIDE = 1_000_003  # torch orders epoch e of seed s by s + e; keeps the seeds apart
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +107,8 @@ class ImageData:
 
         Args:
             split: ``train``, ``validation`` or ``test``.
-            batch_size: of the last batch it may be less; a last training batch of one image,
-                which batch normalisation refuses, is left out of a shuffled epoch.
+            batch_size: of the last batch it may be less; a last training batch of one image (in
+                each process), which batch normalisation refuses, is left out of a shuffled epoch.
             shuffle: another order in each epoch.
             augment: change the images at random as ``data.augment`` says.
             images: only so many, class-balanced, the same ones for the same seed.
@@ -124,14 +127,17 @@ class ImageData:
             chosen = balanced(chosen, images, seed)
         changes = self.preparation.augment if augment else "none"
         dataset = Images(self.decoded, chosen, self.preparation, changes, seed)
+        own_batch, own_images = batch_size // part[1], math.ceil(len(chosen) / part[1])
         return DataLoader(
             dataset,
-            batch_size // part[1],
-            sampler=EpochSampler(dataset, shuffle=shuffle, seed=seed, part=part),
+            own_batch,
+            sampler=EpochSampler(
+                dataset, part[1], part[0], shuffle=shuffle, seed=seed * SEED_STRIDE
+            ),
             num_workers=self.num_workers,
             collate_fn=as_it_is,
             pin_memory=torch.cuda.is_available(),
-            drop_last=shuffle and len(chosen) > 1 and len(chosen) % batch_size == 1,
+            drop_last=shuffle and own_images > 1 and own_images % own_batch == 1,
             persistent_workers=self.num_workers > 0,
             generator=torch.Generator().manual_seed(seed),  # else it draws from the global one
         )

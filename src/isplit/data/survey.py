@@ -85,6 +85,12 @@ def say(seen: np.ndarray, extremes: np.ndarray, how: How) -> None:
             " as white (data.range=[low,high] says otherwise)",
             *(len(deep), deep["lowest"].min(), deep["highest"].max(), *how.values),
         )
+    if how.values and not len(deep):
+        log.warning(
+            "data.range=[%g,%g] changes nothing: no image has more than 8 bits and does not say"
+            " what is white (a PGM file does)",
+            *how.values,
+        )
     darkest, brightest = extremes[:, 0].min(initial=255), extremes[:, 1].max(initial=0)
     if len(seen) > 1 and darkest == brightest:
         raise ValueError(

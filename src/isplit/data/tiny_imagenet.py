@@ -40,7 +40,9 @@ def list_images(root: Root, *, download: bool = False, **_: Any) -> Listing:
     files = open_root(root, _ADVICE, _LAYOUT, download=offer)
     wnids = tuple(_lines(files, "wnids.txt"))
     label = {wnid: number for number, wnid in enumerate(wnids)}
-    train = [(name, match["wnid"]) for name in files.names if (match := _TRAIN_IMAGE.match(name))]
+    train = [
+        (name, match["wnid"]) for name in files.names if (match := _TRAIN_IMAGE.fullmatch(name))
+    ]
     annotated = [line.split("\t") for line in _lines(files, "val/val_annotations.txt")]  # and boxes
     test = [(f"val/images/{file}", wnid) for file, wnid, *_ in annotated]
     splits = {"train": _labelled(train, label), "test": _labelled(test, label)}

@@ -59,7 +59,8 @@ def refuse_difference(
 def moved_constants(net: nn.Module) -> Iterator[None]:
     """Random numbers added to every parameter that has one value throughout, for a while."""
     dice = torch.Generator().manual_seed(0)
-    constant = [(p, p.min().clone()) for p in net.parameters() if p.numel() and p.min() == p.max()]
+    firsts = [(p, p.flatten()[0].clone()) for p in net.parameters() if p.numel()]
+    constant = [(p, first) for p, first in firsts if (p == first).all()]
     try:
         for parameter, _ in constant:
             noise = MOVED_BY * torch.randn(parameter.shape, generator=dice)

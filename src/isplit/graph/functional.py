@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from isplit.graph.nodes import input_dependent, positions
+
 AUGMENTED = ("add", "sub", "mul", "truediv", "floordiv", "matmul", "pow")
 OUT_OF_PLACE: dict[Callable[..., Any], Callable[..., Any]] = {
     getattr(operator, f"i{name}"): getattr(operator, name) for name in AUGMENTED
 }
-KNOWN_PURE = ("torch", "_operator", "math", "builtins", "torchvision")
-"""Packages whose plain functions change no tensor once ``inplace`` is off."""
 
 
 class AugmentedProxy(fx.Proxy):
@@ -45,6 +45,7 @@ def make_out_of_place(traced: fx.GraphModule) -> list[str]:
         was_in_place = node.op == "call_module" and node.target in modules
         if node.op in ("call_function", "call_method"):
             was_in_place = _switch_off(node)
+        node.meta["overwrites"] = node.meta.get("overwrites") and not was_in_place
         if was_in_place and "shape" in node.meta:  # integers are not overwritten by `n += 1`
             replaced.append(str(node.target) if node.op == "call_module" else node.name)
             _redirect_later_uses(node)
@@ -52,24 +53,27 @@ def make_out_of_place(traced: fx.GraphModule) -> list[str]:
 
 
 def remove_dead(graph: fx.Graph) -> None:
-    """Erases nodes nobody needs, except those that may change a tensor they are given.
+    """Erases nodes nobody needs, except those that change a tensor they are given.
 
     Assertions about sizes go too. A helper that only mutates its argument has no user and looks
     dead: dropping it would be silently wrong.
     """
     for node in reversed(list(graph.nodes)):
-        if not node.users and node.op not in ("placeholder", "output") and not has_effect(node):
+        is_end = node.op in ("placeholder", "output")
+        if not node.users and not is_end and not node.meta.get("overwrites"):
             graph.erase_node(node)
 
 
-def has_effect(node: fx.Node) -> bool:
-    """Whether running a node may change a tensor it is given."""
-    if node.op == "call_method":
-        return str(node.target).endswith("_")
-    if node.op != "call_function" or node.users:
-        return False
-    module = getattr(node.target, "__module__", None) or "builtins"
-    return module.split(".")[0] not in KNOWN_PURE
+def move_constants(graph: fx.Graph) -> None:
+    """Puts what does not depend on the input right before its first use, whose side pays for it."""
+    dependent, place = set(input_dependent(graph)), positions(graph)
+    first_use = dict(place)
+    for node in reversed(place):
+        if node.users and node not in dependent:
+            first_use[node] = min(first_use[user] for user in node.users)
+    *others, output = sorted(place, key=lambda node: (first_use[node], place[node]))
+    for node in others:
+        output.prepend(node)
 
 
 def _switch_off_modules(traced: fx.GraphModule) -> set[str]:

@@ -6,7 +6,8 @@ from dataclasses import replace
 from torch import fx, nn
 from torchvision.models.vgg import cfgs as plans
 
-from isplit.graph.nodes import home, operation
+from isplit.graph.flops import multiplies
+from isplit.graph.nodes import home, operation, parameters_of
 from isplit.graph.tracing import symbolic
 from isplit.point import SplitPoint
 
@@ -23,7 +24,10 @@ def with_aliases(architecture: str, points: Sequence[SplitPoint]) -> list[SplitP
     tables = [dict(_vgg_layers(plan, batch_norm)) for batch_norm in (False, True)]
     names = {point.name for point in points}
     aliases = max(tables, key=lambda table: (len(names & set(table)), max(table) in names))
-    return [_with_alias(point, aliases.get(point.name)) for point in points]
+    return [
+        replace(p, aliases=(aliases[p.name], *p.aliases)) if p.name in aliases else p
+        for p in points
+    ]
 
 
 def classifier_of(model: nn.Module, named: str | None = None) -> str:
@@ -48,10 +52,6 @@ def classifier_of(model: nn.Module, named: str | None = None) -> str:
     if len(last) != 1 or "" in last:
         raise ValueError(f"{len(last)} layers give the answer side by side: {_ask(layers)}")
     return last.pop()
-
-
-def _with_alias(point: SplitPoint, alias: str | None) -> SplitPoint:
-    return point if alias is None else replace(point, aliases=(alias, *point.aliases))
 
 
 def _vgg_layers(plan: Sequence[int | str], batch_norm: bool) -> Iterator[tuple[str, str]]:
@@ -82,23 +82,20 @@ def _last_layers(traced: fx.GraphModule) -> set[str]:
     while waiting:
         node = waiting.pop()
         path = str(node.target)
-        if node.op == "call_module" and isinstance(traced.get_submodule(path), LAYERS):
+        if node.op == "call_module" and (
+            isinstance(traced.get_submodule(path), LAYERS) or multiplies(traced, node)
+        ):
             found.add(path)
             continue
         if node.op != "call_module" and operation(node) in KINDS:
             found.add(home(node))
             continue
-        if node.op == "get_attr" and _is_matrix(traced, path):
+        if node.op == "get_attr" and any(p.dim() > 1 for p in parameters_of(traced, node)):
             found.add(path.rpartition(".")[0])
         new = [n for n in node.all_input_nodes if n not in seen]
         waiting += new
         seen.update(new)
     return found
-
-
-def _is_matrix(traced: fx.GraphModule, path: str) -> bool:
-    parameter = dict(traced.named_parameters(remove_duplicate=False)).get(path)
-    return parameter is not None and parameter.dim() > 1
 
 
 def _ask(layers: list[str]) -> str:

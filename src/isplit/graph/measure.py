@@ -3,7 +3,7 @@
 Of a node: shape, channels, sizes and multiply-accumulates.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,12 +14,13 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from isplit.graph.flops import FLOPS_PER_MAC, flop_counter
 from isplit.graph.nodes import UNKNOWN, Axes, channel_axes, operation, parameters_of
 from isplit.point import SplitPoint, Work
 
-FLOPS_PER_MAC = 2
 Fact = dict[str, Any]
-"""``macs``; ``shape``, ``dtype`` and ``channels`` of a tensor, ``value`` of what holds none."""
+"""``macs``; whether it ``overwrites`` a tensor that it is given; ``shape``, ``dtype`` and
+``channels`` of a tensor, ``value`` of what holds none."""
 GROUPS_ARGUMENT = 6
 """Place of ``groups`` among the arguments of ``torch.nn.functional.conv2d``."""
 
@@ -31,7 +32,7 @@ def measure(traced: fx.GraphModule, example: Tensor, batch_size: int) -> dict[fx
     those of convolutions, linear layers and matrix products (half of torch's FLOP count).
     """
     fake = FakeTensorMode(allow_non_fake_inputs=True)
-    with torch.no_grad(), _slow_attention(), fake, FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), _slow_attention(), fake, flop_counter() as counter:
         shape = (batch_size, *example.shape[1:])
         images = torch.empty(shape, dtype=example.dtype, device=example.device)
         recorder = _Recorder(traced, counter)
@@ -41,28 +42,19 @@ def measure(traced: fx.GraphModule, example: Tensor, batch_size: int) -> dict[fx
 
 def total_work(traced: fx.GraphModule) -> Work:
     """The work of one image in a whole net from :func:`isplit.graph.trace`."""
-    return _work(traced, list(traced.graph.nodes))
+    return _sum(_costs(traced))
 
 
 def split_work(traced: fx.GraphModule, points: Iterable[SplitPoint]) -> list[tuple[Work, Work]]:
     """The work of head and tail for each split point; parameters used by both count in both."""
-    nodes = list(traced.graph.nodes)
-    ends = {node.name: end for end, node in enumerate(nodes, start=1)}
-    cuts = [ends[point.node] for point in points]
-    return [(_work(traced, nodes[:end]), _work(traced, nodes[end:])) for end in cuts]
+    return work_at(traced, [point.node for point in points])
 
 
-def costs_of(traced: fx.GraphModule) -> dict[fx.Node, tuple[int, int, int]]:
-    """MACs up to and after each node, and parameters up to it."""
-    total = sum(node.meta.get("macs", 0) for node in traced.graph.nodes)
-    done = 0
-    parameters: dict[int, int] = {}
-    costs = {}
-    for node in traced.graph.nodes:
-        done += node.meta.get("macs", 0)
-        parameters |= {id(p): p.numel() for p in parameters_of(traced, node)}
-        costs[node] = (done, total - done, sum(parameters.values()))
-    return costs
+def work_at(traced: fx.GraphModule, cuts: Iterable[str]) -> list[tuple[Work, Work]]:
+    """The same by the names of the nodes whose output crosses."""
+    costs = _costs(traced)
+    ends = {node.name: end for end, node in enumerate(traced.graph.nodes, start=1)}
+    return [(_sum(costs[: ends[cut]]), _sum(costs[ends[cut] :])) for cut in cuts]
 
 
 class _Recorder(fx.Interpreter):
@@ -76,8 +68,11 @@ class _Recorder(fx.Interpreter):
 
     def run_node(self, n: fx.Node) -> Any:
         before = self.counter.get_total_flops()
+        given = [tensor for source in n.all_input_nodes for tensor, _ in self.tensors[source]]
+        versions = _versions(given)
         value = super().run_node(n)
         fact: Fact = {"macs": (self.counter.get_total_flops() - before) // FLOPS_PER_MAC}
+        fact |= {"overwrites": _versions(given) != versions}
         leaves = [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]
         self.tensors[n] = [(leaf, self._channels(n, leaf)) for leaf in leaves]
         if isinstance(value, Tensor):
@@ -97,6 +92,11 @@ class _Recorder(fx.Interpreter):
         return channel_axes(operation(node), result, sources)
 
 
+def _versions(tensors: Iterable[Tensor]) -> list[int]:
+    """How often each was changed in place."""
+    return [0 if tensor.is_inference() else tensor._version for tensor in tensors]
+
+
 @contextmanager
 def _slow_attention() -> Iterator[None]:
     """Attention by its plain operations: not all fused ones are in torch's FLOP table."""
@@ -109,17 +109,22 @@ def _slow_attention() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(enabled)
 
 
-def _work(traced: fx.GraphModule, nodes: list[fx.Node]) -> Work:
+def _costs(traced: fx.GraphModule) -> list[tuple[int, int, dict[int, int]]]:
+    """Of each node the dense and depthwise MACs, and how many numbers each parameter has."""
+    costs = []
+    for node in traced.graph.nodes:
+        macs, weights = node.meta.get("macs", 0), parameters_of(traced, node)
+        depthwise = macs if macs and _is_depthwise(traced, node) else 0
+        costs.append((macs - depthwise, depthwise, {id(p): p.numel() for p in weights}))
+    return costs
+
+
+def _sum(costs: Sequence[tuple[int, int, dict[int, int]]]) -> Work:
     weights: dict[int, int] = {}
-    dense = depthwise = layers = 0
-    for node in nodes:
-        weights |= {id(p): p.numel() for p in parameters_of(traced, node)}
-        if macs := node.meta.get("macs", 0):
-            is_depthwise = _is_depthwise(traced, node)
-            dense += 0 if is_depthwise else macs
-            depthwise += macs if is_depthwise else 0
-            layers += 1
-    return Work(dense, depthwise, layers, sum(weights.values()))
+    for _, _, own in costs:
+        weights |= own
+    dense, depthwise = (sum(macs) for macs in zip(*(cost[:2] for cost in costs), strict=True))
+    return Work(dense, depthwise, sum(a + b > 0 for a, b, _ in costs), sum(weights.values()))
 
 
 def _is_depthwise(traced: fx.GraphModule, node: fx.Node) -> bool:

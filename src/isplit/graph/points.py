@@ -4,8 +4,7 @@ from itertools import chain, count, takewhile
 
 from torch import fx
 
-from isplit.graph.functional import has_effect
-from isplit.graph.measure import costs_of
+from isplit.graph.measure import work_at
 from isplit.graph.nodes import (
     clean_cuts,
     home,
@@ -17,6 +16,7 @@ from isplit.graph.nodes import (
     positions,
 )
 from isplit.point import SplitPoint
+from isplit.presets import check_choice
 
 GRANULARITIES = ("layer", "all")
 LAYOUTS = {None: None, "first": False, "last": True}
@@ -43,11 +43,9 @@ def split_points(
     Raises:
         ValueError: an unknown granularity or layout, or a model without any split point.
     """
-    if granularity not in GRANULARITIES:
-        choices = ", ".join(GRANULARITIES)
-        raise ValueError(f"split.granularity={granularity!r} is none of: {choices}")
+    check_choice(granularity, "split.granularity", GRANULARITIES)
     if channels not in LAYOUTS:
-        raise ValueError(f"split.channels={channels!r} is none of: first, last")
+        raise ValueError(f"split.channels={channels!r} is none of first, last")
     cuts = [cut for cut in clean_cuts(traced.graph) if _can_cross(cut)]
     layers = _layers(traced, cuts)
     chosen = layers if granularity == "layer" else cuts
@@ -58,15 +56,13 @@ def split_points(
             f"{type(traced).__name__} has no split point at split.granularity={granularity}: "
             + (f"{where} classifier" if cuts else nowhere)
         )
-    names, costs = _names(cuts, layers), costs_of(traced)
+    names, works = _names(cuts, layers), work_at(traced, [cut.name for cut in chosen])
     points = []
-    for index, cut in enumerate(chosen):
+    for index, (cut, (head, tail)) in enumerate(zip(chosen, works, strict=True)):
         last = layout_of(cut.meta["channels"], len(cut.meta["shape"]))
         known = LAYOUTS[channels] if last is None else last
-        shape = image_shape(cut)
-        points.append(
-            SplitPoint(index, names[cut], shape, cut.name, *costs[cut], channels_last=known)
-        )
+        costs, shape = (head.macs, tail.macs, head.parameters), image_shape(cut)
+        points.append(SplitPoint(index, names[cut], shape, cut.name, *costs, channels_last=known))
     return points
 
 
@@ -74,7 +70,7 @@ def _can_cross(cut: fx.Node) -> bool:
     """Whether a clean cut carries features and leaves something on both sides."""
     is_last = all(user.op == "output" for user in cut.users)
     features = "shape" in cut.meta and cut.meta["dtype"].is_floating_point
-    overwritten = any(has_effect(user) for user in cut.users)
+    overwritten = any(user.meta.get("overwrites") for user in cut.users)
     return cut.op != "placeholder" and features and not is_last and not overwritten
 
 

@@ -1,6 +1,7 @@
 """From a model to its forward graph, in which nothing is overwritten and every node is measured."""
 
 import inspect
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,10 +9,18 @@ from typing import Any
 from torch import Tensor, fx, nn
 
 from isplit.graph.check import refuse_difference
-from isplit.graph.functional import AugmentedProxy, make_out_of_place, remove_dead
+from isplit.graph.flops import uncounted
+from isplit.graph.functional import (
+    AugmentedProxy,
+    make_out_of_place,
+    move_constants,
+    remove_dead,
+)
 from isplit.graph.measure import measure
 from isplit.graph.nodes import is_within
 from isplit.graph.sizes import localise_sizes
+
+log = logging.getLogger(__name__)
 
 
 def trace(model: nn.Module, example: Tensor) -> fx.GraphModule:
@@ -48,10 +57,13 @@ def trace(model: nn.Module, example: Tensor) -> fx.GraphModule:
         if localise_sizes(traced, example):
             remove_dead(traced.graph)
             _measure_into_meta(traced, example)
+        move_constants(traced.graph)
         traced.meta["module_types"] = {path: type(m) for path, m in model.named_modules()}
         traced.recompile()
         refuse_difference(model, traced.eval(), example, in_place)
     mirror_modes(traced, model)
+    if lost := uncounted(traced):
+        log.warning("multiply-accumulates that are not known count as 0: %s", ", ".join(lost))
     return traced
 
 
@@ -66,10 +78,9 @@ def symbolic(model: nn.Module) -> fx.GraphModule:
 def uncompiled(model: nn.Module) -> nn.Module:
     """The model as it was before ``torch.compile``, in all its parts."""
     model = getattr(model, "_orig_mod", model)
-    for path, module in list(model.named_modules()):
-        module._compiled_call_impl = None
-        if path and hasattr(module, "_orig_mod"):
-            model.set_submodule(path, module._orig_mod)
+    model._compiled_call_impl = None
+    for name, part in model._modules.items():
+        model._modules[name] = None if part is None else uncompiled(part)
     return model
 
 

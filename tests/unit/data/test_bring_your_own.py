@@ -256,6 +256,11 @@ def test_the_range_of_a_set_is_seen_over_all_its_images(build, caplog):
     )
 
 
+def test_a_range_that_changes_nothing_is_said(build, caplog):
+    build(range=[0, 100])
+    assert "data.range=[0,100] changes nothing" in caplog.text
+
+
 def test_images_of_one_value_are_refused(build):
     black = encoded(np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(ValueError, match=r"all 16 images are nothing but the value 0"):

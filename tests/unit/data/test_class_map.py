@@ -30,6 +30,14 @@ def test_a_class_is_found_by_any_of_its_names(names, classes, aliases, chosen):
     assert outputs_for(names, classes, aliases) == Outputs(4, chosen)
 
 
+def test_a_line_is_an_output_whatever_is_in_it(tmp_path):
+    path = tmp_path / "names.txt"
+    path.write_bytes("\ufeffcat\r\n\r\nred\x0cpanda\r\ndog\r\n\r\n".encode())
+    assert outputs_for(str(path), ["dog", "cat"]) == Outputs(4, (3, 0))
+    path.write_text("\ncat\ndog\n")
+    assert outputs_for(str(path), ["cat", "dog"]) == Outputs(3, (1, 2)), "the first has no name"
+
+
 @pytest.mark.parametrize(
     ("classes", "message"),
     [

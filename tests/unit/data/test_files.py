@@ -54,6 +54,11 @@ def test_an_archive_beside_the_root_is_found(tmp_path, suffix):
     assert open_root(tmp_path / "tiny", "Do this.", LAYOUT).read("a/1.txt") == b"one"
 
 
+def test_the_folder_one_is_in_is_a_root(tmp_path, monkeypatch):
+    monkeypatch.chdir(write_folder(tmp_path / "here", FILES))
+    assert open_root(".", "Do this.", LAYOUT).read("a/1.txt") == b"one"
+
+
 def test_a_folder_without_files_is_named_with_a_slash(tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "1.txt").write_bytes(b"")
@@ -98,6 +103,11 @@ def test_a_file_that_cannot_be_read_in_any_order_is_refused(tmp_path, kind):
         write_tar(path, FILES, "w:gz")
     with pytest.raises(ValueError, match=r"is neither a folder, a \.zip nor an uncompressed \.tar"):
         open_files(path)
+
+
+def test_a_tar_that_ends_with_a_zip_is_a_tar(tmp_path):
+    inner = write_zip(tmp_path / "inner.zip", {"other.txt": b"another"}).read_bytes()
+    assert open_files(write_tar(tmp_path / "set.tar", {"a.zip": inner})).names == ("a.zip",)
 
 
 def test_a_link_in_a_tar_is_the_file_it_leads_to_and_one_to_nowhere_is_said(tmp_path, caplog):

@@ -134,6 +134,9 @@ def test_a_last_training_batch_of_one_image_is_left_out(letters):
     assert [len(y) for _, y in data.loader("train", 88, shuffle=True)] == [88, 2]
     assert [len(y) for _, y in data.loader("train", 89)] == [89, 1]
     assert [len(y) for _, y in data.loader("train", 4, shuffle=True, images=1)] == [1]
+    for rank in (0, 1):
+        shared = data.loader("train", 8, shuffle=True, images=10, part=(rank, 2))
+        assert [len(y) for _, y in shared] == [4], "and not [4, 1]"
 
 
 def test_the_fingerprint_follows_content_not_paths(letters, keys, tmp_path):
@@ -156,10 +159,9 @@ def test_the_fingerprint_follows_content_not_paths(letters, keys, tmp_path):
 
 
 def test_several_replicas_share_an_epoch_between_them():
-    samplers = [EpochSampler(range(10), shuffle=True, seed=0) for _ in range(2)]
-    for rank, sampler in enumerate(samplers):
+    samplers = [EpochSampler(range(10), 2, rank, shuffle=True, seed=0) for rank in range(2)]
+    for sampler in samplers:
         assert isinstance(sampler, DistributedSampler)  # or Lightning would replace it
-        sampler.num_replicas, sampler.rank, sampler.num_samples = 2, rank, 5
         sampler.set_epoch(4)
     visits = [visit for sampler in samplers for visit in sampler]
     assert sorted(visits) == [(4, index) for index in range(10)]

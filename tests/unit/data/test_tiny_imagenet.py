@@ -20,6 +20,7 @@ def tiny(train: int = 8, val: int = 6) -> dict[str, bytes]:
         "val/val_annotations.txt": "\n".join(annotations).encode() + b"\n",
         "test/images/test_0.JPEG": jpeg[0],
         **{f"train/{w}/{w}_boxes.txt": b"" for w in WNIDS},
+        "train/n01/images/n01_0.JPEG.txt": b"about it",
         **{
             f"train/{wnid}/images/{wnid}_{n}.JPEG": jpeg[8 * k + n]
             for k, wnid in enumerate(WNIDS)
