@@ -50,7 +50,8 @@ def make_bottleneck(point: SplitPoint, compression_rate: float = 0.9) -> Bottlen
     """Bottleneck whose code keeps ``1 - compression_rate`` of the elements at ``point``.
 
     Maps get two stride-2 convolutions and two transposed ones (fewer where the map is smaller than
-    4x4, 1x1 convolutions on 1x1 maps); sequences and vectors get linear layers over the channels.
+    4x4, 1x1 convolutions on 1x1 maps); sequences, volumes and vectors get linear layers over the
+    channels.
 
     Raises:
         ValueError: a rate not between 0 and 1, or a point whose channels are not known.
@@ -67,8 +68,11 @@ def make_bottleneck(point: SplitPoint, compression_rate: float = 0.9) -> Bottlen
     else:
         encoder, decoder = _linear(channels, shape[axis])
         if size and not axis:
-            turn = Permute([0, 2, 1])
-            encoder, decoder = (nn.Sequential(turn, *part, turn) for part in (encoder, decoder))
+            there = [*range(1, len(size) + 1)]  # positions, where the channels are last
+            to_last = Permute([0, *(dimension + 1 for dimension in there), 1])
+            to_first = Permute([0, len(size) + 1, *there])
+            encoder = nn.Sequential(to_last, *encoder, to_first)
+            decoder = nn.Sequential(to_last, *decoder, to_first)
     return Bottleneck(encoder, decoder, shape, achieved)
 
 
