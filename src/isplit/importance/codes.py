@@ -26,7 +26,11 @@ Code = LinearCode | OverlappingCode
 def fitted(
     pieces: Sequence[nn.Module], blocks: Sequence[Blocks], images: Images, overlaps: Set[bool]
 ) -> dict[bool, list[Code]]:
-    """The code of every point, overlapping or not, as asked."""
+    """The code of every point, overlapping or not, as asked.
+
+    Raises:
+        ValueError: features that are not finite.
+    """
     spread, whole = _rows(pieces, blocks, images, True in overlaps)
     codes: dict[bool, list[Code]] = {False: [], True: []}
     for block in blocks:  # what a point kept is let go when its code is there
@@ -67,10 +71,17 @@ class _Kept:
         most = min(most, len(images) * block.per_image)
         self._rows = images.like.new_empty(most, block.elements)
         self._count = 0
+        self._label = block.point.label
 
     @property
     def filled(self) -> Tensor:
-        return self._rows[: self._count]
+        rows = self._rows[: self._count]
+        if not rows.isfinite().all():
+            raise ValueError(
+                f"the features at {self._label} are not finite: look for NaN or infinity in the "
+                "weights and the images"
+            )
+        return rows
 
     def add(self, rows: Tensor) -> None:
         self._rows[self._count : self._count + len(rows)] = rows

@@ -23,6 +23,7 @@ from isplit.importance.taps import evaluation_mode
 from isplit.point import RateOf, SplitPoint
 
 JUDGED_PART = 0.25  # of the images: the code is judged on them, and fitted on the others
+FEWEST_JUDGED = 2  # a BatchNorm has nothing to estimate from one image
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,8 @@ def judged(
     if iter(batches) is batches:  # can be walked through only once
         batches = list(batches)
     count = _count(batches)
-    num_judged = round(JUDGED_PART * count)
-    if num_judged < 1:
+    num_judged = max(FEWEST_JUDGED, round(JUDGED_PART * count))
+    if count < 2 * FEWEST_JUDGED:
         raise ValueError(f"split.images: {count} images are too few for a probe, 512 are usual")
     pieces = stretches(traced, points)
     blocks = [Blocks.at(point, rate_of(point)) for point in points]

@@ -282,3 +282,46 @@ def test_a_value_that_is_no_number_is_said(net):
     off = trace(nn.Sequential(traced, Off()), images[:2])
     with pytest.raises(ValueError, match=r"probe at .* is not finite"):
         curves((off, split_points(off, "layer"), images), ["probe"])
+
+
+@pytest.mark.parametrize("count", [4, 5])
+def test_of_few_images_two_are_judged(count, net):
+    """One alone has no statistics that a BatchNorm on a vector could take."""
+    traced, _, images = net
+    tail = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 3)).double()
+    normed = trace(nn.Sequential(traced, tail), images[:2])
+    found = curves((normed, split_points(normed), images[:count]), PARTS, size=count)
+    assert all(math.isfinite(value) for curve in found.values() for value in curve.values)
+    with pytest.raises(ValueError, match=r"split\.images: 3 images are too few"):
+        curves((normed, split_points(normed), images[:3]), ["probe"], size=3)
+
+
+def test_features_that_are_always_the_same_lose_nothing(net):
+    traced, _, images = net
+    dead = nn.Sequential(*(nn.Conv2d(3, 600, 8), nn.ReLU(), nn.Flatten(), nn.Linear(600, 3)))
+    nn.init.constant_(dead[0].bias, -100.0)
+    dead = trace(dead.double(), images[:2])
+    found = curves((dead, split_points(dead), images), PARTS)
+    assert [found[kind].values for kind in PARTS] == [(0.0,)] * len(PARTS)
+
+
+def test_features_that_are_not_finite_are_said(net):
+    traced, points, images = net
+    images = images.clone()
+    images[40, 0, 0, 0] = math.nan
+    with pytest.raises(ValueError, match=r"the features at .* are not finite: look for NaN"):
+        curves((traced, points, images), ["probe"])
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_volumes_have_a_code_for_every_position(kind):
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        *(nn.Conv3d(1, 6, 3), nn.BatchNorm3d(6), nn.ReLU(), nn.MaxPool3d(2), nn.Conv3d(6, 4, 2)),
+        *(nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(4, 3)),
+    ).double()
+    images = torch.randn(24, 1, 6, 8, 10, dtype=torch.float64)
+    traced = trace(net, images[:2])
+    (curve,) = curves((traced, split_points(traced), images), [kind]).values()
+    assert [len(point.shape) for point in curve.points] == [4, 4, 4]
+    assert all(value < 0 for value in curve.values)
