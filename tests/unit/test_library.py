@@ -5,6 +5,8 @@ import math
 import signal
 import subprocess
 import sys
+import threading
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import isplit
 from isplit.graph import split_points, trace
 from isplit.importance import importance_curves, select
-from isplit.stages import Recipe
+from isplit.stages import FineTuning, Recipe
 from isplit.stages.modules import Autoencoder
 
 QUIET = {"progress": "none"}
@@ -72,6 +74,64 @@ def test_the_model_stays_as_it_is(net, batches):
     cut.fit(batches, batches, **QUIET)
     assert all(torch.equal(before[n], tensor) for n, tensor in net.state_dict().items())
     assert all(module.training for module in net.modules())
+
+
+class Keeping(nn.Module):
+    """Counts its calls, and keeps what it saw last."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net, self.seen, self.calls = net, None, 0
+
+    def forward(self, x):
+        self.seen, self.calls = x, self.calls + 1
+        return self.net(x)
+
+
+def test_what_a_model_keeps_and_what_compiles_it_stay(net, batches):
+    net.compile(backend="eager")
+    model = Keeping(torch.compile(net, backend="eager"))
+    isplit.split(model, isplit.rank(model, batches).best)
+    assert (model.seen, model.calls) == (None, 0)
+    assert model.net._orig_mod is net
+    assert net._compiled_call_impl is not None
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm")
+def test_a_model_with_computed_weights_is_split_before_it_was_used(net, batches):
+    nn.utils.weight_norm(net[0])
+    cut = isplit.split(net, isplit.rank(net, batches).best)
+    assert net[0].weight.requires_grad
+    assert torch.equal(cut.tail(cut.head(batches[0][0])), net(batches[0][0]))
+
+
+@pytest.mark.parametrize("predictor", ["probe", "cui"])
+@pytest.mark.parametrize("no_gradients", [torch.no_grad, torch.inference_mode])
+def test_a_caller_may_have_gradients_off(net, batches, predictor, no_gradients):
+    images, labels = (torch.cat(parts) for parts in zip(*batches, strict=True))
+    loader = DataLoader(TensorDataset(images, labels), batch_size=8)
+    with no_gradients():
+        ranking = isplit.rank(net, loader, predictor)
+        cut = isplit.split(net, ranking.best)
+        cut.fit(loader, loader, **QUIET)
+    assert ranking.curve == isplit.rank(net, loader, predictor).curve
+    assert cut.fitted
+
+
+def test_volumes_are_ranked_split_and_trained(tmp_path):
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        *(nn.Conv3d(2, 6, 3), nn.ReLU(inplace=True), nn.Conv3d(6, 4, 3), nn.ReLU(inplace=True)),
+        *(nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(4, 3)),
+    )
+    batches = [(torch.randn(12, 2, 6, 7, 8), torch.arange(12) % 3)] * 2
+    ranking = isplit.rank(net, batches)
+    assert [point.shape for point in ranking.points] == [(6, 4, 5, 6), (4, 2, 3, 4)]
+    cut = isplit.split(net, ranking.points[0], rate=0.5)
+    assert cut.encode(batches[0][0]).shape == (12, 3, 4, 5, 6)
+    cut.fit(batches, batches, **QUIET)
+    cut.save(tmp_path)
+    assert torch.equal(isplit.load(tmp_path, net)(batches[0][0]), cut(batches[0][0]))
 
 
 def test_head_and_tail_are_the_model_at_every_point(net, batches):
@@ -154,6 +214,8 @@ SENTENCE = (
         ((IMAGES.byte(), LABELS), r"\(torch.uint8, 4, 1, 12, 16\)"),
         ((IMAGES.numpy(), LABELS), r"\(dtype\('float32'\), 4, 1, 12, 16\)"),
         ((IMAGES[0], 2), "<class 'int'>"),
+        ((IMAGES[:0], LABELS[:0]), r"\(torch.float32, 0, 1, 12, 16\)"),
+        ((torch.tensor(1.0), LABELS), r"\(torch.float32,\)"),
         (IMAGES, r"\[\(torch.float32, 4, 1, 12, 16\)\]"),
     ],
 )
@@ -168,6 +230,55 @@ def test_other_batches_get_a_sentence(net, batches, batch, found):
     with pytest.raises(ValueError, match=f"^val_loader gives .*{SENTENCE} 2"):
         cut.fit(batches, [batch])
     assert not cut.fitted
+
+
+def test_images_of_another_shape_are_refused(net, batches):
+    other = (torch.zeros(4, 1, 16, 12), LABELS)
+    shapes = r"images of shape \(1, 16, 12\) where others have \(1, 12, 16\)"
+    with pytest.raises(ValueError, match=f"^loader gives {shapes}"):
+        isplit.rank(net, [*batches, other])
+    cut = isplit.split(net, isplit.rank(net, batches, "depth").best)
+    with pytest.raises(ValueError, match=f"^train_loader gives {shapes}"):
+        cut.fit([other], batches)
+    with pytest.raises(ValueError, match=f"^val_loader gives {shapes}"):
+        cut.fit(batches, [other])
+
+
+@pytest.mark.parametrize("images", [0, -1, "8", 2.5])
+def test_no_number_of_images_is_refused(net, batches, images):
+    with pytest.raises(ValueError, match=rf"^images={images!r} is neither None \(all\) nor a"):
+        isplit.rank(net, batches, images=images)
+
+
+@pytest.mark.parametrize("model", ["half", "double", "meta"])
+def test_weights_of_another_kind_are_refused(net, batches, model):
+    other = net.to("meta") if model == "meta" else getattr(net, model)()
+    with pytest.raises(
+        ValueError, match=r"^model has torch.float\d\d weights on device"
+    ):
+        isplit.rank(other, batches)
+
+
+def test_a_model_that_cannot_be_copied_is_refused(net, batches):
+    net[0].lock = threading.Lock()
+    with pytest.raises(ValueError, match=r"^model cannot be copied: TypeError: cannot pickle"):
+        isplit.rank(net, batches)
+
+
+def test_words_that_are_no_choice_are_refused(net, batches):
+    cut = isplit.split(net, isplit.rank(net, batches, "depth").best)
+    with pytest.raises(ValueError, match=r"^progress='bars' is not one of auto, bar, lines, none"):
+        cut.fit(batches, batches, progress="bars")
+    for stage in ("autoencoder", "finetune"):
+        usual = getattr(cut, stage)
+        for field in ("optimizer", "schedule"):
+            setattr(cut, stage, replace(usual, **{field: "none"}))
+            with pytest.raises(ValueError, match=rf"^{stage}\.{field}='none' is not one of"):
+                cut.fit(batches, batches, **QUIET)
+        setattr(cut, stage, usual)
+    cut.finetune = FineTuning(1, 1e-3, loss="hinge")
+    with pytest.raises(ValueError, match=r"^finetune\.loss='hinge' is not one of cross_entropy"):
+        cut.fit(batches, batches, **QUIET)
 
 
 def test_labels_beyond_the_models_answers_are_refused(net, batches):

@@ -23,12 +23,19 @@ class Batches:
         ValueError: the loader can be read only once, gives nothing, or no labelled images.
     """
 
-    def __init__(self, loader: Loader, name: str, classes: int, trains: bool = False) -> None:
+    def __init__(
+        self,
+        loader: Loader,
+        name: str,
+        classes: int,
+        shape: tuple[int, ...],
+        trains: bool = False,
+    ) -> None:
         if iter(loader) is loader:
             raise ValueError(
                 f"{name} can be read only once: every epoch reads a DataLoader or list"
             )
-        sizes = [len(labels) for _, labels in labelled(loader, name, classes)]
+        sizes = [len(labels) for _, labels in labelled(loader, name, classes, shape)]
         self._loader = loader
         self._length = len(sizes) - (trains and len(sizes) > 1 and sizes[-1] == 1)
 
@@ -45,6 +52,8 @@ def first_images(loader: Loader, images: int | None) -> list[tuple[Tensor, Tenso
     Raises:
         ValueError: there are none, or others would follow and these come class by class.
     """
+    if images is not None and (not isinstance(images, int) or images < 1):
+        raise ValueError(f"images={images!r} is neither None (all) nor a number from 1 on")
     kept, count = [], 0
     for batch in labelled(loader, "loader"):
         kept.append(batch)
@@ -61,9 +70,12 @@ def first_images(loader: Loader, images: int | None) -> list[tuple[Tensor, Tenso
 
 
 def labelled(
-    loader: Loader, name: str, classes: int | None = None
+    loader: Loader, name: str, classes: int | None = None, shape: tuple[int, ...] | None = None
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Float32 images (N, ...) and the class index (N) of each, batch by batch.
+    """Float32 images (N, *shape) and the class index (N) of each, batch by batch.
+
+    Args:
+        shape: of an image; ``None``: that of the first.
 
     Raises:
         ValueError: a batch is something else, or there is none.
@@ -73,7 +85,7 @@ def labelled(
         match batch:
             case [Tensor(dtype=torch.float32) as x, Tensor(dtype=torch.int64, ndim=1) as y]:
                 known = range(classes or 2**31)
-                whole = len(x) == len(y) and all(label in known for label in y.tolist())
+                whole = x.shape[:1] == y.shape != (0,) and all(k in known for k in y.tolist())
             case _:
                 whole = False
         if not whole:
@@ -83,6 +95,12 @@ def labelled(
                 f"{name} gives {found}: (images, labels) are needed, torch.float32 and one "
                 f"torch.int64 class index each, 0 to {top}. Of a dict or longer tuple let "
                 "collate_fn return the two; of one-hot labels take labels.argmax(1)"
+            )
+        shape = x.shape[1:] if shape is None else shape
+        if x.shape[1:] != shape:
+            raise ValueError(
+                f"{name} gives images of shape {(*x.shape[1:],)} where others have {(*shape,)}: "
+                "one shape is ranked and trained with"
             )
         yield x, y
     if batch is None:

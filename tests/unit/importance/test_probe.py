@@ -297,7 +297,7 @@ def test_of_few_images_two_are_judged(count, net):
 
 
 def test_features_that_are_always_the_same_lose_nothing(net):
-    traced, _, images = net
+    _, _, images = net
     dead = nn.Sequential(*(nn.Conv2d(3, 600, 8), nn.ReLU(), nn.Flatten(), nn.Linear(600, 3)))
     nn.init.constant_(dead[0].bias, -100.0)
     dead = trace(dead.double(), images[:2])
