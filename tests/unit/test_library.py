@@ -253,9 +253,7 @@ def test_no_number_of_images_is_refused(net, batches, images):
 @pytest.mark.parametrize("model", ["half", "double", "meta"])
 def test_weights_of_another_kind_are_refused(net, batches, model):
     other = net.to("meta") if model == "meta" else getattr(net, model)()
-    with pytest.raises(
-        ValueError, match=r"^model has torch.float\d\d weights on device"
-    ):
+    with pytest.raises(ValueError, match=r"^model has torch.float\d\d weights on device"):
         isplit.rank(other, batches)
 
 
@@ -314,8 +312,31 @@ def test_images_class_by_class_are_refused_where_more_would_follow(net, batches)
     whole = isplit.rank(net, loader, images=None)
     assert whole.curve == isplit.rank(net, loader, images=24).curve
     assert whole.curve.num_images == 24
-    endless = ((images, labels.flip(0)) for _ in itertools.count())
+    for grouped in (labels.flip(0), torch.tensor([2, 0, 1, 0])[torch.arange(24) // 6]):
+        with pytest.raises(ValueError, match=r"images=20 of loader come class by class, 2 to 0"):
+            isplit.rank(net, [(images, grouped)], images=20)
+    endless = ((images, torch.arange(24) % 3) for _ in itertools.count())
     assert isplit.rank(net, endless, images=30).curve.num_images == 30
+
+
+def test_in_which_order_all_images_come_hardly_matters():
+    """Else the probe fits its codes to some classes and judges them on others."""
+    torch.manual_seed(0)
+    labels = torch.arange(320) // 32
+    images = torch.randn(10, 1, 8, 8)[labels] + 0.1 * torch.randn(320, 1, 8, 8)
+    net = nn.Sequential(
+        *(nn.Conv2d(1, 16, 3), nn.BatchNorm2d(16), nn.ReLU(), nn.Conv2d(16, 8, 3)),
+        *(nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(128, 10)),
+    )
+    net(images)
+    by_class = isplit.rank(net, [(images, labels)]).curve
+    shuffled = torch.randperm(320)
+    for value, other in zip(
+        by_class.values,
+        isplit.rank(net, [(images[shuffled], labels[shuffled])]).curve.values,
+        strict=True,
+    ):
+        assert value == pytest.approx(other, rel=0.25)
 
 
 def test_errors_name_parameters(net, batches):
