@@ -25,12 +25,7 @@ class Batches:
     """
 
     def __init__(
-        self,
-        loader: Loader,
-        name: str,
-        classes: int,
-        shape: tuple[int, ...],
-        trains: bool = False,
+        self, loader: Loader, name: str, classes: int, shape: tuple[int, ...], trains: bool = False
     ) -> None:
         if iter(loader) is loader:
             raise ValueError(
@@ -69,8 +64,8 @@ def first_images(loader: Loader, images: int | None) -> list[tuple[Tensor, Tenso
             f"the first images={images} of loader come class by class, {labels[0]} to "
             f"{labels[-1]}: give a loader that shuffles, or images=None to look at all"
         )
-    mixed = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0)).split(AT_ONCE)
-    return [(first[some], labels[some]) for some in mixed]
+    mixed = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+    return [(first[some], labels[some]) for some in torch.split(mixed, AT_ONCE)]
 
 
 def _class_by_class(labels: Tensor) -> bool:

@@ -136,10 +136,10 @@ def traced_for(model: nn.Module, image_shape: tuple[int, ...]) -> tuple[fx.Graph
             "values are needed, as model.float() makes them of others"
         )
     traced = trace(_copy_of(model), torch.zeros(2, *image_shape, device=own.device))
-    answer = next(reversed(traced.graph.nodes)).args[0]
-    shape: tuple[int, ...] = answer.meta["shape"] if isinstance(answer, fx.Node) else ()
+    (answer,) = traced.graph.output_node().all_input_nodes
+    shape = tuple(answer.meta["shape"])
     if len(shape) != 2 or shape[1] < 2:
-        raise ValueError(f"model gives {tuple(shape) or answer} for one image, not (1, classes)")
+        raise ValueError(f"model gives {shape} for one image, not (1, classes)")
     return traced, int(shape[1])
 
 
