@@ -5,6 +5,7 @@ Shape suffixes: R rows, D elements of a block.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
@@ -130,7 +131,8 @@ class Images:
             yield kept.to(self.like.device, self.like.dtype)
 
     def _together(self, images: Tensor) -> int:
-        """Images in each part."""
+        """Images in each part, so many that none is left alone at the end."""
         pixels = math.prod(images.shape[2:])
         most = min(JUDGED_TOGETHER, max(FEWEST_TOGETHER, PIXELS_TOGETHER // pixels))
-        return -(-len(self) // -(-len(self) // most))
+        equal = -(-len(self) // -(-len(self) // most))
+        return next(size for size in itertools.count(equal) if len(self) % size != 1)

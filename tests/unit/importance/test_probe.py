@@ -284,6 +284,15 @@ def test_a_value_that_is_no_number_is_said(net):
         curves((off, split_points(off, "layer"), images), ["probe"])
 
 
+@pytest.mark.parametrize("count", [1, 2, 16, 17, 241, 257, 273])
+def test_no_image_is_looked_at_alone(count, monkeypatch):
+    monkeypatch.setattr(codes, "PIXELS_TOGETHER", 0)  # as of images that are large
+    images = torch.arange(2 * count)[:, None, None]
+    parts = [*codes.Images([(images, images)], torch.empty(0), 0, count)]
+    assert torch.equal(torch.cat(parts), images[:count].float())
+    assert count == 1 or min(map(len, parts)) > 1
+
+
 @pytest.mark.parametrize("count", [4, 5])
 def test_of_few_images_two_are_judged(count, net):
     """One alone has no statistics that a BatchNorm on a vector could take."""
