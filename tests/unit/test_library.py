@@ -182,6 +182,15 @@ def test_a_last_batch_of_one_image_is_left_out_of_training(net, batches):
     assert cut.fit([*batches, one], [*batches, one], **QUIET).test_images == 25
 
 
+def test_what_is_said_of_memory_is_of_the_loaders_batches(net, batches, monkeypatch, caplog):
+    monkeypatch.setattr("isplit.stages.memory.free_bytes", lambda device: 100_000)
+    net[0] = nn.Conv2d(3, 6, 3)
+    batches = [(images[..., :12].expand(-1, 3, -1, -1), labels) for images, labels in batches]
+    isplit.split(net, isplit.rank(net, batches).best).fit(batches, batches, **QUIET)
+    (said,) = [text for text in caplog.messages if "GB are free" in text]
+    assert said.startswith("finetune: a step with stage.finetune.batch_size=8 takes")
+
+
 def test_ctrl_c_raises_and_can_be_had_again(net, batches, monkeypatch):
     handler = signal.getsignal(signal.SIGINT)
 

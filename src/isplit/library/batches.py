@@ -20,6 +20,9 @@ class Batches:
 
     Where it ``trains`` a last batch of one image is left out, which batch normalisation refuses.
 
+    Attributes:
+        largest: number of images in a batch, at most.
+
     Raises:
         ValueError: the loader can be read only once, gives nothing, or no labelled images.
     """
@@ -32,7 +35,7 @@ class Batches:
                 f"{name} can be read only once: every epoch reads a DataLoader or list"
             )
         sizes = [len(labels) for _, labels in labelled(loader, name, classes, shape)]
-        self._loader = loader
+        self._loader, self.largest = loader, max(sizes)
         self._length = len(sizes) - (trains and len(sizes) > 1 and sizes[-1] == 1)
 
     def __len__(self) -> int:

@@ -79,11 +79,12 @@ class Split(SplitModel):
             data.augmented = True  # taken for granted: features are computed in every epoch
             store = stages.Store(Path(folder), {})
             bench = stages.Workbench(data, store, engine, seed)  # type: ignore[arg-type]
-            as_it_is = stages.Recipe(epochs=0, learning_rate=1.0)
+            as_it_is = stages.Recipe(epochs=0, learning_rate=1.0, batch_size=1)
+            tuning = replace(self.finetune, batch_size=train.largest)  # warned of where too large
             try:
                 given = stages.baseline(bench, nn.Sequential(self.head, self.tail), {}, as_it_is)
                 encoded = stages.autoencoder(bench, self, self.point, given, self.autoencoder)
-                tuned = stages.finetune(bench, self, encoded, self.finetune)
+                tuned = stages.finetune(bench, self, encoded, tuning)
                 self.fitted = True
             except SystemExit as stop:  # what Lightning makes of Ctrl-C, which it then ignores
                 signal.signal(signal.SIGINT, handler)
@@ -153,10 +154,10 @@ def split(model: nn.Module, point: RankedPoint, rate: float = 0.9, *, seed: int 
     head, tail = split_at(traced, point)
     with stages.seeded(seed, "bottleneck", point.node):
         bottleneck = make_bottleneck(point, rate).to(next(model.parameters()).device)
-    names, channels = map(str, range(classes)), "last" if point.channels_last else "first"
-    shape, net = point.image_shape, {"net": type(model).__name__}
-    manifest = Manifest(net, point.name, "layer", rate, tuple(names), shape[-1])
-    manifest = replace(manifest, channels=channels, image_shape=shape)
+    names, shape = tuple(map(str, range(classes))), point.image_shape
+    channels = "last" if point.channels_last else "first"
+    of = {"net": type(model).__name__}
+    manifest = Manifest(of, point.name, "layer", rate, names, shape[-1], channels=channels)
     made = Split(head, bottleneck, tail).eval()
-    made.point, made.manifest = point, manifest
+    made.point, made.manifest = point, replace(manifest, image_shape=shape)
     return made
