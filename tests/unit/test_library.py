@@ -266,6 +266,20 @@ def test_weights_of_another_kind_are_refused(net, batches, model):
         isplit.rank(other, batches)
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
+@pytest.mark.parametrize("wrap", [nn.DataParallel, torch.jit.script])
+def test_a_wrapped_model_is_refused(net, batches, wrap):
+    with pytest.raises(ValueError, match=r"^model is a \w+: give the plain nn.Module that it was"):
+        isplit.rank(wrap(net), batches)
+
+
+@pytest.mark.parametrize("last", [nn.Softmax(1), nn.LogSoftmax(1)])
+def test_probabilities_in_the_place_of_logits_are_said(net, batches, last, caplog):
+    isplit.rank(nn.Sequential(net, last), batches, "depth")
+    said = [text for text in caplog.messages if "ends with a softmax" in text]
+    assert len(said) == isinstance(last, nn.Softmax)
+
+
 def test_a_model_that_cannot_be_copied_is_refused(net, batches):
     net[0].lock = threading.Lock()
     with pytest.raises(ValueError, match=r"^model cannot be copied: TypeError: cannot pickle"):

@@ -1,6 +1,7 @@
 """Every split point of a classifier, ranked by a predictor."""
 
 import copy
+import logging
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,11 +10,16 @@ from matplotlib.figure import Figure
 from torch import Tensor, fx, nn
 
 from isplit.graph import split_points, trace
+from isplit.graph.nodes import operation
 from isplit.importance import importance_curves, select
 from isplit.importance.curve import Curve
 from isplit.library.batches import Loader, first_images, in_parameters
 from isplit.point import SplitPoint, same_rate
 from isplit.studies.curve_figure import auto_and_highest, curve_figure
+
+log = logging.getLogger(__name__)
+
+WRAPPED = (nn.DataParallel, nn.parallel.DistributedDataParallel, torch.jit.ScriptModule)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,8 +133,11 @@ def traced_for(model: nn.Module, image_shape: tuple[int, ...]) -> tuple[fx.Graph
     """The graph of a copy of a model for images of this shape, and the number of its classes.
 
     Raises:
-        ValueError: it cannot be split, or gives no logits.
+        ValueError: it cannot be split, has weights of another type, or gives no logits.
     """
+    if isinstance(model, WRAPPED):
+        name = type(model).__name__
+        raise ValueError(f"model is a {name}: give the plain nn.Module that it was made of")
     own = next(model.parameters(), torch.empty(0))
     if own.is_meta or own.dtype != torch.float32:
         raise ValueError(
@@ -140,6 +149,8 @@ def traced_for(model: nn.Module, image_shape: tuple[int, ...]) -> tuple[fx.Graph
     shape = tuple(answer.meta["shape"])
     if len(shape) != 2 or shape[1] < 2:
         raise ValueError(f"model gives {shape} for one image, not (1, classes)")
+    if operation(answer) == "softmax":
+        log.warning("model ends with a softmax, where logits are expected: leave it out")
     return traced, int(shape[1])
 
 
