@@ -99,33 +99,38 @@ def stations(pieces: Sequence[nn.Module], images: Tensor) -> Iterator[Tensor]:
 
 @dataclass(frozen=True)
 class Images:
-    """Images ``begin`` to ``end`` of all batches, read again at each walk.
+    """Images ``begin`` to ``end`` of all batches, or all the others, read again at each walk.
 
     A walk gives parts of about equal size: a BatchNorm has nothing to estimate from one image.
 
     Attributes:
         like: a tensor of the device and type that the net works with.
+        others_of: of so many images all but ``begin`` to ``end``.
     """
 
     batches: Iterable[tuple[Tensor, Tensor]]
     like: Tensor
     begin: int
     end: int
+    others_of: int | None = None
 
     def __len__(self) -> int:
-        return self.end - self.begin
+        inside = self.end - self.begin
+        return inside if self.others_of is None else self.others_of - inside
 
     def __iter__(self) -> Iterator[Tensor]:
         kept, position, size = None, 0, 0
         for images, _ in self.batches:
-            own = images[max(0, self.begin - position) : max(0, self.end - position)]
+            first, last = max(0, self.begin - position), max(0, self.end - position)
+            inside = self.others_of is None
+            own = images[first:last] if inside else torch.cat([images[:first], images[last:]])
             position += len(images)
             kept = own if kept is None else torch.cat([kept, own])
             size = size or self._together(images)
             while len(kept) >= size:
                 yield kept[:size].to(self.like.device, self.like.dtype)
                 kept = kept[size:]
-            if position >= self.end:
+            if inside and position >= self.end:
                 break
         if kept is not None and len(kept):
             yield kept.to(self.like.device, self.like.dtype)

@@ -13,7 +13,7 @@ from isplit.importance import codes, importance_curves, predictor_cost
 from isplit.importance.linear_code import Blocks, LinearCode
 from isplit.point import SplitPoint, same_rate
 
-PARTS = ("probe", "pca_kl", "pca_nmse", "probe_overlap")
+PARTS = ("probe", "pca_kl", "pca_nmse", "probe_overlap", "probe_folds")
 RATE = same_rate(0.9)
 
 
@@ -52,6 +52,19 @@ def test_the_probe_equals_its_slow_twin(kind, net):
         overlapping = kind == "probe_overlap"
         slow = reference.probe_value(traced, point, to_fit, to_judge, channels, overlapping)
         assert value == pytest.approx(float(slow), rel=1e-9)
+
+
+def test_of_folds_every_image_is_judged_once_by_codes_of_the_others(net):
+    traced, points, images = net
+    together = curves(net, ["probe_overlap", "probe_folds", "pca_kl"])
+    alone = [
+        curves((traced, points, images.roll(-k, 0)), ["probe_overlap"]) for k in (0, 16, 32, 48)
+    ]
+    each = [found["probe_overlap"].values for found in alone]
+    assert together["probe_overlap"].values == each[0]
+    means = torch.tensor(each, dtype=torch.float64).mean(0).tolist()
+    assert together["probe_folds"].values == pytest.approx(means, rel=1e-6)
+    assert len(set(each)) == 4
 
 
 @pytest.mark.parametrize("name", sorted(nets.NETS))
@@ -179,6 +192,8 @@ def test_costs_are_counted_from_the_points():
     assert predictor_cost("probe", points, 8).forward == pytest.approx(0.75 + 0.25 * 3)
     assert predictor_cost("probe_overlap", points, 8) == predictor_cost("probe", points, 8)
     assert predictor_cost("probe_overlap", points, 8).backward == 0
+    four = predictor_cost("probe_folds", points, 8).forward
+    assert four == 4 * predictor_cost("probe", points, 8).forward
 
 
 def test_cosine_is_one_where_gradient_and_features_name_the_same_channels():
@@ -213,6 +228,18 @@ def test_large_images_are_judged_few_at_a_time():
     batches = [(torch.zeros(50, 3, 512, 512), torch.zeros(50))] * 2
     parts = list(codes.Images(batches, torch.zeros(()), 10, 90))
     assert [len(part) for part in parts] == [16] * 5
+
+
+@pytest.mark.parametrize(("begin", "end"), [(0, 3), (3, 9), (8, 10), (2, 10)])
+def test_images_are_those_of_a_part_or_all_the_others(begin, end):
+    numbers = torch.arange(10.0).reshape(-1, 1, 1, 1)
+    batches = [(part, None) for part in numbers.split(4)]
+    inside = codes.Images(batches, torch.zeros(()), begin, end)
+    others = dataclasses.replace(inside, others_of=10)
+    found = [torch.cat(list(some)).flatten().tolist() for some in (inside, others)]
+    wanted = list(range(begin, end)), [*range(begin), *range(end, 10)]
+    assert found == [list(map(float, some)) for some in wanted]
+    assert [len(inside), len(others)] == list(map(len, wanted))
     small = [(torch.zeros(150, 3, 4, 4), torch.zeros(150))] * 2
     assert [len(part) for part in codes.Images(small, torch.zeros(()), 0, 290)] == [97, 97, 96]
 
