@@ -18,7 +18,7 @@ from scipy.special import expit, logit
 
 FILE = Path(__file__).with_suffix(".json")
 Floats = NDArray[np.float64]
-DIVERGENCES = ("probe", "probe_overlap", "pca_kl", "pca_nmse")  # minus what they are
+DIVERGENCES = ("probe", "probe_overlap", "probe_folds", "pca_kl", "pca_nmse")  # minus what they are
 Z90 = 1.6448536269514722  # a normal variable is within as many deviations nine times of ten
 DOUBT = (
     " DO NOT TRUST the expected intervals: {} of {} measured accuracies lie outside of what "

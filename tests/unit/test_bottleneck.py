@@ -16,6 +16,7 @@ def point(shape: tuple[int, ...], channels_last: bool = False) -> SplitPoint:
 
 
 shapes = st.one_of(
+    st.tuples(st.integers(1, 9), st.integers(1, 5), st.integers(1, 5), st.integers(1, 5)),
     st.tuples(st.integers(1, 40), st.integers(1, 17), st.integers(1, 17)),
     st.tuples(st.integers(1, 20), st.integers(1, 40)),
     st.tuples(st.integers(1, 40)),
@@ -26,7 +27,7 @@ shapes = st.one_of(
 @settings(max_examples=60, deadline=None)
 @given(shapes, st.floats(0.01, 0.99), st.booleans())
 def test_output_has_the_shape_of_the_input_and_the_code_its_size(shape, rate, channels_last):
-    p = point(shape, channels_last and len(shape) == 3)
+    p = point(shape, channels_last and len(shape) >= 3)
     bottleneck = make_bottleneck(p, rate).eval()
     features = torch.randn(2, *shape)
     code = bottleneck.encoder(features)

@@ -5,6 +5,8 @@ import math
 import signal
 import subprocess
 import sys
+import threading
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import isplit
 from isplit.graph import split_points, trace
 from isplit.importance import importance_curves, select
-from isplit.stages import Recipe
+from isplit.stages import FineTuning, Recipe
 from isplit.stages.modules import Autoencoder
 
 QUIET = {"progress": "none"}
@@ -74,6 +76,64 @@ def test_the_model_stays_as_it_is(net, batches):
     assert all(module.training for module in net.modules())
 
 
+class Keeping(nn.Module):
+    """Counts its calls, and keeps what it saw last."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net, self.seen, self.calls = net, None, 0
+
+    def forward(self, x):
+        self.seen, self.calls = x, self.calls + 1
+        return self.net(x)
+
+
+def test_what_a_model_keeps_and_what_compiles_it_stay(net, batches):
+    net.compile(backend="eager")
+    model = Keeping(torch.compile(net, backend="eager"))
+    isplit.split(model, isplit.rank(model, batches).best)
+    assert (model.seen, model.calls) == (None, 0)
+    assert model.net._orig_mod is net
+    assert net._compiled_call_impl is not None
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm")
+def test_a_model_with_computed_weights_is_split_before_it_was_used(net, batches):
+    nn.utils.weight_norm(net[0])
+    cut = isplit.split(net, isplit.rank(net, batches).best)
+    assert net[0].weight.requires_grad
+    assert torch.equal(cut.tail(cut.head(batches[0][0])), net(batches[0][0]))
+
+
+@pytest.mark.parametrize("predictor", ["probe", "cui"])
+@pytest.mark.parametrize("no_gradients", [torch.no_grad, torch.inference_mode])
+def test_a_caller_may_have_gradients_off(net, batches, predictor, no_gradients):
+    images, labels = (torch.cat(parts) for parts in zip(*batches, strict=True))
+    loader = DataLoader(TensorDataset(images, labels), batch_size=8)
+    with no_gradients():
+        ranking = isplit.rank(net, loader, predictor)
+        cut = isplit.split(net, ranking.best)
+        cut.fit(loader, loader, **QUIET)
+    assert ranking.curve == isplit.rank(net, loader, predictor).curve
+    assert cut.fitted
+
+
+def test_volumes_are_ranked_split_and_trained(tmp_path):
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        *(nn.Conv3d(2, 6, 3), nn.ReLU(inplace=True), nn.Conv3d(6, 4, 3), nn.ReLU(inplace=True)),
+        *(nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(4, 3)),
+    )
+    batches = [(torch.randn(12, 2, 6, 7, 8), torch.arange(12) % 3)] * 2
+    ranking = isplit.rank(net, batches)
+    assert [point.shape for point in ranking.points] == [(6, 4, 5, 6), (4, 2, 3, 4)]
+    cut = isplit.split(net, ranking.points[0], rate=0.5)
+    assert cut.encode(batches[0][0]).shape == (12, 3, 4, 5, 6)
+    cut.fit(batches, batches, **QUIET)
+    cut.save(tmp_path)
+    assert torch.equal(isplit.load(tmp_path, net)(batches[0][0]), cut(batches[0][0]))
+
+
 def test_head_and_tail_are_the_model_at_every_point(net, batches):
     images = batches[0][0]
     for point in isplit.rank(net, batches, "depth").points:
@@ -122,6 +182,15 @@ def test_a_last_batch_of_one_image_is_left_out_of_training(net, batches):
     assert cut.fit([*batches, one], [*batches, one], **QUIET).test_images == 25
 
 
+def test_what_is_said_of_memory_is_of_the_loaders_batches(net, batches, monkeypatch, caplog):
+    monkeypatch.setattr("isplit.stages.memory.free_bytes", lambda device: 100_000)
+    net[0] = nn.Conv2d(3, 6, 3)
+    batches = [(images[..., :12].expand(-1, 3, -1, -1), labels) for images, labels in batches]
+    isplit.split(net, isplit.rank(net, batches).best).fit(batches, batches, **QUIET)
+    (said,) = [text for text in caplog.messages if "GB are free" in text]
+    assert said.startswith("finetune: a step with stage.finetune.batch_size=8 takes")
+
+
 def test_ctrl_c_raises_and_can_be_had_again(net, batches, monkeypatch):
     handler = signal.getsignal(signal.SIGINT)
 
@@ -154,6 +223,8 @@ SENTENCE = (
         ((IMAGES.byte(), LABELS), r"\(torch.uint8, 4, 1, 12, 16\)"),
         ((IMAGES.numpy(), LABELS), r"\(dtype\('float32'\), 4, 1, 12, 16\)"),
         ((IMAGES[0], 2), "<class 'int'>"),
+        ((IMAGES[:0], LABELS[:0]), r"\(torch.float32, 0, 1, 12, 16\)"),
+        ((torch.tensor(1.0), LABELS), r"\(torch.float32,\)"),
         (IMAGES, r"\[\(torch.float32, 4, 1, 12, 16\)\]"),
     ],
 )
@@ -168,6 +239,67 @@ def test_other_batches_get_a_sentence(net, batches, batch, found):
     with pytest.raises(ValueError, match=f"^val_loader gives .*{SENTENCE} 2"):
         cut.fit(batches, [batch])
     assert not cut.fitted
+
+
+def test_images_of_another_shape_are_refused(net, batches):
+    other = (torch.zeros(4, 1, 16, 12), LABELS)
+    shapes = r"images of shape \(1, 16, 12\) where others have \(1, 12, 16\)"
+    with pytest.raises(ValueError, match=f"^loader gives {shapes}"):
+        isplit.rank(net, [*batches, other])
+    cut = isplit.split(net, isplit.rank(net, batches, "depth").best)
+    with pytest.raises(ValueError, match=f"^train_loader gives {shapes}"):
+        cut.fit([other], batches)
+    with pytest.raises(ValueError, match=f"^val_loader gives {shapes}"):
+        cut.fit(batches, [other])
+
+
+@pytest.mark.parametrize("images", [0, -1, "8", 2.5])
+def test_no_number_of_images_is_refused(net, batches, images):
+    with pytest.raises(ValueError, match=rf"^images={images!r} is neither None \(all\) nor a"):
+        isplit.rank(net, batches, images=images)
+
+
+@pytest.mark.parametrize("model", ["half", "double", "meta"])
+def test_weights_of_another_kind_are_refused(net, batches, model):
+    other = net.to("meta") if model == "meta" else getattr(net, model)()
+    with pytest.raises(ValueError, match=r"^model has torch.float\d\d weights on device"):
+        isplit.rank(other, batches)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
+@pytest.mark.parametrize("wrap", [nn.DataParallel, torch.jit.script])
+def test_a_wrapped_model_is_refused(net, batches, wrap):
+    with pytest.raises(ValueError, match=r"^model is a \w+: give the plain nn.Module that it was"):
+        isplit.rank(wrap(net), batches)
+
+
+@pytest.mark.parametrize("last", [nn.Softmax(1), nn.LogSoftmax(1)])
+def test_probabilities_in_the_place_of_logits_are_said(net, batches, last, caplog):
+    isplit.rank(nn.Sequential(net, last), batches, "depth")
+    said = [text for text in caplog.messages if "ends with a softmax" in text]
+    assert len(said) == isinstance(last, nn.Softmax)
+
+
+def test_a_model_that_cannot_be_copied_is_refused(net, batches):
+    net[0].lock = threading.Lock()
+    with pytest.raises(ValueError, match=r"^model cannot be copied: TypeError: cannot pickle"):
+        isplit.rank(net, batches)
+
+
+def test_words_that_are_no_choice_are_refused(net, batches):
+    cut = isplit.split(net, isplit.rank(net, batches, "depth").best)
+    with pytest.raises(ValueError, match=r"^progress='bars' is not one of auto, bar, lines, none"):
+        cut.fit(batches, batches, progress="bars")
+    for stage in ("autoencoder", "finetune"):
+        usual = getattr(cut, stage)
+        for field in ("optimizer", "schedule"):
+            setattr(cut, stage, replace(usual, **{field: "none"}))
+            with pytest.raises(ValueError, match=rf"^{stage}\.{field}='none' is not one of"):
+                cut.fit(batches, batches, **QUIET)
+        setattr(cut, stage, usual)
+    cut.finetune = FineTuning(1, 1e-3, loss="hinge")
+    with pytest.raises(ValueError, match=r"^finetune\.loss='hinge' is not one of cross_entropy"):
+        cut.fit(batches, batches, **QUIET)
 
 
 def test_labels_beyond_the_models_answers_are_refused(net, batches):
@@ -203,8 +335,31 @@ def test_images_class_by_class_are_refused_where_more_would_follow(net, batches)
     whole = isplit.rank(net, loader, images=None)
     assert whole.curve == isplit.rank(net, loader, images=24).curve
     assert whole.curve.num_images == 24
-    endless = ((images, labels.flip(0)) for _ in itertools.count())
+    for grouped in (labels.flip(0), torch.tensor([2, 0, 1, 0])[torch.arange(24) // 6]):
+        with pytest.raises(ValueError, match=r"images=20 of loader come class by class, 2 to 0"):
+            isplit.rank(net, [(images, grouped)], images=20)
+    endless = ((images, torch.arange(24) % 3) for _ in itertools.count())
     assert isplit.rank(net, endless, images=30).curve.num_images == 30
+
+
+def test_in_which_order_all_images_come_hardly_matters():
+    """Else the probe fits its codes to some classes and judges them on others."""
+    torch.manual_seed(0)
+    labels = torch.arange(320) // 32
+    images = torch.randn(10, 1, 8, 8)[labels] + 0.1 * torch.randn(320, 1, 8, 8)
+    net = nn.Sequential(
+        *(nn.Conv2d(1, 16, 3), nn.BatchNorm2d(16), nn.ReLU(), nn.Conv2d(16, 8, 3)),
+        *(nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(128, 10)),
+    )
+    net(images)
+    by_class = isplit.rank(net, [(images, labels)]).curve
+    shuffled = torch.randperm(320)
+    for value, other in zip(
+        by_class.values,
+        isplit.rank(net, [(images[shuffled], labels[shuffled])]).curve.values,
+        strict=True,
+    ):
+        assert value == pytest.approx(other, rel=0.25)
 
 
 def test_errors_name_parameters(net, batches):

@@ -11,10 +11,13 @@ SMALLEST_LENGTH = 1e-6  # of an axis against the longest: shorter ones are round
 def principal_axes(rows: Tensor, count: int) -> Tensor:
     """The first principal axes (D, K), K at most what the rows span; always the same for them.
 
-    Large problems by a randomised SVD: what it misses are axes of nearly the same weight.
+    Large problems by a randomised SVD: what it misses are axes of nearly the same weight. Rows
+    that are all alike have no axes: they are zero.
     """
     spanned = min(rows.shape)
     count = min(count, spanned)
+    if torch.equal(rows, rows[:1].expand_as(rows)):
+        return rows.new_zeros(rows.shape[1], count)
     if spanned > EXACT_UP_TO:
         with torch.random.fork_rng():
             torch.manual_seed(0)

@@ -5,6 +5,7 @@ Shape suffixes: R rows, D elements of a block.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
@@ -26,7 +27,11 @@ Code = LinearCode | OverlappingCode
 def fitted(
     pieces: Sequence[nn.Module], blocks: Sequence[Blocks], images: Images, overlaps: Set[bool]
 ) -> dict[bool, list[Code]]:
-    """The code of every point, overlapping or not, as asked."""
+    """The code of every point, overlapping or not, as asked.
+
+    Raises:
+        ValueError: features that are not finite.
+    """
     spread, whole = _rows(pieces, blocks, images, True in overlaps)
     codes: dict[bool, list[Code]] = {False: [], True: []}
     for block in blocks:  # what a point kept is let go when its code is there
@@ -67,10 +72,17 @@ class _Kept:
         most = min(most, len(images) * block.per_image)
         self._rows = images.like.new_empty(most, block.elements)
         self._count = 0
+        self._label = block.point.label
 
     @property
     def filled(self) -> Tensor:
-        return self._rows[: self._count]
+        rows = self._rows[: self._count]
+        if not rows.isfinite().all():
+            raise ValueError(
+                f"the features at {self._label} are not finite: look for NaN or infinity in the "
+                "weights and the images"
+            )
+        return rows
 
     def add(self, rows: Tensor) -> None:
         self._rows[self._count : self._count + len(rows)] = rows
@@ -87,39 +99,45 @@ def stations(pieces: Sequence[nn.Module], images: Tensor) -> Iterator[Tensor]:
 
 @dataclass(frozen=True)
 class Images:
-    """Images ``begin`` to ``end`` of all batches, read again at each walk.
+    """Images ``begin`` to ``end`` of all batches, or all the others, read again at each walk.
 
     A walk gives parts of about equal size: a BatchNorm has nothing to estimate from one image.
 
     Attributes:
         like: a tensor of the device and type that the net works with.
+        others_of: of so many images all but ``begin`` to ``end``.
     """
 
     batches: Iterable[tuple[Tensor, Tensor]]
     like: Tensor
     begin: int
     end: int
+    others_of: int | None = None
 
     def __len__(self) -> int:
-        return self.end - self.begin
+        inside = self.end - self.begin
+        return inside if self.others_of is None else self.others_of - inside
 
     def __iter__(self) -> Iterator[Tensor]:
         kept, position, size = None, 0, 0
         for images, _ in self.batches:
-            own = images[max(0, self.begin - position) : max(0, self.end - position)]
+            first, last = max(0, self.begin - position), max(0, self.end - position)
+            inside = self.others_of is None
+            own = images[first:last] if inside else torch.cat([images[:first], images[last:]])
             position += len(images)
             kept = own if kept is None else torch.cat([kept, own])
             size = size or self._together(images)
             while len(kept) >= size:
                 yield kept[:size].to(self.like.device, self.like.dtype)
                 kept = kept[size:]
-            if position >= self.end:
+            if inside and position >= self.end:
                 break
         if kept is not None and len(kept):
             yield kept.to(self.like.device, self.like.dtype)
 
     def _together(self, images: Tensor) -> int:
-        """Images in each part."""
+        """Images in each part, so many that none is left alone at the end."""
         pixels = math.prod(images.shape[2:])
         most = min(JUDGED_TOGETHER, max(FEWEST_TOGETHER, PIXELS_TOGETHER // pixels))
-        return -(-len(self) // -(-len(self) // most))
+        equal = -(-len(self) // -(-len(self) // most))
+        return next(size for size in itertools.count(equal) if len(self) % size != 1)

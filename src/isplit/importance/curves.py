@@ -12,7 +12,7 @@ from torch import Tensor, fx
 
 from isplit.importance.curve import CuiSettings, Curve, PredictorCost
 from isplit.importance.gradients import FromGradients, cosine, grad_cam, gradient_alone
-from isplit.importance.probe import FromReconstruction, judged, pca_kl, pca_nmse, probe
+from isplit.importance.probe import FOLDS, FromReconstruction, judged, pca_kl, pca_nmse, probe
 from isplit.importance.scores import Batches, score_classes
 from isplit.point import DEFAULT_RATE, RateOf, SplitPoint
 
@@ -133,6 +133,7 @@ PREDICTORS: dict[str, Predictor] = {
     "depth": FromArchitecture(depth),
     "probe": FromReconstruction(probe),
     "probe_overlap": FromReconstruction(probe, overlapping=True),
+    "probe_folds": FromReconstruction(probe, overlapping=True, folds=FOLDS),
     "pca_kl": FromReconstruction(pca_kl),
     "pca_nmse": FromReconstruction(pca_nmse, tail_passes=0),
 }

@@ -14,8 +14,6 @@ from torch.nn import functional as F
 from isplit.importance.taps import by_channel, grid_of, tapped
 from isplit.point import SplitPoint
 
-MAP_DIMENSIONS = 3
-
 
 def heat_maps(
     traced: fx.GraphModule, points: Sequence[SplitPoint], images: Tensor, labels: Tensor
@@ -64,7 +62,7 @@ def grad_cams(
 
 def has_map(point: SplitPoint) -> bool:
     """Whether the features have rows and columns, so that a heat map can be drawn."""
-    return len(point.shape) == MAP_DIMENSIONS
+    return len(point.shape) == 3
 
 
 def overlays(images: NDArray[np.float32], maps: Tensor) -> NDArray[np.uint8]:

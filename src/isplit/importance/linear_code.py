@@ -28,11 +28,11 @@ class Blocks:
     """Features as rows, one per position of the code, and back.
 
     A map (C, H, W) is cut into the blocks of which the encoder's strides see one per position of
-    the code: D = C x (side of a block) squared. Of sequences every position is one. So a linear
-    code of K numbers per row has exactly the autoencoder's size.
+    the code: D = C x (side of a block) squared. Of sequences and volumes every position is one. So
+    a linear code of K numbers per row has exactly the autoencoder's size.
 
     Attributes:
-        height, width: of the map; a sequence is one column.
+        height, width: of the map; what is none is one column.
         sides: of a block, downwards and to the right.
         channels: K.
     """
@@ -48,9 +48,9 @@ class Blocks:
         """The blocks at a point, for a code that keeps ``1 - compression_rate`` of the elements."""
         axis = point.channel_axis
         code = code_shape(point.shape, compression_rate, channels_last=axis > 0)
-        height, width, *_ = (*grid_of(point), 1)
         if len(point.shape) != 3:
-            return cls(point, height, width, (1, 1), code[axis])
+            return cls(point, math.prod(grid_of(point)), 1, (1, 1), code[axis])
+        height, width = grid_of(point)
         sides = (-(-height // code[1]), -(-width // code[2]))
         return cls(point, height, width, sides, min(code[0], point.shape[axis] * math.prod(sides)))
 

@@ -8,7 +8,8 @@ runs the tail on them. No labels, no training. Shape suffixes: N images, K class
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import fmean
 
 import torch
 from torch import Tensor, fx, nn
@@ -23,6 +24,8 @@ from isplit.importance.taps import evaluation_mode
 from isplit.point import RateOf, SplitPoint
 
 JUDGED_PART = 0.25  # of the images: the code is judged on them, and fitted on the others
+FOLDS = 4  # until each image was judged
+FEWEST_JUDGED = 2  # a BatchNorm has nothing to estimate from one image
 
 
 @dataclass(frozen=True)
@@ -64,16 +67,19 @@ class FromReconstruction:
     Attributes:
         tail_passes: how often it runs the tail on a reconstruction.
         overlapping: whether each block is decoded from the codes around it too.
+        folds: how often another part of the images is judged, by codes fitted on the others.
     """
 
     judge: Judge
     tail_passes: int = 1
     overlapping: bool = False
+    folds: int = 1
 
     def forward_passes(self, points: Sequence[SplitPoint]) -> float:
         """Forward passes of the whole net that each image comes to."""
         tails = sum(point.tail_macs / (point.head_macs + point.tail_macs) for point in points)
-        return (1 - JUDGED_PART) + JUDGED_PART * (2 + self.tail_passes * tails)
+        of_a_fold = (1 - JUDGED_PART) + JUDGED_PART * (2 + self.tail_passes * tails)
+        return self.folds * of_a_fold
 
 
 def probe(seen: Seen) -> Tensor:
@@ -111,17 +117,22 @@ def judged(
     if iter(batches) is batches:  # can be walked through only once
         batches = list(batches)
     count = _count(batches)
-    num_judged = round(JUDGED_PART * count)
-    if num_judged < 1:
+    num_judged = max(FEWEST_JUDGED, round(JUDGED_PART * count))
+    if count < 2 * FEWEST_JUDGED:
         raise ValueError(f"split.images: {count} images are too few for a probe, 512 are usual")
     pieces = stretches(traced, points)
     blocks = [Blocks.at(point, rate_of(point)) for point in points]
-    to_judge = Images(batches, own, 0, num_judged)
-    to_fit = Images(batches, own, num_judged, count)
+    found: dict[str, list[tuple[float, ...]]] = {name: [] for name in judges}
     with evaluation_mode(traced), torch.no_grad():
-        codes = fitted(pieces, blocks, to_fit, {judge.overlapping for judge in judges.values()})
-        values = _judged(pieces, blocks, codes, to_judge, judges)
-    return values, count
+        for fold in range(max(judge.folds for judge in judges.values())):
+            some = {name: judge for name, judge in judges.items() if fold < judge.folds}
+            begin = min(fold * num_judged, count - num_judged)
+            to_judge = Images(batches, own, begin, begin + num_judged)
+            to_fit = replace(to_judge, others_of=count)
+            codes = fitted(pieces, blocks, to_fit, {judge.overlapping for judge in some.values()})
+            for name, values in _judged(pieces, blocks, codes, to_judge, some).items():
+                found[name].append(values)
+    return {name: tuple(map(fmean, zip(*v, strict=True))) for name, v in found.items()}, count
 
 
 def _judged(

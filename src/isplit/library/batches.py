@@ -1,6 +1,7 @@
 """Labelled images of anybody's loader, checked batch by batch; messages in the library's words."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -19,17 +20,22 @@ class Batches:
 
     Where it ``trains`` a last batch of one image is left out, which batch normalisation refuses.
 
+    Attributes:
+        largest: number of images in a batch, at most.
+
     Raises:
         ValueError: the loader can be read only once, gives nothing, or no labelled images.
     """
 
-    def __init__(self, loader: Loader, name: str, classes: int, trains: bool = False) -> None:
+    def __init__(
+        self, loader: Loader, name: str, classes: int, shape: tuple[int, ...], trains: bool = False
+    ) -> None:
         if iter(loader) is loader:
             raise ValueError(
                 f"{name} can be read only once: every epoch reads a DataLoader or list"
             )
-        sizes = [len(labels) for _, labels in labelled(loader, name, classes)]
-        self._loader = loader
+        sizes = [len(labels) for _, labels in labelled(loader, name, classes, shape)]
+        self._loader, self.largest = loader, max(sizes)
         self._length = len(sizes) - (trains and len(sizes) > 1 and sizes[-1] == 1)
 
     def __len__(self) -> int:
@@ -42,9 +48,13 @@ class Batches:
 def first_images(loader: Loader, images: int | None) -> list[tuple[Tensor, Tensor]]:
     """The first ``images`` images of any iterable of batches, or all, in batches of ``AT_ONCE``.
 
+    They come in an order of their own, always the same: predictors look at some of them first.
+
     Raises:
         ValueError: there are none, or others would follow and these come class by class.
     """
+    if images is not None and (not isinstance(images, int) or images < 1):
+        raise ValueError(f"images={images!r} is neither None (all) nor a number from 1 on")
     kept, count = [], 0
     for batch in labelled(loader, "loader"):
         kept.append(batch)
@@ -52,18 +62,29 @@ def first_images(loader: Loader, images: int | None) -> list[tuple[Tensor, Tenso
         if images is not None and count > images:
             break
     first, labels = (torch.cat(parts)[:images] for parts in zip(*kept, strict=True))
-    if count > len(labels) and (labels.diff() >= 0).all():
+    if count > len(labels) and _class_by_class(labels):
         raise ValueError(
             f"the first images={images} of loader come class by class, {labels[0]} to "
             f"{labels[-1]}: give a loader that shuffles, or images=None to look at all"
         )
-    return list(zip(torch.split(first, AT_ONCE), torch.split(labels, AT_ONCE), strict=True))
+    mixed = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+    return [(first[some], labels[some]) for some in torch.split(mixed, AT_ONCE)]
+
+
+def _class_by_class(labels: Tensor) -> bool:
+    """Whether the class changes at most half as often as where they are shuffled, or once."""
+    squares = sum(count**2 for count in Counter(labels.tolist()).values())
+    shuffled = len(labels) - squares / len(labels)  # changes to be expected
+    return int(labels.diff().count_nonzero()) <= max(1, shuffled / 2)
 
 
 def labelled(
-    loader: Loader, name: str, classes: int | None = None
+    loader: Loader, name: str, classes: int | None = None, shape: tuple[int, ...] | None = None
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Float32 images (N, ...) and the class index (N) of each, batch by batch.
+    """Float32 images (N, *shape) and the class index (N) of each, batch by batch.
+
+    Args:
+        shape: of an image; ``None``: that of the first.
 
     Raises:
         ValueError: a batch is something else, or there is none.
@@ -73,7 +94,7 @@ def labelled(
         match batch:
             case [Tensor(dtype=torch.float32) as x, Tensor(dtype=torch.int64, ndim=1) as y]:
                 known = range(classes or 2**31)
-                whole = len(x) == len(y) and all(label in known for label in y.tolist())
+                whole = x.shape[:1] == y.shape != (0,) and all(k in known for k in y.tolist())
             case _:
                 whole = False
         if not whole:
@@ -83,6 +104,12 @@ def labelled(
                 f"{name} gives {found}: (images, labels) are needed, torch.float32 and one "
                 f"torch.int64 class index each, 0 to {top}. Of a dict or longer tuple let "
                 "collate_fn return the two; of one-hot labels take labels.argmax(1)"
+            )
+        shape = x.shape[1:] if shape is None else shape
+        if x.shape[1:] != shape:
+            raise ValueError(
+                f"{name} gives images of shape {(*x.shape[1:],)} where others have {(*shape,)}: "
+                "one shape is ranked and trained with"
             )
         yield x, y
     if batch is None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import torch
 from torch import nn
 
 from isplit import stages
@@ -17,6 +18,9 @@ from isplit.library.batches import Batches, Loader, in_parameters
 from isplit.library.ranking import RankedPoint, traced_for
 from isplit.model import SplitModel
 from isplit.result import Accuracy
+from isplit.stages.recipe import LOSSES, OPTIMIZERS, SCHEDULES
+
+PROGRESS = ("auto", "bar", "lines", "none")
 
 
 class Split(SplitModel):
@@ -36,6 +40,7 @@ class Split(SplitModel):
     fitted = False
 
     @in_parameters()
+    @torch.inference_mode(False)
     def fit(
         self, train_loader: Loader, val_loader: Loader, *, seed: int = 0, progress: str = "bar"
     ) -> Accuracy:
@@ -49,35 +54,37 @@ class Split(SplitModel):
                 walked once before, to check them.
             val_loader: the same, in any order.
             seed: of everything random.
-            progress: ``bar``, ``lines`` (logged) or ``none``.
+            progress: ``bar``, ``lines`` (logged), ``auto`` (a bar on a terminal) or ``none``.
 
         Raises:
-            ValueError: it is trained already, a loader gives no labelled images or can be read
-                only once, a loss that is not finite.
+            ValueError: it is trained already, a word that is no choice, a loader gives no labelled
+                images or can be read only once, a loss that is not finite.
         """
         from isplit.tracking import progress_callbacks  # brings W&B
 
         if self.fitted:
             raise ValueError("this split is trained: isplit.split(model, point) makes a new one")
-        classes, size = len(self.manifest.class_names), self.manifest.image_size
+        self._refuse_unknown_words(progress)
+        classes, shape = len(self.manifest.class_names), self.point.image_shape
         engine = stages.Engine(callbacks=lambda stage: progress_callbacks(progress))
         device, handler = next(self.parameters()).device, signal.getsignal(signal.SIGINT)
         begun = copy.deepcopy(self.state_dict())
         with tempfile.TemporaryDirectory() as folder, stages.seeded(seed, "library"):
-            train = Batches(train_loader, "train_loader", classes, trains=True)
-            test = Batches(val_loader, "val_loader", classes)
+            train = Batches(train_loader, "train_loader", classes, shape, trains=True)
+            test = Batches(val_loader, "val_loader", classes, shape)
             data = SimpleNamespace(
                 loader=lambda split, *_, **__: train if split == "train" else test
             )
-            data.num_classes, data.image_size, data.fingerprint = classes, size, ""
+            data.num_classes, data.image_size, data.fingerprint = classes, shape[-1], ""
             data.augmented = True  # taken for granted: features are computed in every epoch
             store = stages.Store(Path(folder), {})
             bench = stages.Workbench(data, store, engine, seed)  # type: ignore[arg-type]
-            as_it_is = stages.Recipe(epochs=0, learning_rate=1.0)
+            as_it_is = stages.Recipe(epochs=0, learning_rate=1.0, batch_size=1)
+            tuning = replace(self.finetune, batch_size=train.largest)  # warned of where too large
             try:
                 given = stages.baseline(bench, nn.Sequential(self.head, self.tail), {}, as_it_is)
                 encoded = stages.autoencoder(bench, self, self.point, given, self.autoencoder)
-                tuned = stages.finetune(bench, self, encoded, self.finetune)
+                tuned = stages.finetune(bench, self, encoded, tuning)
                 self.fitted = True
             except SystemExit as stop:  # what Lightning makes of Ctrl-C, which it then ignores
                 signal.signal(signal.SIGINT, handler)
@@ -100,8 +107,23 @@ class Split(SplitModel):
             raise ValueError("nothing is trained yet: fit(train_loader, val_loader) comes first")
         save_split_model(self, self.manifest, Path(folder))
 
+    def _refuse_unknown_words(self, progress: str) -> None:
+        steps, tuning = self.autoencoder, self.finetune
+        words = {
+            "progress": (progress, PROGRESS),
+            "autoencoder.optimizer": (steps.optimizer, OPTIMIZERS),
+            "autoencoder.schedule": (steps.schedule, SCHEDULES),
+            "finetune.optimizer": (tuning.optimizer, OPTIMIZERS),
+            "finetune.schedule": (tuning.schedule, SCHEDULES),
+            "finetune.loss": (tuning.loss, LOSSES),
+        }
+        for name, (word, known) in words.items():
+            if word not in known:
+                raise ValueError(f"{name}={word!r} is not one of {', '.join(known)}")
+
 
 @in_parameters()
+@torch.inference_mode(False)
 def split(model: nn.Module, point: RankedPoint, rate: float = 0.9, *, seed: int = 0) -> Split:
     """A copy of the model cut at ``point``, with an untrained bottleneck between head and tail.
 
@@ -126,16 +148,16 @@ def split(model: nn.Module, point: RankedPoint, rate: float = 0.9, *, seed: int 
     """
     if not isinstance(point, RankedPoint):
         raise ValueError(f"point={point!r:.40}: isplit.rank(model, loader) first, then its .best")
-    traced, classes = traced_for(copy.deepcopy(model), point.image_shape)
+    traced, classes = traced_for(model, point.image_shape)
     if (point.node, point.shape) not in [(p.node, p.shape) for p in split_points(traced)]:
         raise ValueError(f"point={point.label} {point.shape} is not of this model: rank it first")
     head, tail = split_at(traced, point)
     with stages.seeded(seed, "bottleneck", point.node):
         bottleneck = make_bottleneck(point, rate).to(next(model.parameters()).device)
-    names, channels = map(str, range(classes)), "last" if point.channels_last else "first"
-    shape, net = point.image_shape, {"net": type(model).__name__}
-    manifest = Manifest(net, point.name, "layer", rate, tuple(names), shape[-1])
-    manifest = replace(manifest, channels=channels, image_shape=shape)
+    names, shape = tuple(map(str, range(classes))), point.image_shape
+    channels = "last" if point.channels_last else "first"
+    of = {"net": type(model).__name__}
+    manifest = Manifest(of, point.name, "layer", rate, names, shape[-1], channels=channels)
     made = Split(head, bottleneck, tail).eval()
-    made.point, made.manifest = point, manifest
+    made.point, made.manifest = point, replace(manifest, image_shape=shape)
     return made

@@ -1,18 +1,25 @@
 """Every split point of a classifier, ranked by a predictor."""
 
+import copy
+import logging
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from matplotlib.figure import Figure
-from torch import fx, nn
+from torch import Tensor, fx, nn
 
 from isplit.graph import split_points, trace
+from isplit.graph.nodes import operation
 from isplit.importance import importance_curves, select
 from isplit.importance.curve import Curve
 from isplit.library.batches import Loader, first_images, in_parameters
 from isplit.point import SplitPoint, same_rate
 from isplit.studies.curve_figure import auto_and_highest, curve_figure
+
+log = logging.getLogger(__name__)
+
+WRAPPED = (nn.DataParallel, nn.parallel.DistributedDataParallel, torch.jit.ScriptModule)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +80,7 @@ class Ranking:
 
 
 @in_parameters()
+@torch.inference_mode(False)
 def rank(
     model: nn.Module,
     loader: Loader,
@@ -122,15 +130,39 @@ def rank(
 
 
 def traced_for(model: nn.Module, image_shape: tuple[int, ...]) -> tuple[fx.GraphModule, int]:
-    """The graph of a model for images of this shape, and the number of its classes.
+    """The graph of a copy of a model for images of this shape, and the number of its classes.
 
     Raises:
-        ValueError: it cannot be split, or gives no logits.
+        ValueError: it cannot be split, has weights of another type, or gives no logits.
     """
-    device = next(model.parameters(), torch.empty(0)).device
-    traced = trace(model, torch.zeros(2, *image_shape, device=device))
-    answer = next(reversed(traced.graph.nodes)).args[0]
-    shape: tuple[int, ...] = answer.meta["shape"] if isinstance(answer, fx.Node) else ()
+    if isinstance(model, WRAPPED):
+        name = type(model).__name__
+        raise ValueError(f"model is a {name}: give the plain nn.Module that it was made of")
+    own = next(model.parameters(), torch.empty(0))
+    if own.is_meta or own.dtype != torch.float32:
+        raise ValueError(
+            f"model has {own.dtype} weights on device {own.device}: torch.float32 weights with "
+            "values are needed, as model.float() makes them of others"
+        )
+    traced = trace(_copy_of(model), torch.zeros(2, *image_shape, device=own.device))
+    (answer,) = traced.graph.output_node().all_input_nodes
+    shape = tuple(answer.meta["shape"])
     if len(shape) != 2 or shape[1] < 2:
-        raise ValueError(f"model gives {tuple(shape) or answer} for one image, not (1, classes)")
+        raise ValueError(f"model gives {shape} for one image, not (1, classes)")
+    if operation(answer) == "softmax":
+        log.warning("model ends with a softmax, where logits are expected: leave it out")
     return traced, int(shape[1])
+
+
+def _copy_of(model: nn.Module) -> nn.Module:
+    """So whatever its forward keeps, and what ``torch.compile`` put around it, stays in the model.
+
+    Raises:
+        ValueError: it holds what cannot be copied.
+    """
+    attributes = [value for m in model.modules() for value in vars(m).values()]
+    tensors = {id(t): t.detach().clone() for t in attributes if isinstance(t, Tensor)}
+    try:
+        return copy.deepcopy(model, tensors)  # which refuses computed ones, as of weight_norm
+    except Exception as error:  # of whatever a user's modules and hooks hold
+        raise ValueError(f"model cannot be copied: {type(error).__name__}: {error}") from error

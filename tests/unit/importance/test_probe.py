@@ -13,7 +13,7 @@ from isplit.importance import codes, importance_curves, predictor_cost
 from isplit.importance.linear_code import Blocks, LinearCode
 from isplit.point import SplitPoint, same_rate
 
-PARTS = ("probe", "pca_kl", "pca_nmse", "probe_overlap")
+PARTS = ("probe", "pca_kl", "pca_nmse", "probe_overlap", "probe_folds")
 RATE = same_rate(0.9)
 
 
@@ -52,6 +52,19 @@ def test_the_probe_equals_its_slow_twin(kind, net):
         overlapping = kind == "probe_overlap"
         slow = reference.probe_value(traced, point, to_fit, to_judge, channels, overlapping)
         assert value == pytest.approx(float(slow), rel=1e-9)
+
+
+def test_of_folds_every_image_is_judged_once_by_codes_of_the_others(net):
+    traced, points, images = net
+    together = curves(net, ["probe_overlap", "probe_folds", "pca_kl"])
+    alone = [
+        curves((traced, points, images.roll(-k, 0)), ["probe_overlap"]) for k in (0, 16, 32, 48)
+    ]
+    each = [found["probe_overlap"].values for found in alone]
+    assert together["probe_overlap"].values == each[0]
+    means = torch.tensor(each, dtype=torch.float64).mean(0).tolist()
+    assert together["probe_folds"].values == pytest.approx(means, rel=1e-6)
+    assert len(set(each)) == 4
 
 
 @pytest.mark.parametrize("name", sorted(nets.NETS))
@@ -179,6 +192,8 @@ def test_costs_are_counted_from_the_points():
     assert predictor_cost("probe", points, 8).forward == pytest.approx(0.75 + 0.25 * 3)
     assert predictor_cost("probe_overlap", points, 8) == predictor_cost("probe", points, 8)
     assert predictor_cost("probe_overlap", points, 8).backward == 0
+    four = predictor_cost("probe_folds", points, 8).forward
+    assert four == 4 * predictor_cost("probe", points, 8).forward
 
 
 def test_cosine_is_one_where_gradient_and_features_name_the_same_channels():
@@ -213,6 +228,18 @@ def test_large_images_are_judged_few_at_a_time():
     batches = [(torch.zeros(50, 3, 512, 512), torch.zeros(50))] * 2
     parts = list(codes.Images(batches, torch.zeros(()), 10, 90))
     assert [len(part) for part in parts] == [16] * 5
+
+
+@pytest.mark.parametrize(("begin", "end"), [(0, 3), (3, 9), (8, 10), (2, 10)])
+def test_images_are_those_of_a_part_or_all_the_others(begin, end):
+    numbers = torch.arange(10.0).reshape(-1, 1, 1, 1)
+    batches = [(part, None) for part in numbers.split(4)]
+    inside = codes.Images(batches, torch.zeros(()), begin, end)
+    others = dataclasses.replace(inside, others_of=10)
+    found = [torch.cat(list(some)).flatten().tolist() for some in (inside, others)]
+    wanted = list(range(begin, end)), [*range(begin), *range(end, 10)]
+    assert found == [list(map(float, some)) for some in wanted]
+    assert [len(inside), len(others)] == list(map(len, wanted))
     small = [(torch.zeros(150, 3, 4, 4), torch.zeros(150))] * 2
     assert [len(part) for part in codes.Images(small, torch.zeros(()), 0, 290)] == [97, 97, 96]
 
@@ -282,3 +309,55 @@ def test_a_value_that_is_no_number_is_said(net):
     off = trace(nn.Sequential(traced, Off()), images[:2])
     with pytest.raises(ValueError, match=r"probe at .* is not finite"):
         curves((off, split_points(off, "layer"), images), ["probe"])
+
+
+@pytest.mark.parametrize("count", [1, 2, 16, 17, 241, 257, 273])
+def test_no_image_is_looked_at_alone(count, monkeypatch):
+    monkeypatch.setattr(codes, "PIXELS_TOGETHER", 0)  # as of images that are large
+    images = torch.arange(2 * count)[:, None, None]
+    parts = [*codes.Images([(images, images)], torch.empty(0), 0, count)]
+    assert torch.equal(torch.cat(parts), images[:count].float())
+    assert count == 1 or min(map(len, parts)) > 1
+
+
+@pytest.mark.parametrize("count", [4, 5])
+def test_of_few_images_two_are_judged(count, net):
+    """One alone has no statistics that a BatchNorm on a vector could take."""
+    traced, _, images = net
+    tail = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 3)).double()
+    normed = trace(nn.Sequential(traced, tail), images[:2])
+    found = curves((normed, split_points(normed), images[:count]), PARTS, size=count)
+    assert all(math.isfinite(value) for curve in found.values() for value in curve.values)
+    with pytest.raises(ValueError, match=r"split\.images: 3 images are too few"):
+        curves((normed, split_points(normed), images[:3]), ["probe"], size=3)
+
+
+def test_features_that_are_always_the_same_lose_nothing(net):
+    _, _, images = net
+    dead = nn.Sequential(*(nn.Conv2d(3, 600, 8), nn.ReLU(), nn.Flatten(), nn.Linear(600, 3)))
+    nn.init.constant_(dead[0].bias, -100.0)
+    dead = trace(dead.double(), images[:2])
+    found = curves((dead, split_points(dead), images), PARTS)
+    assert [found[kind].values for kind in PARTS] == [(0.0,)] * len(PARTS)
+
+
+def test_features_that_are_not_finite_are_said(net):
+    traced, points, images = net
+    images = images.clone()
+    images[40, 0, 0, 0] = math.nan
+    with pytest.raises(ValueError, match=r"the features at .* are not finite: look for NaN"):
+        curves((traced, points, images), ["probe"])
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_volumes_have_a_code_for_every_position(kind):
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        *(nn.Conv3d(1, 6, 3), nn.BatchNorm3d(6), nn.ReLU(), nn.MaxPool3d(2), nn.Conv3d(6, 4, 2)),
+        *(nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(4, 3)),
+    ).double()
+    images = torch.randn(24, 1, 6, 8, 10, dtype=torch.float64)
+    traced = trace(net, images[:2])
+    (curve,) = curves((traced, split_points(traced), images), [kind]).values()
+    assert [len(point.shape) for point in curve.points] == [4, 4, 4]
+    assert all(value < 0 for value in curve.values)
