@@ -3,6 +3,7 @@
 import csv
 import io
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import report_samples as samples
 from rich.console import Console
 
 from isplit.report.canvas import mark, over_points, save
-from isplit.report.findings import Findings, write_findings
+from isplit.report.findings import Findings, of_all, write_findings
 from isplit.report.page import write_report
 from isplit.report.screen import fitted, say
 from isplit.report.table import Column, Estimate, Table
@@ -104,6 +105,20 @@ def test_in_all_of_a_report(tmp_path):
         if path.suffix in (".html", ".svg", ".csv"):
             assert not any(c in path.read_text("utf-8") for c in STEERING)
     assert not any(character in say(found) for character in STEERING)
+
+
+def test_a_number_without_end_sorts_behind_all_others_in_a_page():
+    column = Column("cost", form="{1}")
+    assert [column.number(cost) for cost in ((512.0, "512 images"), (math.inf, "training"))] == [
+        512.0,
+        None,
+    ]
+
+
+def test_a_long_name_of_another_script_has_a_folder(tmp_path):
+    parts = [Findings(name * 60, files={"answer.txt": name}) for name in ("猫と", "犬と")]
+    write_findings(of_all(Findings("all"), parts), tmp_path)
+    assert len([*tmp_path.glob("*/answer.txt")]) == 2
 
 
 def test_a_long_name_folds_where_its_column_may():
