@@ -112,6 +112,20 @@ def test_a_spread_takes_two_points():
         noise(condition([0.8, 0.7], left_untrained=[0]))
 
 
+def test_repeats_without_a_difference_are_no_estimate_of_chance():
+    """As of one repeat that came out the same, or where there is nothing to train."""
+    paired = {
+        p: [a + (p * 7 + k * 3) % 9 / 1000 for k in range(15)] for p, a in enumerate(ACCURACIES)
+    }
+    alone = noise(condition(ACCURACIES, subsets=paired))
+    made = noise(condition([[a, a] for a in ACCURACIES], subsets=paired))
+    assert (made.difference_error, made.difference_error_from) == (
+        alone.difference_error,
+        "paired answers",
+    )
+    assert made.training_error == 0
+
+
 def test_subsets_are_the_same_for_every_point():
     right = np.zeros(2000, dtype=bool)
     right[::3] = True
