@@ -89,6 +89,13 @@ def test_a_map_that_is_zero_everywhere_counts_as_little_not_as_nothing():
     assert all(map(math.isfinite, made.preference.values()))
 
 
+def test_a_net_of_two_points_has_no_peak_to_choose():
+    points = points_of([4, 4])
+    curve = Curve("cui", points, (1.0, 2.0), dict.fromkeys("abcd", (1.0, 2.0)))
+    with pytest.raises(ValueError, match="0 split points could be peaks of a class"):
+        propose(curve)
+
+
 def test_too_few_classes_or_points_are_refused():
     with pytest.raises(ValueError, match="3 classes have a curve: two subsets take 4"):
         propose(curve(a=early(2), b=early(2), c=late(2)))
