@@ -134,7 +134,8 @@ def _mark_shrinking(axes: Axes, curve: Curve) -> None:
 def _draw_accuracies(axes: Axes, accuracies: Mapping[int, float], baseline: float | None) -> None:
     right = axes.twinx()
     name = "measured accuracy (right)"
-    right.plot(list(accuracies), list(accuracies.values()), "D:", color=INK, lw=1, label=name)
+    in_order = zip(*sorted(accuracies.items()), strict=True)  # a search trains in another
+    right.plot(*in_order, "D:", color=INK, lw=1, label=name)
     beside: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "color": INK}
     for position, accuracy in accuracies.items():
         right.annotate(f"{accuracy:.3f}", (position, accuracy), xytext=(7, -3), **beside)

@@ -48,6 +48,14 @@ def test_the_legend_says_what_the_marks_mean(tmp_path):
     assert "zero" not in legend
 
 
+def test_accuracies_are_joined_from_the_input_on_in_whatever_order_they_were_trained():
+    figure = curve_figure(curve(), [4, 7], "a title", {7: 0.8, 2: 0.7, 4: 0.9})
+    line = next(
+        line for axes in figure.axes for line in axes.lines if "(right)" in line.get_label()
+    )
+    assert line.get_xydata().tolist() == [[2, 0.7], [4, 0.9], [7, 0.8]]
+
+
 def test_a_zero_is_shown_as_a_gap_on_the_log_axis(tmp_path):
     values = (1e-3, 0.0, 2e-3, 1e-3)
     _, svg = drawn(tmp_path / "curve", curve(4, values=values), [2])
