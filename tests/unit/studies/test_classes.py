@@ -218,10 +218,12 @@ def test_the_verdict_follows_from_the_numbers(first, second, words):
 
 def test_where_nothing_was_learned_nothing_is_compared():
     """Of two classes and 100 images, 0.6 is two standard errors above chance, 0.61 more."""
-    said = verdict([tried(1, "p1", 60, 50), tried(2, "p3", 40, 61)])
+    rows = [tried(1, "p1", 60, 50), tried(2, "p3", 40, 61)]
+    said = verdict(rows)
     assert "Subset 1 (2 classes): CUI prefers p1, but both splits are at chance" in said
     assert "Subset 2 (2 classes): CUI prefers p3, which did better by 21.0" in said
     assert "Between the subsets" not in said
+    assert shift(rows) is None  # so that the answer in a word is none of it
 
 
 def test_twice_the_error_is_not_beyond_it():

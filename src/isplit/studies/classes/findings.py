@@ -49,7 +49,7 @@ def findings_of(
     shown = Table(condition.name, SUBSETS, rows, TEXTS["note"], True)
     return Findings(
         condition.name,
-        f"{TEXTS['title']} {_short(moved)}",
+        f"{TEXTS['title']} {_short(tried, moved)}",
         said,
         command,
         facts=condition.facts,
@@ -73,9 +73,11 @@ def _drawings(nets: Sequence[Condition]) -> list[Drawing]:
     ]
 
 
-def _short(moved: Difference | None) -> str:
-    if moved is None:
+def _short(tried: bool, moved: Difference | None) -> str:
+    if not tried:
         return "Not tried yet: this command trains both splits on both subsets."
+    if moved is None:
+        return "Not to be told: in one of the subsets, nothing was learned."
     if not moved.beyond_error:
         return "Not beyond chance."
     return "Yes, as their curves say." if moved.value > 0 else "Yes, against their curves."

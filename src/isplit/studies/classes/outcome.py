@@ -89,12 +89,15 @@ def difference(one: Sequence[Sequence[bool]], other: Sequence[Sequence[bool]]) -
     return Difference(float(d_RN.mean()), math.sqrt(paired + training), math.sqrt(binomial))
 
 
-def shift(rows: Sequence[Row]) -> Difference:
+def shift(rows: Sequence[Row]) -> Difference | None:
     """How much more the second subset gains by the second split than the first subset does.
 
     Positive where the curves of the classes are right about which subset wants which split. The
-    subsets have different test images, so their errors add in quadrature.
+    subsets have different test images, so their errors add in quadrature. ``None`` where a subset
+    is at chance with both splits.
     """
+    if any(map(_is_at_chance, rows)):
+        return None
     first, second = (row["accuracy_second"] - row["accuracy_first"] for row in rows)
     errors = (math.hypot(*(row[e] for row in rows)) for e in ("error", "binomial_error"))
     return Difference(second - first, *errors)
@@ -103,9 +106,9 @@ def shift(rows: Sequence[Row]) -> Difference:
 def verdict(rows: Sequence[Row]) -> str:
     """What the numbers say, in words: each subset by itself, then the two against each other."""
     said = ". ".join(map(_outcome, rows)) + "."
-    if any(map(_is_at_chance, rows)):
-        return said
     moved = shift(rows)
+    if moved is None:
+        return said
     than = "smaller" if moved.value < 0 else "larger"
     meaning = "as" if moved.value > 0 else "against what"
     meaning = meaning if moved.beyond_error else "too little to tell whether it is as"
