@@ -22,10 +22,11 @@ MOVING, SHOWN = 4, 3  # images that move, where no frames are given; points with
 
 
 def payload_study(found: Collection, look: Look, options: Mapping[str, Any]) -> Findings:
-    """Every unsplit net of the runs at the points asked for, and all of them together.
+    """Every unsplit net of the runs that has the points asked for, and all of them together.
 
     Raises:
-        ValueError: no net can be studied, no such point, or no frames where they should be.
+        ValueError: no net can be studied, or none has such a point.
+        FileNotFoundError: no frames where they should be.
     """
     listed = {k: [v] for k, v in options.items() if k in ("ranges", "codecs") and type(v) is str}
     nets = grouped(found.runs, _net_and_points).values()
@@ -34,8 +35,11 @@ def payload_study(found: Collection, look: Look, options: Mapping[str, Any]) -> 
         about, seen = runs[0].result, look(runs[0])
         name = f"{about.model} on {about.data}, seed {about.seed}, net {number}"
         left_out += [f"{name}: {why}" for why in seen.left_out]
-        if seen.net is not None:
-            parts.append(of_net(name, runs, seen.net, {**options, **listed}))
+        try:
+            if seen.net is not None:
+                parts.append(of_net(name, runs, seen.net, {**options, **listed}))
+        except ValueError as error:  # of this net; the others go on
+            left_out.append(f"{name}: {error}")
     if not parts:
         raise ValueError("no net to study:\n  " + "\n  ".join(left_out))
     coded = [row for part in parts for row in part.files["payload.csv"].rows]
