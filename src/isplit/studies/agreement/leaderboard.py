@@ -25,7 +25,6 @@ from isplit.studies.conditions import MEASURED, Condition
 from isplit.studies.scores import Interval, Leaderboard, PredictorScore, Standing, or_least
 
 DRAWS, SEED = 2000, 0
-FAMILY = re.compile(r"[^\W\d_]*")
 
 
 @dataclass(frozen=True)
@@ -144,8 +143,7 @@ def _standing(
 
 def _family(condition: Condition) -> str:
     """The letters that the name of the net begins with: ``vgg`` of vgg16."""
-    found = FAMILY.match(str(condition.facts.get("model", "")))
-    return (found and found[0]) or "other"
+    return re.split(r"[\W\d_]", str(condition.facts.get("model", "")))[0] or "other"
 
 
 def _mean_interval(values: Floats, groups: Sequence[str]) -> Interval:

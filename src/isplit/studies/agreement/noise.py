@@ -19,7 +19,7 @@ from isplit.studies.scores import Noise
 
 
 def noise(condition: Condition) -> Noise:
-    """What chance does to the accuracies of the retrained points.
+    """What chance does to the accuracies of the retrained points, at least two.
 
     The standard error of a difference is taken from the best that the condition has:
 
@@ -35,15 +35,7 @@ def noise(condition: Condition) -> Noise:
        what the difference d itself implies, d (1 - d) / n. Chance in training is not in it.
     3. two binomial errors as if the points had answered different images: too wide, as easy images
        are easy for all.
-
-    Raises:
-        ValueError: fewer than two points were retrained.
     """
-    if len(condition.retrained) < 2:
-        raise ValueError(
-            f"{condition.name}: {len(condition.retrained)} split points retrained: "
-            "a spread takes two, train more with split.layer=all, peaks or a list"
-        )
     accuracy_P = np.array([r.accuracy for r in condition.retrained])
     first, second = np.triu_indices(len(accuracy_P), k=1)
     difference_Q = np.abs(accuracy_P[first] - accuracy_P[second])
@@ -116,7 +108,7 @@ def _difference_errors(condition: Condition, accuracy: Floats) -> tuple[Floats, 
         again = sum(len(r.results) - 1 for r in retrained)
         return np.sqrt(variance_P[first] + variance_P[second]), "repeated trainings", again
     chosen = subset_size(images)
-    if chosen < images and _same_subsets(retrained):
+    if chosen < images and all(r.subset_accuracies for r in retrained):
         subset_PS = np.array([r.subset_accuracies for r in retrained])
         variance_Q = (subset_PS[first] - subset_PS[second]).var(axis=1, ddof=1)
         difference_Q = np.abs(accuracy[first] - accuracy[second])
@@ -126,12 +118,6 @@ def _difference_errors(condition: Condition, accuracy: Floats) -> tuple[Floats, 
         return np.sqrt(np.maximum(scaled_Q, least_Q)), "paired answers", freedom
     variance_P = accuracy * (1 - accuracy) / images
     return np.sqrt(variance_P[first] + variance_P[second]), "test images", None
-
-
-def _same_subsets(retrained: Sequence[Retrained]) -> bool:
-    """Whether every point has accuracies on the same number, at least two, of subsets."""
-    counts = [len(r.subset_accuracies) for r in retrained]
-    return min(counts) == max(counts) >= 2
 
 
 def _training_error(retrained: Sequence[Retrained]) -> float | None:

@@ -42,10 +42,8 @@ def points_table(condition: Condition) -> Table:
     return replace(made, columns=made.filled())
 
 
-def classes_table(condition: Condition) -> Table | None:
+def classes_table(condition: Condition) -> Table:
     """A row for each class: F1 before and after the split, and where its own curve peaks."""
-    if not condition.retrained:
-        return None
     shown, cui = shown_split(condition), condition.curves.get("cui")
     peaks = {} if cui is None else peak_of_each_class(cui)
     labels = [point.label for point in condition.points]
