@@ -62,13 +62,8 @@ def fitted(table: Table, console: Console) -> RichTable:
 
 def _lines(found: Findings) -> Iterable[Table | str]:
     yield from (table for table in found.tables if table.on_screen)
-    if not found.parts and found.verdict:
-        yield found.verdict
-    for part in found.parts:
-        yield f"{part.name}: {part.verdict}"
-    if found.parts and found.verdict:
-        yield found.verdict
-    yield from filter(None, [found.command, found.answer])
+    yield from (f"{part.name}: {part.verdict}" for part in found.parts)
+    yield from filter(None, [found.verdict, found.command, found.answer])
 
 
 def _least(table: Table, column: Column) -> int:
