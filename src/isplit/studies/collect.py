@@ -17,14 +17,8 @@ T = TypeVar("T")
 K = TypeVar("K")
 
 FILE = "result.json"
-APART = (
-    "model",
-    "data",
-    "split.granularity",
-    "bottleneck",
-    "codec",
-    *map("stage.{}".format, STAGES),
-)
+APART = ("model", "data", "split.granularity", "bottleneck", "codec", "trainer.precision")
+OF_STAGES = tuple(f"stage.{stage}" for stage in STAGES)
 MOST_KEYS = 4  # in a name
 DEEPEST = 20  # folders below those that were named
 LONGEST_REASON = 300  # characters
@@ -161,7 +155,9 @@ def _names(examples: Sequence[Run]) -> list[str]:
     for name, own in zip(plain, flat, strict=True):
         twins = [other for other, same in zip(flat, plain, strict=True) if same == name]
         keys = [k for k in own if len({json.dumps(twin.get(k)) for twin in twins}) > 1]
-        apart = [k for k in keys if k.startswith(APART) and k.split(".")[1] not in PLACES]
+        apart = [
+            k for k in keys if k.startswith((*APART, *OF_STAGES)) and k.split(".")[1] not in PLACES
+        ]
         said = apart or [k for k in keys if k == "data.root"]
         shown.append(", ".join([name, *(f"{k}={own[k]}" for k in said[:MOST_KEYS])]))
     return [name if shown.count(name) == 1 else f"{name} #{n}" for n, name in enumerate(shown, 1)]

@@ -163,6 +163,13 @@ def test_a_screen_that_cannot_show_it_or_has_gone_loses_no_text(monkeypatch):
     assert b"10? multiply-accumulates" in written.getvalue()
 
 
+def test_what_to_do_next_is_said_of_each_condition_in_one_line(capsys):
+    commands = [f"python train.py -m data.classes={name * 100}" for name in "AB"]
+    parts = [Findings(name, verdict="not tried", command=name) for name in commands]
+    printed = say(of_all(Findings("all", "two conditions"), parts)).splitlines()
+    assert [line for line in printed if line in commands] == commands
+
+
 def test_a_reader_that_has_gone_loses_no_text():
     code = "from isplit.report.findings import Findings; from isplit.report.screen import say; "
     code += "import sys; text = say(Findings('x', answer='cut there')); sys.stderr.write(text)"
