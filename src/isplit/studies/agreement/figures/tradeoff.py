@@ -40,7 +40,7 @@ def _panel(axes: Axes, condition: Condition, costs: Sequence[float], name: str) 
     gains = [t.accuracy for t in trained]
     front = unbeaten([[c, -gain] for c, gain in zip(costs, gains, strict=True)])
     front.sort(key=lambda p: costs[p])
-    axes.set_xscale("log")
+    axes.set_xscale("log" if min(costs) > 0 else "symlog")  # a first pooling takes no MACs
     axes.margins(0.08)
     axes.plot(costs, gains, "o", color=DARK, markersize=5, label="split point (number: its index)")
     at = [costs[p] for p in front], [gains[p] for p in front]
@@ -76,6 +76,7 @@ def _number(axes: Axes, places: Mapping[int, tuple[float, float]], below: bool) 
 def _ticks(axes: Axes, costs: Sequence[float]) -> None:
     """1, 2, 5 in each decade, or 1 alone where there are many decades."""
     wide = max(costs) > WIDE_RANGE * max(1, min(costs))
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+    if min(costs) > 0:  # else there is a zero, too
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.xaxis.set_minor_formatter(NullFormatter())
