@@ -257,22 +257,37 @@ def test_the_verdict_counts_the_smallest_and_what_loses_beyond_its_error():
     )
 
 
-def test_a_net_without_the_point_is_left_out_and_the_others_are_studied(monkeypatch):
-    """After minutes of work on the first, say."""
-    files = {f"{name}.csv": Table(name, (), []) for name in ("payload", "points", "bottlenecks")}
+FILES = {f"{name}.csv": Table(name, (), []) for name in ("payload", "points", "bottlenecks")}
 
-    def of_net(name, runs, net, options):
-        if net == "resnet":
-            raise ValueError("study.points='block3_pool' is no split point")
-        return Findings(name, files=files)
 
+def studied(monkeypatch, of_net, result=RESULT):
+    """The study of two nets, of one and of two points, with other findings of a net."""
     monkeypatch.setattr(study, "of_net", of_net)
     curves = (Curve("cui", points_of(sizes), (0.0,) * len(sizes)) for sizes in ([4], [4, 4]))
-    vgg, resnet = (Run(None, RESULT, CONFIG, curve) for curve in curves)
-    nets = {id(vgg): "vgg", id(resnet): "resnet"}
-    found = study.payload_study(
-        Collection((vgg, resnet), ()), lambda run: Seen({}, net=nets[id(run)]), {}
+    runs = tuple(Run(None, result, CONFIG, curve) for curve in curves)
+    return study.payload_study(
+        Collection(runs, ()), lambda run: Seen({}, net=len(run.curve.points)), {}
     )
+
+
+def test_a_net_without_the_point_is_left_out_and_the_others_are_studied(monkeypatch):
+    """After minutes of work on the first, say."""
+
+    def of_net(name, runs, net, options):
+        if net == 2:
+            raise ValueError("study.points='block3_pool' is no split point")
+        return Findings(name, files=FILES)
+
+    found = studied(monkeypatch, of_net)
     name = f"{RESULT.model} on {RESULT.data}, seed 0, net"
     assert [part.name for part in found.parts] == [f"{name} 1"]
     assert found.left_out == [f"{name} 2: study.points='block3_pool' is no split point"]
+
+
+def test_nets_of_long_names_have_a_folder_each(monkeypatch):
+    found = studied(
+        monkeypatch,
+        lambda name, *_: Findings(name, files=FILES),
+        replace(RESULT, data="long" * 30),
+    )
+    assert len({part.slug for part in found.parts}) == 2

@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from isplit.codec import from_config
 from isplit.importance import select
-from isplit.report.findings import Findings, slug
+from isplit.report.findings import Findings, distinct, slug
 from isplit.report.table import Table
 from isplit.stages.cut_net import CutNet
 from isplit.studies.collect import Collection, Run, grouped
@@ -42,6 +43,8 @@ def payload_study(found: Collection, look: Look, options: Mapping[str, Any]) -> 
             left_out.append(f"{name}: {error}")
     if not parts:
         raise ValueError("no net to study:\n  " + "\n  ".join(left_out))
+    slugs = distinct([slug(part.name) for part in parts], "-")  # long names are cut
+    parts = [replace(part, slug=own) for part, own in zip(parts, slugs, strict=True)]
     coded = [row for part in parts for row in part.files["payload.csv"].rows]
     trained = [row for part in parts for row in part.files["bottlenecks.csv"].rows]
     answers = " ".join(f"{part.name}: {part.answer}" for part in parts)
@@ -86,7 +89,6 @@ def of_net(name: str, runs: Sequence[Run], net: CutNet, options: Mapping[str, An
     some["sizes"] = some["payload"] + [cell | jpeg_too for cell in some["payload"]]
     return Findings(
         name=name,
-        slug=slug(name),
         answer=answer(rows["points"]),
         verdict=verdict(rows["payload"]),
         figures=drawings(some),
