@@ -9,6 +9,7 @@ from made_conditions import points_of
 from made_conditions import trained as result_of
 
 from isplit.importance.curve import Curve
+from isplit.studies.classes.findings import _short
 from isplit.studies.classes.outcome import Difference, difference, measured, shift, verdict
 from isplit.studies.classes.proposal import Subset, propose
 from isplit.studies.run_folder import Run
@@ -223,7 +224,8 @@ def test_where_nothing_was_learned_nothing_is_compared():
     assert "Subset 1 (2 classes): CUI prefers p1, but both splits are at chance" in said
     assert "Subset 2 (2 classes): CUI prefers p3, which did better by 21.0" in said
     assert "Between the subsets" not in said
-    assert shift(rows) is None  # so that the answer in a word is none of it
+    assert shift(rows).beyond_error
+    assert _short(shift(rows), rows).startswith("Not to be told")
 
 
 def test_twice_the_error_is_not_beyond_it():

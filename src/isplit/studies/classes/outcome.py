@@ -89,15 +89,12 @@ def difference(one: Sequence[Sequence[bool]], other: Sequence[Sequence[bool]]) -
     return Difference(float(d_RN.mean()), math.sqrt(paired + training), math.sqrt(binomial))
 
 
-def shift(rows: Sequence[Row]) -> Difference | None:
+def shift(rows: Sequence[Row]) -> Difference:
     """How much more the second subset gains by the second split than the first subset does.
 
     Positive where the curves of the classes are right about which subset wants which split. The
-    subsets have different test images, so their errors add in quadrature. ``None`` where a subset
-    is at chance with both splits.
+    subsets have different test images, so their errors add in quadrature.
     """
-    if any(map(_is_at_chance, rows)):
-        return None
     first, second = (row["accuracy_second"] - row["accuracy_first"] for row in rows)
     errors = (math.hypot(*(row[e] for row in rows)) for e in ("error", "binomial_error"))
     return Difference(second - first, *errors)
@@ -106,9 +103,9 @@ def shift(rows: Sequence[Row]) -> Difference | None:
 def verdict(rows: Sequence[Row]) -> str:
     """What the numbers say, in words: each subset by itself, then the two against each other."""
     said = ". ".join(map(_outcome, rows)) + "."
-    moved = shift(rows)
-    if moved is None:
+    if any(map(is_at_chance, rows)):
         return said
+    moved = shift(rows)
     than = "smaller" if moved.value < 0 else "larger"
     meaning = "as" if moved.value > 0 else "against what"
     meaning = meaning if moved.beyond_error else "too little to tell whether it is as"
@@ -121,7 +118,7 @@ def verdict(rows: Sequence[Row]) -> str:
 def _outcome(row: Row) -> str:
     """``Subset 1 (5 classes): CUI prefers a, which did better by 2.0 ± 0.5 points, ...``."""
     said = f"Subset {row['subset']} ({len(row['classes'])} classes): CUI prefers {row['prefers']}"
-    if _is_at_chance(row):
+    if is_at_chance(row):
         return f"{said}, but both splits are at chance: the recipe is too short for this subset"
     made = Difference(row["preferred_minus_other"], row["error"], row["binomial_error"])
     did = "better" if made.value > 0 else "worse" if made.value < 0 else "neither better nor worse"
@@ -130,7 +127,7 @@ def _outcome(row: Row) -> str:
     return f"{said}, which did {did}{size}, {chance} {STANDARD_ERRORS:g} standard errors"
 
 
-def _is_at_chance(row: Row) -> bool:
+def is_at_chance(row: Row) -> bool:
     """Whether at neither point more was learned than to answer with one of the classes."""
     chance = 1 / len(row["classes"])
     error = math.sqrt(chance * (1 - chance) / row["test_images"])
