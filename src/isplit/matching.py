@@ -70,9 +70,19 @@ def match(designs: Sequence[Design], requirement: Requirement) -> Match:
 
 def pareto(designs: Sequence[Design]) -> tuple[str, ...]:
     """Names of the designs that no other equals in all of ``FRONT`` and beats in one."""
-    costs = np.array([[cost(design, key) for key in FRONT] for design in designs])
-    kept = [not ((costs <= c).all(axis=1) & (costs < c).any(axis=1)).any() for c in costs]
-    return tuple(design.name for design, keep in zip(designs, kept, strict=True) if keep)
+    front = unbeaten([[cost(design, key) for key in FRONT] for design in designs])
+    return tuple(designs[place].name for place in front)
+
+
+def unbeaten(costs: Sequence[Sequence[float]]) -> list[int]:
+    """Places of the rows that no other row equals in all costs and beats in one.
+
+    >>> unbeaten([[1, -0.5], [2, -0.4], [3, -0.8], [3, -0.9]])
+    [0, 3]
+    """
+    rows = np.array(costs)
+    beaten = [((rows <= row).all(axis=1) & (rows < row).any(axis=1)).any() for row in rows]
+    return [place for place, is_beaten in enumerate(beaten) if not is_beaten]
 
 
 def _distance(missed: Sequence[Miss]) -> float:

@@ -209,6 +209,15 @@ def test_a_folder_from_elsewhere_prints_no_command_that_runs_code(root, tmp_path
     assert why_none == f"no command: {word} could run code, so write the sweep by hand"
 
 
+@pytest.mark.parametrize("content", ["- a\n b: [", "3", "- \udcff"])
+def test_odd_words_print_no_command(root, tmp_path, content):
+    whole = overridden(the_run(root), tmp_path / "job", [])
+    (tmp_path / "job" / ".hydra" / "overrides.yaml").write_text(content, errors="surrogateescape")
+    command, (why_none,) = sweep_of(whole, proposal_of(*"ABCD"), repeats=1)
+    assert command == ""
+    assert why_none.startswith("no command: what made the job is not known")
+
+
 def test_a_config_with_a_target_prints_no_command(root, tmp_path):
     run = overridden(the_run(root), tmp_path / "job", [])
     logger = run.config["logger"] | {"extra": {"mine": [{"_target_": "os.system"}]}}

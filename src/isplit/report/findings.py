@@ -17,7 +17,7 @@ from isplit.report.table import Table
 
 Value = str | int | float
 
-LONGEST_SLUG = 100
+LONGEST_SLUG = 100  # bytes
 
 
 @dataclass(frozen=True)
@@ -136,4 +136,5 @@ def slug(name: str) -> str:
     'vgg16-on-letters-10-classes-rate-0.9-seed-0'
     """
     kept = "".join(c if c.isalnum() or c in "._" else " " for c in name)
-    return "-".join(kept.split())[:LONGEST_SLUG].strip(".") or "condition"
+    short = "-".join(kept.split()).encode()[:LONGEST_SLUG].decode(errors="ignore")
+    return short.strip(".") or "condition"

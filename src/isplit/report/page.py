@@ -1,6 +1,6 @@
 """``report.html``: one file that opens offline, the answer first, then what it rests on."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -44,8 +44,10 @@ def write_report(
     blocks = [_blocks(found, ".", "whole", folder)]
     blocks += [_blocks(p, p.slug, f"part{k}", folder) for k, p in enumerate(found.parts)]
     sections = list(zip((found, *found.parts), blocks, strict=True))
-    about = {"found": found, "sections": sections, "missing": list(_missing(found))}
-    about |= {"words": _words(found), "versions": versions or {}, "configs": configs or {}}
+    words = {k: said for f, _ in sections for k, said in f.words.items()}  # each once
+    of_parts = (f"{part.name}: {line}" for part in found.parts for line in part.left_out)
+    about = {"found": found, "sections": sections, "missing": [*found.left_out, *of_parts]}
+    about |= {"words": words, "versions": versions or {}, "configs": configs or {}}
     page = templates.get_template("report.html")
     _fill(blocks, BYTES_AT_MOST - len(page.render(about).encode()))
     path = folder / "report.html"
@@ -83,13 +85,3 @@ def _fill(sections: Sequence[Sequence[_Block]], room: int) -> None:
         if size <= room:
             block.has_room = True
             room -= size
-
-
-def _missing(found: Findings) -> Iterator[str]:
-    yield from found.left_out
-    yield from (f"{part.name}: {line}" for part in found.parts for line in part.left_out)
-
-
-def _words(found: Findings) -> dict[str, str]:
-    """What the numbers of all the findings are, each once."""
-    return {k: words for f in (found, *found.parts) for k, words in f.words.items()}

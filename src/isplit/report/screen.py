@@ -32,10 +32,10 @@ def say(found: Findings) -> str:
 
 
 def _print(found: Findings, console: Console) -> None:
+    unbroken = found.answer, *(one.command for one in (found, *found.parts))  # found, or copied
     for line in _lines(found):
         shown = Text(printable(line, kept="\n")) if isinstance(line, str) else fitted(line, console)
-        whole = line in (found.answer, found.command)  # to be searched for, or copied
-        console.print(shown, highlight=False, soft_wrap=whole)
+        console.print(shown, highlight=False, soft_wrap=line in unbroken)
 
 
 def fitted(table: Table, console: Console) -> RichTable:
@@ -62,13 +62,9 @@ def fitted(table: Table, console: Console) -> RichTable:
 
 def _lines(found: Findings) -> Iterable[Table | str]:
     yield from (table for table in found.tables if table.on_screen)
-    if not found.parts and found.verdict:
-        yield found.verdict
     for part in found.parts:
-        yield f"{part.name}: {part.verdict}"
-    if found.parts and found.verdict:
-        yield found.verdict
-    yield from filter(None, [found.command, found.answer])
+        yield from filter(None, [f"{part.name}: {part.verdict}", part.command])
+    yield from filter(None, [found.verdict, found.command, found.answer])
 
 
 def _least(table: Table, column: Column) -> int:

@@ -13,7 +13,7 @@ SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 MARK = "mark: "  # begins the id of what becomes a circle with a title
 READABLE, LARGEST = 0.95, 1.45  # pixels a point (1/72 inch) of the figure: the text's size
 MARK_RADIUS = "7.5"
-WEBP_QUALITY = 80
+WEBP_QUALITY, WEBP_PIXELS = 80, 16383  # of the format: most on a side
 NOT_FOR_PAGES = (f"{{{SVG}}}metadata", f"{{{SVG}}}style")  # the page has its own
 _LONG_NUMBER = re.compile(r"(\d+\.\d\d)\d+")
 _REFERENCE = re.compile(r"(?:^|url\()#([^)]+)")
@@ -51,7 +51,9 @@ def inlined(path: Path, prefix: str, label: str) -> Markup:
         return _inlined_svg(path, prefix, label)
     file = io.BytesIO()
     with Image.open(path) as picture:
-        picture.convert("RGB").save(file, "webp", quality=WEBP_QUALITY)
+        colours = picture.convert("RGB")
+    colours.thumbnail((WEBP_PIXELS, WEBP_PIXELS))  # if it is larger
+    colours.save(file, "webp", quality=WEBP_QUALITY)
     data = base64.b64encode(file.getvalue()).decode()
     return Markup('<img alt="{}" src="data:image/webp;base64,{}">').format(label, data)
 

@@ -80,11 +80,11 @@ class Column:
         return printable(format(value, self.form))
 
     def number(self, value: Any) -> float | None:
-        """By which the column sorts; ``None``: by the text."""
+        """By which the column sorts, finite; ``None``: by the text, behind all numbers."""
         if is_missing(value) or isinstance(value, str | bool | list):
             return None
         number: float = value[0] if isinstance(value, tuple) else value
-        return number * self.scale
+        return number * self.scale if math.isfinite(number) else None
 
 
 @dataclass(frozen=True)

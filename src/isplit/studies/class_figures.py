@@ -56,15 +56,12 @@ def classes_figure(condition: Condition) -> Figure | None:
     return figure
 
 
-def f1_figure(condition: Condition) -> Figure | None:
+def f1_figure(condition: Condition) -> Figure:
     """F1 of each class, unsplit and split, sorted by F1 of the unsplit model.
 
     Few classes have a row each; of many, side by side, those that change most are named. The split
-    is the one that ``split.layer=auto`` takes by the CUI, of those that were trained. ``None``
-    where nothing was trained.
+    is the one that ``split.layer=auto`` takes by the CUI, of those that were trained.
     """
-    if not condition.retrained:
-        return None
     shown = shown_split(condition)
     classes = sorted(class_f1(condition, shown), key=lambda one: -one[1])
     names, before, after = zip(*classes, strict=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from isplit.documents import flattened
-from isplit.studies.run_folder import Run, read_config, read_run
+from isplit.studies.run_folder import PLACES, STAGES, Run, read_config, read_run
 
 __all__ = ["Collection", "Run", "by_condition", "collect", "facts", "grouped", "why"]
 
@@ -17,6 +17,9 @@ T = TypeVar("T")
 K = TypeVar("K")
 
 FILE = "result.json"
+APART = ("model", "data", "split.granularity", "bottleneck", "codec", "trainer.precision")
+OF_STAGES = tuple(f"stage.{stage}" for stage in STAGES)
+MOST_KEYS = 4  # in a name
 DEEPEST = 20  # folders below those that were named
 LONGEST_REASON = 300  # characters
 LATER = "is a later training of the same split and repeat, with other code"
@@ -58,7 +61,7 @@ def collect(folders: Iterable[Path]) -> Collection:
                 if _stages(older) != _stages(runs[key]):
                     left_out.append(f"{older.folder}: {runs[key].folder} {LATER}")
         left_out += [f"{path.parent}: {UNFINISHED}" for path in filter(_is_unfinished, below)]
-    return Collection(tuple(runs.values()), tuple(left_out))
+    return Collection(tuple(runs.values()), tuple(dict.fromkeys(left_out)))
 
 
 def by_condition(runs: Iterable[Run]) -> dict[str, list[Run]]:
@@ -148,17 +151,15 @@ def _names(examples: Sequence[Run]) -> list[str]:
     """Unique names: the facts, and where those are not enough, the config keys that differ."""
     plain = [_in_words(facts(run)) for run in examples]
     flat = [flattened(run.config, ".") for run in examples]
-    shown = list(plain)
-    for number, name in enumerate(plain):
-        twins = [other for other, same in enumerate(plain) if same == name]
-        if len(twins) > 1:
-            differing = [
-                key
-                for key in flat[number]
-                if len({json.dumps(flat[twin].get(key)) for twin in twins}) > 1
-                and key.split(".")[0] in ("data", "model", "stage", "split", "bottleneck", "codec")
-            ]
-            shown[number] = ", ".join([name, *(f"{k}={flat[number][k]}" for k in differing[:4])])
+    shown = []
+    for name, own in zip(plain, flat, strict=True):
+        twins = [other for other, same in zip(flat, plain, strict=True) if same == name]
+        keys = [k for k in own if len({json.dumps(twin.get(k)) for twin in twins}) > 1]
+        apart = [
+            k for k in keys if k.startswith((*APART, *OF_STAGES)) and k.split(".")[1] not in PLACES
+        ]
+        said = apart or [k for k in keys if k == "data.root"]
+        shown.append(", ".join([name, *(f"{k}={own[k]}" for k in said[:MOST_KEYS])]))
     return [name if shown.count(name) == 1 else f"{name} #{n}" for n, name in enumerate(shown, 1)]
 
 

@@ -22,7 +22,7 @@ AXIS_NAMES = {
 }
 ON_LOG_SCALE = ("cui", "gradient")
 LETTERS_PER_INCH = 10  # of a title
-CDE_HEIGHT = 0.025  # part of the axis
+CDE_HEIGHT = 0.025  # part of the axis: CDE's candidates have no height of their own
 
 
 def curve_figure(
@@ -72,7 +72,9 @@ def draw_curve(
     if curve.marked is None:
         peaks = curve.peaks()
         _scatter(axes, peaks, values, "peak", marker="^", s=80, color=DARK, edgecolors="white")
-    _mark_shrinking(axes, curve)
+    edge, name = axes.get_xaxis_transform(), "smaller than the point before (CDE)"
+    shrinking = dict.fromkeys(cut_distil_encode(curve.points).marked or (), CDE_HEIGHT)
+    _scatter(axes, [*shrinking], shrinking, name, s=26, marker="s", color=PALE, transform=edge)
     ring = {"facecolors": "none", "edgecolors": ACCENT, "linewidths": 2.2}
     _scatter(axes, chosen, values, "chosen", s=260, **ring)
     highest = curve.ranking()[0]
@@ -81,6 +83,15 @@ def draw_curve(
     _scatter(axes, [auto], values, takes, marker="s", s=130, facecolors="none", edgecolors=INK)
     _scatter(axes, [highest], values, passes.replace(", ", ",\n"), marker="x", s=70, color=INK)
     axes.set_ylabel(AXIS_NAMES.get(curve.kind, curve.kind))
+
+
+def accuracy_axis(axes: Axes, unsplit: float | None) -> None:
+    """Name and room of an axis of accuracies on the right, with a line for the unsplit model."""
+    if unsplit is not None:
+        axes.axhline(unsplit, color=INK, linewidth=1, label=f"unsplit: {unsplit:.3f} (right)")
+    axes.margins(y=0.12)
+    axes.set_ylabel("test accuracy (0 to 1)")
+    axes.spines["top"].set_visible(False)
 
 
 def auto_and_highest(curve: Curve, auto: int) -> tuple[str, str]:
@@ -114,32 +125,23 @@ def without_zeros(values: Sequence[float]) -> list[float]:
 
 
 def _scatter(
-    axes: Axes, positions: Sequence[int], values: Sequence[float], label: str, **style: Any
+    axes: Axes,
+    positions: Sequence[int],
+    values: Sequence[float] | Mapping[int, float],
+    label: str,
+    **style: Any,
 ) -> None:
     if positions:
         heights = [values[p] for p in positions]
         axes.scatter(positions, heights, zorder=3, label=label, **style)
 
 
-def _mark_shrinking(axes: Axes, curve: Curve) -> None:
-    """CDE's candidates, as squares along the lower edge: they have no height of their own."""
-    positions = cut_distil_encode(curve.points).marked
-    if positions:
-        edge = axes.get_xaxis_transform()
-        name = "smaller than the point before (CDE)"
-        heights = [CDE_HEIGHT] * len(positions)
-        axes.scatter(positions, heights, s=26, marker="s", color=PALE, transform=edge, label=name)
-
-
 def _draw_accuracies(axes: Axes, accuracies: Mapping[int, float], baseline: float | None) -> None:
     right = axes.twinx()
     name = "measured accuracy (right)"
-    right.plot(list(accuracies), list(accuracies.values()), "D:", color=INK, lw=1, label=name)
+    in_order = zip(*sorted(accuracies.items()), strict=True)  # a search trains in another
+    right.plot(*in_order, "D:", color=INK, lw=1, label=name)
     beside: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "color": INK}
     for position, accuracy in accuracies.items():
         right.annotate(f"{accuracy:.3f}", (position, accuracy), xytext=(7, -3), **beside)
-    if baseline is not None:
-        right.axhline(baseline, color=INK, linewidth=1, label=f"unsplit: {baseline:.3f}")
-    right.margins(y=0.12)  # room for the marks and the line of the unsplit model
-    right.set_ylabel("test accuracy (0 to 1)")
-    right.spines["top"].set_visible(False)
+    accuracy_axis(right, baseline)

@@ -16,7 +16,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from isplit.documents import read_json, read_text, read_yaml
 from isplit.importance.curve import Curve
-from isplit.point import SplitPoint
 from isplit.result import SplitResult
 from isplit.studies.contradictions import refuse_contradictions
 
@@ -37,14 +36,8 @@ OLDER: dict[str, dict[str, Any]] = {  # what a key that was not written meant
 OLDER_FINETUNE = {"through_codec": False, "net_learning_rate": None}
 
 
-@dataclass(frozen=True)
-class _Value:
-    value: float
-
-
-_RESULT = TypeAdapter(SplitResult)
-_POINTS, _VALUES = TypeAdapter(tuple[SplitPoint, ...]), TypeAdapter(tuple[_Value, ...])
-_PER_CLASS = TypeAdapter(dict[str, tuple[float, ...]])
+_RESULT, _CURVE = TypeAdapter(SplitResult), TypeAdapter(Curve)
+OF_CURVE = ("kind", "points", "per_class", "num_images")
 
 
 @dataclass(frozen=True)
@@ -130,14 +123,10 @@ def _mapping(value: Any, name: str) -> dict[str, Any]:
 
 
 def _curve(about: dict[str, Any]) -> Curve:
-    points = about.get("points")
-    return Curve(
-        kind=str(about.get("kind")),
-        points=_POINTS.validate_python(points),
-        values=tuple(one.value for one in _VALUES.validate_python(points)),
-        per_class=_PER_CLASS.validate_python(about.get("per_class")),
-        num_images=TypeAdapter(int).validate_python(about.get("num_images")),
-    )
+    known = {key: about.get(key) for key in OF_CURVE}
+    points = known["points"] if isinstance(known["points"], list) else []
+    values = [point.get("value") for point in points if isinstance(point, dict)]
+    return _CURVE.validate_python(known | {"values": values})
 
 
 def _correct(path: Path, result: SplitResult) -> list[tuple[bool, ...]]:

@@ -109,6 +109,17 @@ def test_what_cannot_be_drawn_is_said(few):
     assert len(found.figures) + len(found.left_out) == len(FIGURES) + len(few.left_out)
 
 
+def test_a_head_that_multiplies_nothing_has_its_place_among_the_costs(few):
+    """As of a net that begins with a pooling, without a bottleneck."""
+    first, *others = few.retrained
+    result = first.results[0]
+    free = replace(result, cost=replace(result.cost, head_macs=0, encoder_macs=0))
+    figure = drawn("tradeoff", replace(few, retrained=(replace(first, results=(free,)), *others)))
+    figure.draw_without_rendering()
+    _, macs = figure.axes
+    assert macs.get_xlim()[0] < 0
+
+
 def test_the_scatter_always_has_the_runs_own_predictor_cui_and_depth(many):
     rng = np.random.default_rng(0)
     kinds = ["cui", "depth", "size", *(f"other{k}" for k in range(14))]

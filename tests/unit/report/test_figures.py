@@ -1,3 +1,5 @@
+import base64
+import io
 import os
 import re
 import subprocess
@@ -6,10 +8,12 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
+from PIL import Image
 
 from isplit.importance.curve import Curve
 from isplit.point import SplitPoint
 from isplit.report.canvas import save
+from isplit.report.svg import inlined
 from isplit.studies.curve_figure import auto_and_highest, curve_figure
 from isplit.studies.job import curve_findings
 
@@ -46,6 +50,21 @@ def test_the_legend_says_what_the_marks_mean(tmp_path):
     for words in ("peak", "chosen", "smaller than the point before (CDE)", "measured accuracy"):
         assert words in legend
     assert "zero" not in legend
+
+
+def test_accuracies_are_joined_from_the_input_on_in_whatever_order_they_were_trained():
+    figure = curve_figure(curve(), [4, 7], "a title", {7: 0.8, 2: 0.7, 4: 0.9})
+    line = next(
+        line for axes in figure.axes for line in axes.lines if "(right)" in line.get_label()
+    )
+    assert line.get_xydata().tolist() == [[2, 0.7], [4, 0.9], [7, 0.8]]
+
+
+def test_a_picture_of_more_pixels_than_its_format_in_the_page_has_is_made_smaller(tmp_path):
+    Image.new("L", (30, 17_000)).save(tmp_path / "heatmaps.png")
+    page = inlined(tmp_path / "heatmaps.png", "prefix", "heat maps")
+    data = base64.b64decode(page.partition("base64,")[2].partition('"')[0])
+    assert Image.open(io.BytesIO(data)).height == 16_383
 
 
 def test_a_zero_is_shown_as_a_gap_on_the_log_axis(tmp_path):

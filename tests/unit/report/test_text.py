@@ -3,6 +3,7 @@
 import csv
 import io
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import report_samples as samples
 from rich.console import Console
 
 from isplit.report.canvas import mark, over_points, save
-from isplit.report.findings import Findings, write_findings
+from isplit.report.findings import Findings, of_all, write_findings
 from isplit.report.page import write_report
 from isplit.report.screen import fitted, say
 from isplit.report.table import Column, Estimate, Table
@@ -106,6 +107,20 @@ def test_in_all_of_a_report(tmp_path):
     assert not any(character in say(found) for character in STEERING)
 
 
+def test_a_number_without_end_sorts_behind_all_others_in_a_page():
+    column = Column("cost", form="{1}")
+    assert [column.number(cost) for cost in ((512.0, "512 images"), (math.inf, "training"))] == [
+        512.0,
+        None,
+    ]
+
+
+def test_a_long_name_of_another_script_has_a_folder(tmp_path):
+    parts = [Findings(name * 60, files={"answer.txt": name}) for name in ("猫と", "犬と")]
+    write_findings(of_all(Findings("all"), parts), tmp_path)
+    assert len([*tmp_path.glob("*/answer.txt")]) == 2
+
+
 def test_a_long_name_folds_where_its_column_may():
     names = ["cui(channels=mean, spatial=sum, accumulate=deeper)", "[/x]" * 12]
     columns = (Column("name", fold=20, screen=1), Column("loses", form=".1f", screen=2))
@@ -146,6 +161,13 @@ def test_a_screen_that_cannot_show_it_or_has_gone_loses_no_text(monkeypatch):
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, "latin-1", write_through=True))
     assert "10⁶ multiply-accumulates" in say(found)
     assert b"10? multiply-accumulates" in written.getvalue()
+
+
+def test_what_to_do_next_is_said_of_each_condition_in_one_line(capsys):
+    commands = [f"python train.py -m data.classes={name * 100}" for name in "AB"]
+    parts = [Findings(name, verdict="not tried", command=name) for name in commands]
+    printed = say(of_all(Findings("all", "two conditions"), parts)).splitlines()
+    assert [line for line in printed if line in commands] == commands
 
 
 def test_a_reader_that_has_gone_loses_no_text():

@@ -164,6 +164,12 @@ def test_all_predictors_see_the_same_chance_and_another_seed_another():
     assert found["a"].spearman_ci95 != other["a"].spearman_ci95
 
 
+def test_a_training_of_equal_accuracies_is_none_of_the_single_ones():
+    trainings = [[0.8, 0.7], [0.81, 0.7], [0.83, 0.7], [0.82, 0.7]]
+    score = agreement(condition(trainings)).predictors["cui"]
+    assert score.spearman_one_training == pytest.approx(0.8)
+
+
 def test_json_has_the_agreed_layout_and_null_for_nan():
     made = condition(EIGHT, curves={"cui": EIGHT[::-1], "size": [1.0] * 8})
     written = json.loads(json.dumps(as_json(agreement(made, DRAWS)), allow_nan=False))

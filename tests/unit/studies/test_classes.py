@@ -9,6 +9,7 @@ from made_conditions import points_of
 from made_conditions import trained as result_of
 
 from isplit.importance.curve import Curve
+from isplit.studies.classes.findings import _short
 from isplit.studies.classes.outcome import Difference, difference, measured, shift, verdict
 from isplit.studies.classes.proposal import Subset, propose
 from isplit.studies.run_folder import Run
@@ -87,6 +88,13 @@ def test_a_map_that_is_zero_everywhere_counts_as_little_not_as_nothing():
     assert made.preference["b"] == pytest.approx(-6)
     assert made.preference["d"] == 0
     assert all(map(math.isfinite, made.preference.values()))
+
+
+def test_a_net_of_two_points_has_no_peak_to_choose():
+    points = points_of([4, 4])
+    curve = Curve("cui", points, (1.0, 2.0), dict.fromkeys("abcd", (1.0, 2.0)))
+    with pytest.raises(ValueError, match="0 split points could be peaks of a class"):
+        propose(curve)
 
 
 def test_too_few_classes_or_points_are_refused():
@@ -211,10 +219,13 @@ def test_the_verdict_follows_from_the_numbers(first, second, words):
 
 def test_where_nothing_was_learned_nothing_is_compared():
     """Of two classes and 100 images, 0.6 is two standard errors above chance, 0.61 more."""
-    said = verdict([tried(1, "p1", 60, 50), tried(2, "p3", 40, 61)])
+    rows = [tried(1, "p1", 60, 50), tried(2, "p3", 40, 61)]
+    said = verdict(rows)
     assert "Subset 1 (2 classes): CUI prefers p1, but both splits are at chance" in said
     assert "Subset 2 (2 classes): CUI prefers p3, which did better by 21.0" in said
     assert "Between the subsets" not in said
+    assert shift(rows).beyond_error
+    assert _short(shift(rows), rows).startswith("Not to be told")
 
 
 def test_twice_the_error_is_not_beyond_it():

@@ -15,7 +15,7 @@ from isplit.devices import Device
 from isplit.importance.curve import Curve
 from isplit.network import Channel
 from isplit.point import Work
-from isplit.requirements import Requirement
+from isplit.requirements import Requirement, misses
 from isplit.result import CodecResult
 from isplit.runs.erasures import _received, _sent
 from isplit.search import expectations
@@ -111,6 +111,23 @@ def test_designs_have_names_of_their_own_and_repeats_are_one():
     assert first.design.name == "features.1, rate 0.9, float32"
     assert other.design.name == f"{first.design.name} #2"
     assert (first.design.accuracy, other.design.accuracy) == (0.5, 0.75)
+
+
+def test_the_mean_of_repeats_misses_no_requirement_by_rounding():
+    made = (
+        replace(RESULT, accuracy=replace(RESULT.accuracy, after_finetune=a)) for a in (0.85, 0.95)
+    )
+    conditions = [[run(result, repeat=k) for k, result in enumerate(made)]]
+    *_, split = designs(conditions, SIDES, places())
+    assert misses(split.design, Requirement(accuracy=0.9)) == ()
+
+
+def test_nets_that_share_a_name_are_told_apart():
+    stages = RESULT.stages | {"baseline": replace(RESULT.stages["baseline"], fingerprint="f" * 16)}
+    runs = (run(), run(replace(RESULT, stages=stages)))
+    found = latency_study(Collection(runs, ()), lambda _: Seen({}, sides=SIDES), OPTIONS)
+    name = "vgg16 on letters, seed 0"
+    assert [part.name for part in found.parts] == [name, f"{name}, net 2"]
 
 
 def test_splits_that_nobody_trained_are_predicted():

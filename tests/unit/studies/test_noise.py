@@ -101,15 +101,23 @@ def test_a_paired_error_is_never_below_what_the_difference_implies():
     assert made.separable == 2 / 3
 
 
-@pytest.mark.parametrize("subsets", [[[0.8], [0.7]], [[0.8, 0.7, 0.9], [0.7, 0.8]]])
-def test_subsets_that_do_not_match_are_not_used(subsets):
-    made = noise(condition([0.8, 0.7], subsets=subsets))
+def test_answers_that_are_known_of_some_points_alone_are_not_used():
+    made = noise(condition([0.8, 0.7], subsets=[[0.8, 0.7], []]))
     assert made.difference_error_from == "test images"
 
 
-def test_a_spread_takes_two_points():
-    with pytest.raises(ValueError, match=r"small: 1 split points retrained.*split\.layer=all"):
-        noise(condition([0.8, 0.7], left_untrained=[0]))
+def test_repeats_without_a_difference_are_no_estimate_of_chance():
+    """As of one repeat that came out the same, or where there is nothing to train."""
+    paired = {
+        p: [a + (p * 7 + k * 3) % 9 / 1000 for k in range(15)] for p, a in enumerate(ACCURACIES)
+    }
+    alone = noise(condition(ACCURACIES, subsets=paired))
+    made = noise(condition([[a, a] for a in ACCURACIES], subsets=paired))
+    assert (made.difference_error, made.difference_error_from) == (
+        alone.difference_error,
+        "paired answers",
+    )
+    assert made.training_error == 0
 
 
 def test_subsets_are_the_same_for_every_point():

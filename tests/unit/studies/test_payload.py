@@ -7,8 +7,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from made_conditions import points_of, trained
+from run_folders import CONFIG, RESULT
 
 from isplit.data.listing import Labelled, balanced
+from isplit.importance.curve import Curve
+from isplit.report.findings import Findings
+from isplit.report.table import Table
+from isplit.studies.collect import Collection
+from isplit.studies.payload import study
 from isplit.studies.payload.cells import RANGES, cells, codecs_of
 from isplit.studies.payload.judgement import answer, best_of, most_accurate, rivals, verdict
 from isplit.studies.payload.statistics import (
@@ -18,6 +24,8 @@ from isplit.studies.payload.statistics import (
     samples,
     statistics,
 )
+from isplit.studies.run_folder import Run
+from isplit.studies.seen import Seen
 
 random = np.random.default_rng(0)
 
@@ -247,3 +255,39 @@ def test_the_verdict_counts_the_smallest_and_what_loses_beyond_its_error():
         "lose more than twice their standard error, by bits (ranges: image): 2 at 1, 1 at 4."
         in said
     )
+
+
+FILES = {f"{name}.csv": Table(name, (), []) for name in ("payload", "points", "bottlenecks")}
+
+
+def studied(monkeypatch, of_net, result=RESULT):
+    """The study of two nets, of one and of two points, with other findings of a net."""
+    monkeypatch.setattr(study, "of_net", of_net)
+    curves = (Curve("cui", points_of(sizes), (0.0,) * len(sizes)) for sizes in ([4], [4, 4]))
+    runs = tuple(Run(None, result, CONFIG, curve) for curve in curves)
+    return study.payload_study(
+        Collection(runs, ()), lambda run: Seen({}, net=len(run.curve.points)), {}
+    )
+
+
+def test_a_net_without_the_point_is_left_out_and_the_others_are_studied(monkeypatch):
+    """After minutes of work on the first, say."""
+
+    def of_net(name, runs, net, options):
+        if net == 2:
+            raise ValueError("study.points='block3_pool' is no split point")
+        return Findings(name, files=FILES)
+
+    found = studied(monkeypatch, of_net)
+    name = f"{RESULT.model} on {RESULT.data}, seed 0, net"
+    assert [part.name for part in found.parts] == [f"{name} 1"]
+    assert found.left_out == [f"{name} 2: study.points='block3_pool' is no split point"]
+
+
+def test_nets_of_long_names_have_a_folder_each(monkeypatch):
+    found = studied(
+        monkeypatch,
+        lambda name, *_: Findings(name, files=FILES),
+        replace(RESULT, data="long" * 30),
+    )
+    assert len({part.slug for part in found.parts}) == 2

@@ -246,6 +246,29 @@ def test_conditions_that_share_their_facts_are_all_told_apart_by_what_differs(tm
     ]
 
 
+def test_only_what_sets_conditions_apart_is_in_their_names(tmp_path):
+    """Not the split point of the run that happens to come first, nor where images lie."""
+    for epochs in (1, 2):
+        stage = CONFIG["stage"] | {"finetune": STAGE | {"epochs": epochs}}
+        split = CONFIG["split"] | {"layer": f"features.{epochs}"}
+        data = CONFIG["data"] | {
+            "root": f"/{epochs}",
+            "num_workers": epochs,
+            "cache_dir": f"{epochs}",
+        }
+        config = CONFIG | {"stage": stage, "split": split, "data": data}
+        make_run(tmp_path / str(epochs), config=json.dumps(config))
+    names = by_condition(collect([tmp_path]).runs)
+    assert [name.partition("seed 0, ")[2] for name in names] == [
+        f"stage.finetune.epochs={epochs}" for epochs in (1, 2)
+    ]
+
+
+def test_a_folder_that_is_named_twice_is_told_once(tmp_path):
+    make_run(tmp_path / "half", result="{")
+    assert len(collect([tmp_path, tmp_path / "half"]).left_out) == 1
+
+
 def test_a_run_is_known_by_more_than_its_place(tmp_path):
     make_run(tmp_path / "one")
     make_run(tmp_path / "two")

@@ -125,6 +125,13 @@ def interval(drawn: Floats) -> Interval:
     return float(low), float(high)
 
 
+def mean_of(values: ArrayLike) -> float:
+    """The mean of the values that are not NaN; NaN where there are none."""
+    each = np.asarray(values, np.float64)
+    kept = each[~np.isnan(each)]
+    return float(kept.mean()) if len(kept) else math.nan
+
+
 def spearman(x: ArrayLike, y: ArrayLike) -> float:
     """Rank correlation, equal values with their mean rank; NaN where a side is constant."""
     return float(_cosine(_ranks(x), _ranks(y)))

@@ -13,13 +13,18 @@ import numpy as np
 
 from isplit.report.table import Table
 from isplit.studies.agreement.answers import leaderboard_verdict
-from isplit.studies.agreement.correlation import NOTHING, Floats, interval, resamples
+from isplit.studies.agreement.correlation import (
+    NOTHING,
+    Floats,
+    interval,
+    mean_of,
+    resamples,
+)
 from isplit.studies.agreement.noise import ceiling
 from isplit.studies.conditions import MEASURED, Condition
 from isplit.studies.scores import Interval, Leaderboard, PredictorScore, Standing, or_least
 
 DRAWS, SEED = 2000, 0
-FAMILY = re.compile(r"[^\W\d_]*")
 
 
 @dataclass(frozen=True)
@@ -37,18 +42,18 @@ class _Scores:
         """Mean rank correlation over the conditions that have one, with its interval."""
         rho_K = self.rho(name)
         interval = _mean_interval(rho_K, self.groups)
-        return {"mean_spearman": _mean(rho_K), "mean_spearman_ci95": interval}
+        return {"mean_spearman": mean_of(rho_K), "mean_spearman_ci95": interval}
 
     def loss(self, name: str) -> dict[str, float]:
         """What auto loses by it, over the conditions that have one."""
         lost = np.array([of[name].auto_regret for of in self.each if name in of])
         worst = max(lost[~np.isnan(lost)].tolist(), default=math.nan)
-        return {"mean_regret": _mean(lost), "worst_regret": worst}
+        return {"mean_regret": mean_of(lost), "worst_regret": worst}
 
     def tied(self, names: Sequence[str]) -> tuple[str, ...]:
         """The best of the predictors that are everywhere, and what cannot be told from it."""
         rho = {name: rho_K for name in names if not np.isnan(rho_K := self.rho(name)).any()}
-        ranked = sorted(rho if self.each else (), key=lambda name: -_mean(rho[name]))
+        ranked = sorted(rho if self.each else (), key=lambda name: -mean_of(rho[name]))
         lows = {n: _mean_interval(rho[ranked[0]] - rho[n], self.groups)[0] for n in ranked}
         return tuple(name for name in ranked if name == ranked[0] or not lows[name] > 0)
 
@@ -130,20 +135,15 @@ def _standing(
         highest=max(there_K, default=math.nan),
         beats_cui=int((rho_K > cui_K).sum()),
         against_cui=int((~np.isnan(rho_K - cui_K)).sum()),
-        families={f: _mean(rho_K[[f == own for own in families]]) for f in dict.fromkeys(families)},
+        families={
+            f: mean_of(rho_K[[f == own for own in families]]) for f in dict.fromkeys(families)
+        },
     )
 
 
 def _family(condition: Condition) -> str:
     """The letters that the name of the net begins with: ``vgg`` of vgg16."""
-    found = FAMILY.match(str(condition.facts.get("model", "")))
-    return (found and found[0]) or "other"
-
-
-def _mean(values: Floats) -> float:
-    """Of what is not NaN."""
-    kept = values[~np.isnan(values)]
-    return float(kept.mean()) if len(kept) else math.nan
+    return re.split(r"[\W\d_]", str(condition.facts.get("model", "")))[0] or "other"
 
 
 def _mean_interval(values: Floats, groups: Sequence[str]) -> Interval:

@@ -12,21 +12,21 @@ from statistics import stdev
 
 import numpy as np
 
-from isplit.studies.agreement.correlation import FEWEST_POINTS, Floats, spearman
+from isplit.studies.agreement.correlation import FEWEST_POINTS, Floats, mean_of, spearman
 from isplit.studies.collect import grouped
 from isplit.studies.conditions import STANDARD_ERRORS, Condition, Retrained, subset_size
 from isplit.studies.scores import Noise
 
 
 def noise(condition: Condition) -> Noise:
-    """What chance does to the accuracies of the retrained points.
+    """What chance does to the accuracies of the retrained points, at least two.
 
     The standard error of a difference is taken from the best that the condition has:
 
-    1. repeated trainings: s * sqrt(1/k + 1/l) for points trained k and l times, s the standard
-       deviation between trainings pooled over the points. Nothing is added for the test images:
-       all trainings answer the same ones, so this asks whether training again would turn the
-       difference around *on these images*. Of the images' own chance it contains the part in
+    1. repeated trainings that differ: s * sqrt(1/k + 1/l) for points trained k and l times, s the
+       standard deviation between trainings pooled over the points. Nothing is added for the test
+       images: all trainings answer the same ones, so this asks whether training again would turn
+       the difference around *on these images*. Of the images' own chance it contains the part in
        which two trainings differ; that other images might be easier for all is no matter for a
        difference.
     2. the random subsets, the same for every point: the variance of the difference over subsets of
@@ -35,15 +35,7 @@ def noise(condition: Condition) -> Noise:
        what the difference d itself implies, d (1 - d) / n. Chance in training is not in it.
     3. two binomial errors as if the points had answered different images: too wide, as easy images
        are easy for all.
-
-    Raises:
-        ValueError: fewer than two points were retrained.
     """
-    if len(condition.retrained) < 2:
-        raise ValueError(
-            f"{condition.name}: {len(condition.retrained)} split points retrained: "
-            "a spread takes two, train more with split.layer=all, peaks or a list"
-        )
     accuracy_P = np.array([r.accuracy for r in condition.retrained])
     first, second = np.triu_indices(len(accuracy_P), k=1)
     difference_Q = np.abs(accuracy_P[first] - accuracy_P[second])
@@ -83,7 +75,7 @@ def ceiling(repeat_spearman: float | None) -> float | None:
 def one_training(known: Sequence[Retrained], values: Floats) -> float:
     """Mean rank correlation with each training by itself, of those that all points had."""
     trainings = zip(*(r.accuracies for r in known), strict=False)
-    return float(np.mean([spearman(values, each) for each in trainings]))
+    return mean_of([spearman(values, each) for each in trainings])
 
 
 def equal_size(
@@ -111,12 +103,12 @@ def _difference_errors(condition: Condition, accuracy: Floats) -> tuple[Floats, 
     first, second = np.triu_indices(len(accuracy), k=1)
     retrained, images = condition.retrained, condition.test_images
     between = _training_error(retrained)
-    if between is not None:
+    if between:  # 0 is what chance, or nothing to train, leaves of few repeats: no estimate
         variance_P = between**2 / np.array([len(r.results) for r in retrained])
         again = sum(len(r.results) - 1 for r in retrained)
         return np.sqrt(variance_P[first] + variance_P[second]), "repeated trainings", again
     chosen = subset_size(images)
-    if chosen < images and _same_subsets(retrained):
+    if chosen < images and all(r.subset_accuracies for r in retrained):
         subset_PS = np.array([r.subset_accuracies for r in retrained])
         variance_Q = (subset_PS[first] - subset_PS[second]).var(axis=1, ddof=1)
         difference_Q = np.abs(accuracy[first] - accuracy[second])
@@ -126,12 +118,6 @@ def _difference_errors(condition: Condition, accuracy: Floats) -> tuple[Floats, 
         return np.sqrt(np.maximum(scaled_Q, least_Q)), "paired answers", freedom
     variance_P = accuracy * (1 - accuracy) / images
     return np.sqrt(variance_P[first] + variance_P[second]), "test images", None
-
-
-def _same_subsets(retrained: Sequence[Retrained]) -> bool:
-    """Whether every point has accuracies on the same number, at least two, of subsets."""
-    counts = [len(r.subset_accuracies) for r in retrained]
-    return min(counts) == max(counts) >= 2
 
 
 def _training_error(retrained: Sequence[Retrained]) -> float | None:
@@ -150,5 +136,5 @@ def _repeat_spearman(retrained: Sequence[Retrained]) -> float | None:
         both = [r.accuracies for r in retrained if len(r.results) > other]
         if len(both) >= FEWEST_POINTS:
             coefficients.append(spearman(*([each[t] for each in both] for t in (one, other))))
-    known = [r for r in coefficients if not math.isnan(r)]
-    return float(np.mean(known)) if known else None
+    mean = mean_of(coefficients)
+    return None if math.isnan(mean) else mean

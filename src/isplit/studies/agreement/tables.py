@@ -3,16 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any
 
 from isplit.report.table import NOTHING, Column, Estimate, Table
 from isplit.studies.agreement import TEXTS
 from isplit.studies.agreement.noise import accuracy_error
-from isplit.studies.agreement.points import RANKED, curve_rows
+from isplit.studies.agreement.points import RANKED, Row, curve_rows
 from isplit.studies.conditions import MEASURED, Condition, class_f1, peak_of_each_class, shown_split
 from isplit.studies.scores import Leaderboard, PredictorScore, Standing, or_least
-
-Row = dict[str, Any]
 
 
 def predictors_table(condition: Condition) -> Table | None:
@@ -42,10 +39,8 @@ def points_table(condition: Condition) -> Table:
     return replace(made, columns=made.filled())
 
 
-def classes_table(condition: Condition) -> Table | None:
+def classes_table(condition: Condition) -> Table:
     """A row for each class: F1 before and after the split, and where its own curve peaks."""
-    if not condition.retrained:
-        return None
     shown, cui = shown_split(condition), condition.curves.get("cui")
     peaks = {} if cui is None else peak_of_each_class(cui)
     labels = [point.label for point in condition.points]

@@ -7,7 +7,7 @@ from typing import Any
 from isplit.report.findings import Drawing, Findings
 from isplit.report.table import Table, words_of
 from isplit.studies.class_figures import classes_figure, f1_figure
-from isplit.studies.classes.outcome import Difference, shift, verdict
+from isplit.studies.classes.outcome import Difference, is_at_chance, shift, verdict
 from isplit.studies.classes.proposal import Proposal
 from isplit.studies.conditions import Condition, class_f1
 
@@ -49,7 +49,7 @@ def findings_of(
     shown = Table(condition.name, SUBSETS, rows, TEXTS["note"], True)
     return Findings(
         condition.name,
-        f"{TEXTS['title']} {_short(moved)}",
+        f"{TEXTS['title']} {_short(moved, rows)}",
         said,
         command,
         facts=condition.facts,
@@ -73,9 +73,11 @@ def _drawings(nets: Sequence[Condition]) -> list[Drawing]:
     ]
 
 
-def _short(moved: Difference | None) -> str:
+def _short(moved: Difference | None, rows: Sequence[dict[str, Any]]) -> str:
     if moved is None:
         return "Not tried yet: this command trains both splits on both subsets."
+    if any(map(is_at_chance, rows)):
+        return "Not to be told: in one of the subsets, nothing was learned."
     if not moved.beyond_error:
         return "Not beyond chance."
     return "Yes, as their curves say." if moved.value > 0 else "Yes, against their curves."

@@ -103,7 +103,7 @@ def shift(rows: Sequence[Row]) -> Difference:
 def verdict(rows: Sequence[Row]) -> str:
     """What the numbers say, in words: each subset by itself, then the two against each other."""
     said = ". ".join(map(_outcome, rows)) + "."
-    if any(map(_is_at_chance, rows)):
+    if any(map(is_at_chance, rows)):
         return said
     moved = shift(rows)
     than = "smaller" if moved.value < 0 else "larger"
@@ -118,7 +118,7 @@ def verdict(rows: Sequence[Row]) -> str:
 def _outcome(row: Row) -> str:
     """``Subset 1 (5 classes): CUI prefers a, which did better by 2.0 ± 0.5 points, ...``."""
     said = f"Subset {row['subset']} ({len(row['classes'])} classes): CUI prefers {row['prefers']}"
-    if _is_at_chance(row):
+    if is_at_chance(row):
         return f"{said}, but both splits are at chance: the recipe is too short for this subset"
     made = Difference(row["preferred_minus_other"], row["error"], row["binomial_error"])
     did = "better" if made.value > 0 else "worse" if made.value < 0 else "neither better nor worse"
@@ -127,7 +127,7 @@ def _outcome(row: Row) -> str:
     return f"{said}, which did {did}{size}, {chance} {STANDARD_ERRORS:g} standard errors"
 
 
-def _is_at_chance(row: Row) -> bool:
+def is_at_chance(row: Row) -> bool:
     """Whether at neither point more was learned than to answer with one of the classes."""
     chance = 1 / len(row["classes"])
     error = math.sqrt(chance * (1 - chance) / row["test_images"])

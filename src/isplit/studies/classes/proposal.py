@@ -82,11 +82,17 @@ def propose(
         raise ValueError(
             f"{len(curve.per_class)} classes have a curve: two subsets take {2 * FEWEST_CLASSES}"
         )
-    peaks, candidates = {}, set()
-    for name, values in curve.per_class.items():
-        own = among or replace(curve, values=values).peaks() or range(1, len(values) - 1)
-        peaks[name] = max(own, key=lambda p: (values[p], p))
-        candidates |= set(own)
+    own = {
+        name: among or replace(curve, values=values).peaks() or range(1, len(values) - 1)
+        for name, values in curve.per_class.items()
+    }
+    candidates = {position for positions in own.values() for position in positions}
+    if len(candidates) < 2:
+        raise ValueError(
+            f"{len(candidates)} split points could be peaks of a class, two are needed"
+        )
+    of = curve.per_class
+    peaks = {name: max(at, key=lambda p: (of[name][p], p)) for name, at in own.items()}
     first, second = splits = _commonest(curve, peaks, candidates)
     preference = {n: _log_ratio(v[second], v[first], max(v)) for n, v in curve.per_class.items()}
     by_preference = sorted(peaks, key=lambda name: preference[name])
@@ -112,10 +118,6 @@ def _commonest(curve: Curve, peaks: Mapping[str, int], candidates: set[int]) -> 
     Where all peak at one, the other is the candidate that comes closest on the whole: by the mean
     logarithm of each class's value there, as a share of its highest among the candidates.
     """
-    if len(candidates) < 2:
-        raise ValueError(
-            f"{len(candidates)} split points could be peaks of a class, two are needed"
-        )
     count = Counter(peaks.values())
 
     def closeness(position: int) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from isplit.documents import read_text
 from isplit.keys.words import key_of, quoted, targets
 from isplit.studies.classes.proposal import Proposal, Subset
 from isplit.studies.run_folder import PLACES, RECIPE, Run, job_folder
@@ -50,9 +51,10 @@ def sweep_of(whole: Run, proposal: Proposal, repeats: int) -> tuple[str, tuple[s
     path = job_folder(whole.folder) / OVERRIDES
     if whole.config["data"].get("groups"):
         return "", ("no command: data.groups, and no override chooses from groups",)
-    if not path.is_file():
-        return "", (f"no command: {path} is missing, so what made the job is not known",)
-    words = yaml.safe_load(path.read_text(encoding="utf-8")) or []
+    try:
+        words = [*(yaml.safe_load(read_text(path)) or ())]
+    except (ValueError, TypeError, yaml.YAMLError) as error:  # what is in a folder may be anything
+        return "", (f"no command: what made the job is not known, {path.parent}: {error}",)
     unsafe = [str(word) for word in words if not _is_safe(word)] or [*targets(whole.config)]
     if unsafe:
         return "", (f"no command: {unsafe[0]} could run code, so write the sweep by hand",)

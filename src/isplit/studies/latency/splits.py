@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from statistics import fmean
 
 from isplit.search import Expectation, expectations, shipped
 from isplit.studies.collect import Run, grouped
+from isplit.studies.conditions import mean_accuracy
 from isplit.studies.seen import Coded, Sent, Sides
 
 
@@ -30,9 +30,9 @@ class Split:
 
 def trained(runs: Sequence[Run], sides: Sides) -> Iterator[Split]:
     """The splits that the runs of a condition trained, each with the mean of its repeats."""
-    for index, repeats in sorted(_by_index(runs).items()):
-        sent = replace(sent_of(repeats[0]), accuracy=_accuracy(repeats))
-        yield Split(index, sent, sides.coded(repeats[0], index), run=repeats[0])
+    for index, (run, accuracy) in sorted(_by_index(runs).items()):
+        sent = replace(sent_of(run), accuracy=accuracy)
+        yield Split(index, sent, sides.coded(run, index), run=run)
 
 
 def untrained(runs: Sequence[Run], sides: Sides) -> Iterator[Split]:
@@ -55,7 +55,7 @@ def expected(runs: Sequence[Run]) -> list[Expectation]:
     curve = next((curves[kind] for kind in shipped() if kind in curves), None)
     if curve is None or known.bottleneck is None or known.codec is not None:
         return []
-    measured = {index: _accuracy(repeats) for index, repeats in _by_index(runs).items()}
+    measured = {index: accuracy for index, (_, accuracy) in _by_index(runs).items()}
     test = known.accuracy
     return expectations(curve.kind, curve.values, test.baseline, test.test_images, measured)
 
@@ -70,9 +70,7 @@ def sent_of(run: Run) -> Sent:
     return Sent(f"{coded.name}{bits}", accuracy, coded.payload_mean_bytes, *times_s)
 
 
-def _by_index(runs: Sequence[Run]) -> dict[int, list[Run]]:
-    return grouped(runs, lambda run: run.result.split.index)
-
-
-def _accuracy(repeats: Sequence[Run]) -> float:
-    return fmean(run.result.accuracy.final for run in repeats)
+def _by_index(runs: Sequence[Run]) -> dict[int, tuple[Run, float]]:
+    """The first run at each point, and the mean accuracy of all there."""
+    groups = grouped(runs, lambda run: run.result.split.index).items()
+    return {i: (same[0], mean_accuracy(run.result for run in same)) for i, same in groups}

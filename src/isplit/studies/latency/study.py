@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from isplit.matching import match
-from isplit.report.findings import Findings, of_all, slug
+from isplit.report.findings import Findings, distinct, of_all, slug
 from isplit.report.table import Table
 from isplit.search import doubt
 from isplit.studies.collect import Collection, Run, by_condition, grouped
@@ -27,9 +27,9 @@ def latency_study(found: Collection, look: Look, options: Mapping[str, Any]) -> 
     baselines = grouped(conditions, lambda same: same[0].result.stages["baseline"].fingerprint)
     parts: list[Findings] = []
     left_out = list(found.left_out)
-    for runs in baselines.values():
-        result = runs[0][0].result
-        name = f"{result.model} on {result.data}, seed {result.seed}"
+    firsts = [runs[0][0].result for runs in baselines.values()]
+    names = distinct([f"{of.model} on {of.data}, seed {of.seed}" for of in firsts], ", net ")
+    for name, runs in zip(names, baselines.values(), strict=True):
         try:
             parts.append(_of(name, runs, look, places))
         except ValueError as error:

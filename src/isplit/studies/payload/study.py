@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from isplit.codec import from_config
 from isplit.importance import select
-from isplit.report.findings import Findings, slug
+from isplit.report.findings import Findings, distinct, slug
 from isplit.report.table import Table
 from isplit.stages.cut_net import CutNet
 from isplit.studies.collect import Collection, Run, grouped
@@ -22,10 +23,11 @@ MOVING, SHOWN = 4, 3  # images that move, where no frames are given; points with
 
 
 def payload_study(found: Collection, look: Look, options: Mapping[str, Any]) -> Findings:
-    """Every unsplit net of the runs at the points asked for, and all of them together.
+    """Every unsplit net of the runs that has the points asked for, and all of them together.
 
     Raises:
-        ValueError: no net can be studied, no such point, or no frames where they should be.
+        ValueError: no net can be studied, or none has such a point.
+        FileNotFoundError: no frames where they should be.
     """
     listed = {k: [v] for k, v in options.items() if k in ("ranges", "codecs") and type(v) is str}
     nets = grouped(found.runs, _net_and_points).values()
@@ -34,10 +36,15 @@ def payload_study(found: Collection, look: Look, options: Mapping[str, Any]) -> 
         about, seen = runs[0].result, look(runs[0])
         name = f"{about.model} on {about.data}, seed {about.seed}, net {number}"
         left_out += [f"{name}: {why}" for why in seen.left_out]
-        if seen.net is not None:
-            parts.append(of_net(name, runs, seen.net, {**options, **listed}))
+        try:
+            if seen.net is not None:
+                parts.append(of_net(name, runs, seen.net, {**options, **listed}))
+        except ValueError as error:  # of this net; the others go on
+            left_out.append(f"{name}: {error}")
     if not parts:
         raise ValueError("no net to study:\n  " + "\n  ".join(left_out))
+    slugs = distinct([slug(part.name) for part in parts], "-")  # long names are cut
+    parts = [replace(part, slug=own) for part, own in zip(parts, slugs, strict=True)]
     coded = [row for part in parts for row in part.files["payload.csv"].rows]
     trained = [row for part in parts for row in part.files["bottlenecks.csv"].rows]
     answers = " ".join(f"{part.name}: {part.answer}" for part in parts)
@@ -82,7 +89,6 @@ def of_net(name: str, runs: Sequence[Run], net: CutNet, options: Mapping[str, An
     some["sizes"] = some["payload"] + [cell | jpeg_too for cell in some["payload"]]
     return Findings(
         name=name,
-        slug=slug(name),
         answer=answer(rows["points"]),
         verdict=verdict(rows["payload"]),
         figures=drawings(some),

@@ -9,7 +9,7 @@ from isplit.report import canvas
 from isplit.studies.agreement.noise import accuracy_error
 from isplit.studies.agreement.points import of_point
 from isplit.studies.conditions import Condition
-from isplit.studies.curve_figure import draw_curve, without_zeros
+from isplit.studies.curve_figure import accuracy_axis, draw_curve, without_zeros
 from isplit.studies.seen import Pictures
 
 PICTURE_INCHES = 0.85
@@ -18,17 +18,15 @@ BOXES: dict[str, Any] = {"widths": 0.55, "manage_ticks": False, "showfliers": Fa
 BOXES |= {part: {"color": canvas.PALE} for part in LINES}
 
 
-def accuracy_figure(condition: Condition) -> Figure | None:
+def accuracy_figure(condition: Condition) -> Figure:
     """CUI with peaks and CDE's candidates; measured accuracy with its spread on a second axis.
 
     I-SPLIT Figs. 3, 6 and 7.
 
     Boxes: the random subsets of the test images (quartiles, whiskers to 1.5 times their distance).
     Bars: standard deviation of the trainings where there are repeats, else the binomial standard
-    error. ``None`` where nothing was trained.
+    error.
     """
-    if not condition.retrained:
-        return None
     figure, axes = canvas.over_points(condition.points)
     cui = condition.curves.get("cui")
     if cui:
@@ -108,8 +106,4 @@ def _draw_measured(axes: Axes, condition: Condition) -> None:
     look: dict[str, Any] = {"color": canvas.ACCENT, "markersize": 4, "linewidth": 1.2, "capsize": 3}
     label = f"accuracy {bars} (right)"
     axes.errorbar(positions, accuracies, errors, fmt="D--", label=label, **look)
-    baseline = condition.baseline_accuracy
-    axes.axhline(baseline, color=canvas.INK, linewidth=1, label=f"unsplit: {baseline:.3f} (right)")
-    axes.margins(y=0.12)
-    axes.set_ylabel("test accuracy (0 to 1)")
-    axes.spines["top"].set_visible(False)
+    accuracy_axis(axes, condition.baseline_accuracy)

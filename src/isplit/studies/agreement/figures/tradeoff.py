@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
+from isplit.matching import unbeaten
 from isplit.report.canvas import ACCENT, DARK, mark, plain
 from isplit.studies.agreement.points import of_point
 from isplit.studies.conditions import Condition
@@ -16,13 +17,11 @@ TOGETHER = 0.035  # of the axes: points nearer than this share a text
 WIDE_RANGE = 300
 
 
-def tradeoff_figure(condition: Condition) -> Figure | None:
+def tradeoff_figure(condition: Condition) -> Figure:
     """Accuracy against payload bytes and against MACs on the device, with the Pareto fronts.
 
-    Device: head and encoder. ``None`` where nothing was trained.
+    Device: head and encoder.
     """
-    if not condition.retrained:
-        return None
     figure = Figure(figsize=(9.0, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     results = [trained.results[0] for trained in condition.retrained]
@@ -36,24 +35,12 @@ def tradeoff_figure(condition: Condition) -> Figure | None:
     return figure
 
 
-def pareto(costs: Sequence[float], gains: Sequence[float]) -> list[int]:
-    """Positions that no other beats: for none is there as much gain at less cost; by rising cost.
-
-    >>> pareto([1, 2, 3, 3], [0.5, 0.4, 0.8, 0.9])
-    [0, 3]
-    """
-    front: list[int] = []
-    for position in sorted(range(len(costs)), key=lambda p: (costs[p], -gains[p])):
-        if not front or gains[position] > gains[front[-1]]:
-            front.append(position)
-    return front
-
-
 def _panel(axes: Axes, condition: Condition, costs: Sequence[float], name: str) -> None:
     trained = condition.retrained
     gains = [t.accuracy for t in trained]
-    front = pareto(costs, gains)
-    axes.set_xscale("log")
+    front = unbeaten([[c, -gain] for c, gain in zip(costs, gains, strict=True)])
+    front.sort(key=lambda p: costs[p])
+    axes.set_xscale("log" if min(costs) > 0 else "symlog")  # a first pooling takes no MACs
     axes.margins(0.08)
     axes.plot(costs, gains, "o", color=DARK, markersize=5, label="split point (number: its index)")
     at = [costs[p] for p in front], [gains[p] for p in front]
@@ -89,6 +76,7 @@ def _number(axes: Axes, places: Mapping[int, tuple[float, float]], below: bool) 
 def _ticks(axes: Axes, costs: Sequence[float]) -> None:
     """1, 2, 5 in each decade, or 1 alone where there are many decades."""
     wide = max(costs) > WIDE_RANGE * max(1, min(costs))
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+    if min(costs) > 0:  # else there is a zero, too
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.xaxis.set_minor_formatter(NullFormatter())
