@@ -22,6 +22,7 @@ class Batches:
 
     Attributes:
         largest: number of images in a batch, at most.
+        images: of all batches.
 
     Raises:
         ValueError: the loader can be read only once, gives nothing, or no labelled images.
@@ -35,7 +36,7 @@ class Batches:
                 f"{name} can be read only once: every epoch reads a DataLoader or list"
             )
         sizes = [len(labels) for _, labels in labelled(loader, name, classes, shape)]
-        self._loader, self.largest = loader, max(sizes)
+        self._loader, self.largest, self.images = loader, max(sizes), sum(sizes)
         self._length = len(sizes) - (trains and len(sizes) > 1 and sizes[-1] == 1)
 
     def __len__(self) -> int:

@@ -72,8 +72,9 @@ class Split(SplitModel):
         with tempfile.TemporaryDirectory() as folder, stages.seeded(seed, "library"):
             train = Batches(train_loader, "train_loader", classes, shape, trains=True)
             test = Batches(val_loader, "val_loader", classes, shape)
+            parts = {"train": train, "validation": test, "test": test}
             data = SimpleNamespace(
-                loader=lambda split, *_, **__: train if split == "train" else test
+                loader=lambda split, *_, **__: parts[split], size=lambda split: parts[split].images
             )
             data.num_classes, data.image_size, data.fingerprint = classes, shape[-1], ""
             data.augmented = True  # taken for granted: features are computed in every epoch
