@@ -67,9 +67,8 @@ class Search:
     def expected(self, results: Sequence[SplitResult]) -> list[Expectation]:
         """What every point is expected to reach, by the ``results`` so far."""
         test, curve = tested(self.baseline), self.curve
-        measured = {result.split.index: result.accuracy.final for result in results}
-        images = len(test.predictions)
-        return expectations(curve.kind, curve.values, test.accuracy, images, measured)
+        known = {result.split.index: result.accuracy.final for result in results}
+        return expectations(curve.kind, curve.values, test.accuracy, len(test.predictions), known)
 
     def best(self, results: Sequence[SplitResult]) -> SplitResult:
         """The best that was trained; among those that reach the accuracy asked for the cheapest."""
@@ -89,9 +88,8 @@ class Search:
             for point, of in zip(self.curve.points, expected, strict=True)
         ]
         note = NOTE + doubt(expected)
-        asked, best = self.accuracy, self.best(results)
-        if asked is not None and best.accuracy.final < asked:
-            note += f" No trained split reaches requirement.accuracy={asked}."
+        if self.best(results).accuracy.final < (self.accuracy or 0.0):
+            note += f" No trained split reaches requirement.accuracy={self.accuracy}."
         table = Table("every split point", columns_of("search"), rows, note, on_screen=True)
         content = {"kind": self.curve.kind, "budget": self.budget, "points": rows}
         files = {**found.files, "search.json": content, "search.csv": Table.of_rows("search", rows)}

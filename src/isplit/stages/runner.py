@@ -114,8 +114,7 @@ def finetune(
 
     code = (Tuner, LOSSES[recipe.loss], _lost, _halfway)
     what = bench.recipe("finetune", recipe, code, autoencoder=encoded.fingerprint)
-    if at:
-        what["node"] = at
+    what |= {"node": at} if at else {}
     if via:
         what |= {"through_codec": asdict(via), "codec_code": source_hash(SENT_BY)}
     stored = bench.store.get_or_make("finetune", what, make)
@@ -140,10 +139,9 @@ def _fit(bench: Workbench, stage: Classifier, folder: Path) -> History:
         still = not trainable and not begun and any(True for _ in module.buffers())
         module.train(any(trainable) or (not trainable and not still))
     train = bench.training_images(stage.recipe)
-    own_part = stage.recipe.batch_size // bench.engine.team.size
+    part = stage.recipe.batch_size // bench.engine.team.size
     if stage.recipe.epochs:
-        size, device = bench.data.image_size, bench.engine.device
-        say_if_too_large(stage.name, stage.net, size, own_part, device)
+        say_if_too_large(stage.name, stage.net, bench.data.image_size, part, bench.engine.device)
     return fit(stage, train, bench.images("validation"), folder, bench.engine, bench.seed)
 
 

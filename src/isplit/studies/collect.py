@@ -155,9 +155,8 @@ def _names(examples: Sequence[Run]) -> list[str]:
     for name, own in zip(plain, flat, strict=True):
         twins = [other for other, same in zip(flat, plain, strict=True) if same == name]
         keys = [k for k in own if len({json.dumps(twin.get(k)) for twin in twins}) > 1]
-        apart = [
-            k for k in keys if k.startswith((*APART, *OF_STAGES)) and k.split(".")[1] not in PLACES
-        ]
+        named = [k for k in keys if k.rpartition(".")[2] not in PLACES]
+        apart = [k for k in named if k.startswith((*APART, *OF_STAGES))]
         said = apart or [k for k in keys if k == "data.root"]
         shown.append(", ".join([name, *(f"{k}={own[k]}" for k in said[:MOST_KEYS])]))
     return [name if shown.count(name) == 1 else f"{name} #{n}" for n, name in enumerate(shown, 1)]

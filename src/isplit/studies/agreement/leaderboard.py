@@ -13,13 +13,7 @@ import numpy as np
 
 from isplit.report.table import Table
 from isplit.studies.agreement.answers import leaderboard_verdict
-from isplit.studies.agreement.correlation import (
-    NOTHING,
-    Floats,
-    interval,
-    mean_of,
-    resamples,
-)
+from isplit.studies.agreement.correlation import NOTHING, Floats, interval, mean_of, resamples
 from isplit.studies.agreement.noise import ceiling
 from isplit.studies.conditions import MEASURED, Condition
 from isplit.studies.scores import Interval, Leaderboard, PredictorScore, Standing, or_least
@@ -123,7 +117,7 @@ def _standing(
     """One predictor over the conditions that have a rank correlation for it."""
     rho_K, cui_K = whole.rho(name), whole.rho("cui")
     there_K = rho_K[~np.isnan(rho_K)].tolist()
-    families = [_family(condition) for condition in conditions]
+    family_K = np.array([_family(condition) for condition in conditions])
     return Standing(
         predictor=name,
         conditions=len(there_K),
@@ -135,9 +129,7 @@ def _standing(
         highest=max(there_K, default=math.nan),
         beats_cui=int((rho_K > cui_K).sum()),
         against_cui=int((~np.isnan(rho_K - cui_K)).sum()),
-        families={
-            f: mean_of(rho_K[[f == own for own in families]]) for f in dict.fromkeys(families)
-        },
+        families={f: mean_of(rho_K[family_K == f]) for f in dict.fromkeys(family_K.tolist())},
     )
 
 
