@@ -64,13 +64,7 @@ def unpack(body: bytes, form: Form) -> NDArray[np.uint8]:
 
 
 @compiled
-def write(
-    found: NDArray[np.uint16],
-    entries: NDArray[np.uint64],
-    parts: NDArray[np.uint16],
-    states: int,
-    words: NDArray[np.uint16],
-) -> NDArray[np.uint64]:
+def write(found: Any, entries: Any, parts: Any, states: int, words: Any) -> NDArray[np.uint64]:
     """Fill rows of ``words`` from their ends; the place of the first word of each comes out.
 
     Found are the symbols (N, C, T) as places in their channel's tables, entries and parts, which
