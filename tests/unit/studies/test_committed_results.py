@@ -3,6 +3,8 @@
 import csv
 import json
 import statistics
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -174,3 +176,12 @@ def test_the_page_of_the_recipes_says_what_there_is_to_gain(words, part):
     )
     page = (RESULTS.parent / "recipes.md").read_text("utf-8")
     assert f"| {words} | {paper:.1f} | {default:.1f} |" in page
+
+
+def test_the_table_of_the_sixth_round_is_that_of_its_command():
+    script, table = (RESULTS.parents[1] / "benchmarks/residual.py", RESULTS / "sixth_round.csv")
+    made = subprocess.run(
+        [sys.executable, script, table], capture_output=True, text=True, check=True
+    ).stdout
+    assert "| `probe_folds` | " in made
+    assert made in (RESULTS.parent / "predictors.md").read_text("utf-8")
