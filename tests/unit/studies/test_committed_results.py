@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from isplit.studies.agreement.correlation import correlation, target
 
@@ -185,3 +186,24 @@ def test_the_table_of_the_sixth_round_is_that_of_its_command():
     ).stdout
     assert "| `probe_folds` | " in made
     assert made in (RESULTS.parent / "predictors.md").read_text("utf-8")
+
+
+def test_the_page_says_how_far_second_trainings_agree():
+    with (RESULTS / "second_trainings.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    agreement = {"whole": [], "half": []}
+    for name in dict.fromkeys(row["condition"] for row in rows):
+        same = [row for row in rows if row["condition"] == name]
+        half = [row for row in same if float(row["head_share"]) <= 0.5]
+        for part, some in (("whole", same), ("half", half)):
+            pairs = [(float(row["first"]), float(row["second"])) for row in some]
+            agreement[part].append(spearmanr(*zip(*pairs, strict=True)).statistic)
+    page = " ".join((RESULTS.parent / "predictors.md").read_text("utf-8").split())
+    whole, half = agreement["whole"], agreement["half"]
+    assert (
+        "rho {:.2f} and {:.2f} on notMNIST (rates 0.984 and 0.9), {:.2f} and {:.2f}".format(*whole)
+        in page
+    )
+    assert "of the work at {:.2f}, {:.2f}, {:.2f} and {:.2f}".format(*half) in page
+    ceilings = [statistics.mean(some) ** 0.5 for some in (whole, half)]
+    assert "{:.2f} there and {:.2f} with half of the work".format(*ceilings) in page
