@@ -312,6 +312,7 @@ def test_wandbs_variables_count_where_the_keys_are_left_alone(tmp_path, monkeypa
 def test_an_empty_variable_of_wandbs_is_none(tmp_path, monkeypatch):
     for name in (*OF_WANDB, "WANDB_DIR"):
         monkeypatch.setenv(name, "")
+    teardown()  # it reads its variables once
     run = run_of(job(tmp_path), tmp_path)
     assert (run.project, run.group) == ("isplit", "vgg16-letters")
     assert run.name == "letters-vgg16-block3_pool-rate0.9-seed0"

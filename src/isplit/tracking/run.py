@@ -70,6 +70,8 @@ def wandb_run(
         about: ``project``, ``name``, ``group``, ``tags`` and ``job_type`` as ``wandb.init`` has
             them.
     """
+    for name in [k for k, value in os.environ.items() if k.startswith("WANDB_") and not value]:
+        del os.environ[name]  # W&B refuses some that are empty
     asked_for = os.environ.get("WANDB_MODE", mode) if mode == "auto" else mode
     mode = wandb_mode(mode)
     if mode == "disabled":
