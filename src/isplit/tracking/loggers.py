@@ -1,6 +1,5 @@
 """Lightning's loggers, so that none ends a training, or mixes the trainings of several points."""
 
-import copy
 import functools
 import logging
 from collections.abc import Callable, Mapping
@@ -24,7 +23,8 @@ def prefixed(logger: Logger, prefix: str) -> Logger:
     """The same logger under names that begin so: what trains the same stages one after another."""
     if not prefix:
         return logger
-    other = copy.copy(logger)
+    other = object.__new__(type(logger))
+    vars(other).update(vars(logger))  # copy.copy would pickle it, of which W&B warns
 
     def log_metrics(metrics: Mapping[str, float], step: int | None = None) -> None:
         logger.log_metrics({f"{prefix}{name}": value for name, value in metrics.items()}, step)
