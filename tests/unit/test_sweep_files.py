@@ -178,6 +178,7 @@ def test_the_points_of_any_config_are_listed(capsys):
     [
         ("resnt50", r"model.arch='resnt50' is none of torchvision's: resnet50,"),
         ("seed=-1", "seed=-1"),
+        ("resnet18 resnet50", "model.arch=resnet18, model.arch=resnet50: one model at a time"),
         ("model=custom model.net._target_=no.Net", "error: Error locating target 'no.Net'"),
         ("model=vgg16_tiny --json /proc/none/points.json", "No such file or directory"),
     ],

@@ -45,6 +45,8 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_intermixed_args(arguments)
     words = [word for word in given.words if "=" in word]
     named = [f"model.arch={word}" for word in given.words if "=" not in word]
+    if len(named) > 1:
+        parser.error(f"{', '.join(named)}: one model at a time")
     chosen = ["model=torchvision", f"data.image_size={IMAGENET_PX}", *named] if named else []
     try:
         words = [*chosen, *words, *own_choices(given.config_dir)]
