@@ -115,8 +115,11 @@ class Autoencoder(Stage):
         self.error, self.energy = (SumMetric(nan_strategy="disable") for _ in range(2))
 
     def features(self, batch: Tensor) -> Tensor:
-        """Features of a batch of images, or the batch itself where it holds features already."""
-        with torch.no_grad():
+        """Features of a batch of images, or the batch itself where it holds features already.
+
+        They are in the precision of the head, as kept ones are.
+        """
+        with torch.no_grad(), torch.autocast(batch.device.type, enabled=False):
             for head in self._head:
                 batch = head(batch)
         return batch

@@ -319,14 +319,20 @@ def test_the_autoencoder_moves_the_bottleneck_alone(data, tmp_path, trained, mem
     assert not list(tmp_path.rglob("*.spill"))
 
 
-def test_kept_features_give_the_losses_that_images_give(data, tmp_path, trained, monkeypatch):
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_kept_features_give_the_losses_that_images_give(
+    precision, data, tmp_path, trained, monkeypatch
+):
     net, stored = trained
+    engine = Engine(precision=precision)
     split, point = split_net(net)
-    kept = stages.autoencoder(bench(data, tmp_path / "kept"), split, point, stored, RECIPE)
+    work = replace(bench(data, tmp_path / "kept"), engine=engine)
+    kept = stages.autoencoder(work, split, point, stored, RECIPE)
     monkeypatch.setattr(stages.features, "compute_features", lambda *args: None)
     split, point = split_net(net)
     before = bits(split.head)
-    images = stages.autoencoder(bench(data, tmp_path / "images"), split, point, stored, RECIPE)
+    work = replace(bench(data, tmp_path / "images"), engine=engine)
+    images = stages.autoencoder(work, split, point, stored, RECIPE)
     assert kept.made.facts == images.made.facts
     assert same(kept.made.weights, images.made.weights)
     assert same(bits(split.head), before)
