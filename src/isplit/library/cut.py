@@ -18,7 +18,7 @@ from isplit.library.batches import Batches, Loader, in_parameters
 from isplit.library.ranking import RankedPoint, traced_for
 from isplit.model import SplitModel
 from isplit.result import Accuracy
-from isplit.stages.recipe import LOSSES, OPTIMIZERS, SCHEDULES
+from isplit.stages.recipe import LOSSES, OPTIMIZERS, RECONSTRUCTIONS, SCHEDULES
 
 PROGRESS = ("auto", "bar", "lines", "none")
 
@@ -114,6 +114,7 @@ class Split(SplitModel):
             "progress": (progress, PROGRESS),
             "autoencoder.optimizer": (steps.optimizer, OPTIMIZERS),
             "autoencoder.schedule": (steps.schedule, SCHEDULES),
+            "autoencoder.loss": (steps.loss, RECONSTRUCTIONS),
             "finetune.optimizer": (tuning.optimizer, OPTIMIZERS),
             "finetune.schedule": (tuning.schedule, SCHEDULES),
             "finetune.loss": (tuning.loss, LOSSES),

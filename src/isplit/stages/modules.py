@@ -145,7 +145,13 @@ class Autoencoder(Stage):
             self.log(DIVERGENCE, away, prog_bar=True, batch_size=len(features))
 
     def on_validation_epoch_end(self) -> None:
-        """NMSE of the epoch."""
+        """NMSE of the epoch.
+
+        Raises:
+            ValueError: there is nothing to reconstruct.
+        """
+        if self.energy.compute() == 0:
+            raise ValueError("the features at this split point are 0 for every validation image")
         self.log(NMSE, self.error.compute() / self.energy.compute(), prog_bar=True)
         self.error.reset()
         self.energy.reset()

@@ -476,6 +476,15 @@ def test_a_bottleneck_that_diverges_stops_too(data, trained, tmp_path):
         stages.autoencoder(bench(data, tmp_path), split, point, stored, steep)
 
 
+def test_features_that_are_all_zero_are_said(data, tmp_path):
+    net = tiny_net()
+    nn.init.constant_(net.norm.bias, -1e3)  # the ReLU behind it gives nothing
+    stored = stages.baseline(bench(data, tmp_path), net, {}, replace(RECIPE, epochs=0))
+    split, point = split_net(net)
+    with pytest.raises(ValueError, match=r"^the features at this split point are 0 for every"):
+        stages.autoencoder(bench(data, tmp_path), split, point, stored, RECIPE)
+
+
 def test_an_edited_loss_is_another_stage(data, monkeypatch, tmp_path):
     work = bench(data, tmp_path)
     keys = []
