@@ -36,7 +36,7 @@ def stretches(traced: fx.GraphModule, points: Sequence[SplitPoint]) -> list[nn.M
     place = positions(traced.graph)
     cuts = [_node_of(traced, point) for point in points]
     dependent = input_dependent(traced.graph)
-    answer = next(reversed(traced.graph.nodes)).args[0]
+    answer = traced.graph.output_node().args[0]
     edges = [-1, *(place[cut] for cut in cuts), len(place)]
     return [
         _piece(traced, (n for n in dependent if begin < place[n] <= end), result, source)

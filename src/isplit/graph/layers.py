@@ -77,7 +77,7 @@ def _last_layers(traced: fx.GraphModule) -> set[str]:
     What else computes with a matrix of weights counts as one, by the module that has it.
     """
     found: set[str] = set()
-    answer = next(reversed(traced.graph.nodes))
+    answer = traced.graph.output_node()
     waiting, seen = [answer], {answer}
     while waiting:
         node = waiting.pop()
