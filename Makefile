@@ -6,7 +6,7 @@ JOBS   ?= 2
 QUICK  := tests/test_layers.py tests/test_conf.py $(addprefix tests/unit/,codec network report studies)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick lint docs check lock bench clean
+.PHONY: help setup demo test oldest quick lint docs check lock bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -35,6 +35,11 @@ demo: setup  ## the main job on the embedded letters: every split point ranked, 
 test: setup  ## the tests
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
+oldest:  ## the tests with the oldest PyTorch that is supported, in .venv-oldest (needs uv; PYTHON=python3.12 takes another Python)
+	uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)-oldest
+	uv pip install --quiet --python $(VENV)-oldest/bin/python --editable . --group dev 'torch==2.11.*'
+	OMP_NUM_THREADS=1 $(VENV)-oldest/bin/python -m pytest -n $(JOBS) --dist loadgroup
+
 quick: lint  ## lint and the fast tests: while working
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(QUICK)
 
@@ -57,5 +62,5 @@ bench: setup  ## the benchmarks, as ratios against a reference measured beside t
 	@echo "TCP against the kernel's: python benchmarks/tcp.py --transfers FILE.csv, or --real FILE.csv as root (docs/network.md)"
 	@echo "the cost of the other predictors, beside their agreement: python benchmarks/predictors.py RUNS (docs/predictors.md)"
 
-clean:  ## remove the environment; results in outputs/ stay
-	rm -rf $(VENV)
+clean:  ## remove the environments; results in outputs/ stay
+	rm -rf $(VENV) $(VENV)-oldest
