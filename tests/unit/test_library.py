@@ -383,7 +383,7 @@ def test_errors_name_parameters(net, batches):
     ):
         isplit.split(net, best).save("never")
     cut = isplit.split(net, best)
-    cut.autoencoder = Recipe(epochs=3, learning_rate=1e30)
+    cut.autoencoder = Recipe(epochs=3, learning_rate=1e30, loss="mse")
     with pytest.raises(ValueError, match=r"a lower autoencoder.learning_rate, or"):
         cut.fit(batches, batches, **QUIET)
 
@@ -424,7 +424,7 @@ def test_a_fit_that_failed_can_be_had_again(net, batches, tmp_path):
         cut.fit(batches, batches, **QUIET)
     assert not cut.fitted
     assert not cut.training
-    cut.autoencoder = Recipe(0, learning_rate=1.0)
+    cut.autoencoder = Recipe(0, learning_rate=1.0, loss="mse")
     with pytest.raises(ValueError, match=r"autoencoder\.epochs=0"):
         cut.fit(batches, batches, **QUIET)
     assert all(torch.equal(tensor, begun[name]) for name, tensor in cut.state_dict().items())
