@@ -216,6 +216,17 @@ def test_features_that_are_no_numbers_are_refused(name, bad):
         bound_codec(calibrate(codec, features)).encode(features)
 
 
+@pytest.mark.parametrize("kind", [complex, object, str])
+def test_features_that_are_not_real_are_refused(kind):
+    """Their real parts alone would be sent."""
+    odd = np.ones((2, 3)).astype(kind)
+    for codec in both({"name": "rle"}, np.ones((2, 3))):
+        with pytest.raises(ValueError, match="are not real numbers"):
+            codec.encode(odd)
+    with pytest.raises(ValueError, match=r"features of type .* are not real numbers"):
+        calibrate(from_config({"name": "plain"}), odd)
+
+
 def test_values_too_far_apart_are_refused():
     with pytest.raises(ValueError, match="too far apart for float32"):
         from_config({"name": "rle"}).encode(np.array([[-3e38, 3e38]], np.float32))
