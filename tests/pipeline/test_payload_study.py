@@ -129,7 +129,7 @@ def test_a_net_that_is_gone_is_said_and_no_net_is_refused(trained, tmp_path):
             "study.points=[conv9]",
             r"study\.points='conv9' is neither auto, .*, top:3 nor a split",
         ),
-        ("study.frames=nowhere", "nowhere"),
+        ("study.frames=nowhere", r"study\.frames=nowhere has 0 images"),
         ("study.codecs=[gzip]", r"study\.codecs=\[gzip\] is none of quantize"),
         ("study.bits=[9]", r"study\.bits=\[9\] is no list of whole numbers from 1 to 8"),
         ("study.ranges=[pixel]", r"study\.ranges=\[pixel\] is none of image"),

@@ -135,9 +135,16 @@ def check_whole(key: str, value: Any, low: int, high: int) -> None:
 
 
 def as_array(features: Any) -> Array:
-    """Features as an array: of numpy, of lists, or a torch tensor (torch is not imported)."""
+    """Features as an array: of numpy, of lists, or a torch tensor (torch is not imported).
+
+    Raises:
+        ValueError: they are not real numbers.
+    """
     if hasattr(features, "detach"):
         features = features.detach().cpu()
         if str(features.dtype) == "torch.bfloat16":  # numpy has no such type; float32 holds it
             features = features.float()
-    return np.asarray(features)
+    array = np.asarray(features)
+    if array.dtype.kind in "cOSU":
+        raise ValueError(f"features of type {array.dtype} are not real numbers")
+    return array

@@ -25,6 +25,10 @@ from isplit.codec.prediction import Prediction
 from isplit.codec.tables import Tables
 
 FORMAT = "isplit codec profile 1"
+_PARTS = {"grid": Grid, "tables": Tables, "prediction": Prediction}
+_ARRAYS = {"low": "float32", "scale": "float32", "values": "float32", "index": "uint8"}
+_ARRAYS |= {"parts": "uint16", "context": "uint8"}
+_ARRAYS |= {"sources": "uint16", "weights": "int16", "offsets": "int32"}
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,10 @@ class Profile:
     def __post_init__(self) -> None:
         allowed = {1, self.shape[0] if self.shape else 1}
         arrays = [*vars(self.grid).values()] if self.grid else []
-        arrays += [self.tables.parts] if self.tables else []
         rows = {len(array) for array in arrays if array is not None}
-        if not rows <= allowed:
+        mixed = len(rows) > 1
+        rows |= {len(self.tables.parts)} if self.tables else set()
+        if mixed or not rows <= allowed:
             raise ValueError(f"rows for {max(rows)} channels in a profile of shape {self.shape}")
         if self.grid or self.tables:
             self._refuse_other_levels(1 << self.config["bits"])
@@ -76,6 +81,10 @@ class Profile:
 
     def to_json(self) -> str:
         """The file's text, the same for the same profile."""
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
         content = {"format": FORMAT, **asdict(self)}
         if self.prediction is None:  # as files were before there was any
             del content["prediction"]
@@ -99,13 +108,21 @@ def load_profile(path: Path | str) -> Profile:
         content = json.loads(text, object_hook=_read)
         if content["format"] != FORMAT:
             raise ValueError(f"its format is {content['format']!r}")
-        grid = content["grid"] and Grid(**content["grid"])
-        tables = content["tables"] and Tables(**content["tables"])
-        by = content.get("prediction") and Prediction(**content["prediction"])
-        shape = tuple(map(index, content["shape"]))
-        return Profile(content["config"], shape, grid, tables, by)
+        parts = {name: _part(name, content.get(name)) for name in _PARTS}
+        profile = Profile(content["config"], tuple(map(index, content["shape"])), **parts)
+        vars(profile)["_text"] = text.decode()  # another zlib would write it, and its digest, anew
+        return profile
     except Exception as error:  # whatever a file of anybody's leads to
         raise ValueError(f"{path} is not an {FORMAT}: {error}") from error
+
+
+def _part(name: str, values: Any) -> Any:
+    """A part of a profile; its arrays are of the types that loops take, which check nothing."""
+    for key in _ARRAYS.keys() & (values or {}):
+        array = values[key]
+        if array is not None and (array.dtype != _ARRAYS[key] or not np.isfinite(array).all()):
+            raise ValueError(f"{key} is not finite, or {array.dtype} and not {_ARRAYS[key]}")
+    return None if values is None else _PARTS[name](**values)
 
 
 def _written(array: NDArray[Any]) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class CutNet:
         """
         if folder is None:
             return [np.stack([np.roll(i, (t, t), (1, 2)) for t in range(FRAMES)]) for i in images]
-        files = sorted(file for file in Path(folder).iterdir() if is_image(file.name))
+        files = sorted(file for file in Path(folder).glob("*") if is_image(file.name))
         if len(files) < 2:
             raise ValueError(f"study.frames={folder} has {len(files)} images, two are a sequence")
         return [self.data.read(files).numpy()]

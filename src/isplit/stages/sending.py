@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from isplit.codec import Codec, calibrate, from_config
+from isplit.codec.codec import as_array
 from isplit.codec.levels import Levels
 from isplit.model import SplitModel
 from isplit.point import FLOAT32_BYTES, SplitPoint
@@ -67,7 +68,7 @@ class Wire:
 
     def __call__(self, encoder: nn.Module, inputs: Any, code: Tensor) -> Tensor:
         """The code as it arrives; to a gradient as if it had arrived unchanged."""
-        samples = code.detach().float().cpu().numpy()
+        samples = as_array(code)
         arrived = np.concatenate([self._sent(sample) for sample in samples[:, None]])
         decoded = torch.from_numpy(arrived).to(code)
         return code + (decoded - code).detach() if code.requires_grad else decoded

@@ -1,6 +1,7 @@
 """What every codec promises: a payload a sample, the same features back, both forms, errors."""
 
 import base64
+import hashlib
 import json
 import tracemalloc
 import zlib
@@ -215,6 +216,17 @@ def test_features_that_are_no_numbers_are_refused(name, bad):
         bound_codec(calibrate(codec, features)).encode(features)
 
 
+@pytest.mark.parametrize("kind", [complex, object, str])
+def test_features_that_are_not_real_are_refused(kind):
+    """Their real parts alone would be sent."""
+    odd = np.ones((2, 3)).astype(kind)
+    for codec in both({"name": "rle"}, np.ones((2, 3))):
+        with pytest.raises(ValueError, match="are not real numbers"):
+            codec.encode(odd)
+    with pytest.raises(ValueError, match=r"features of type .* are not real numbers"):
+        calibrate(from_config({"name": "plain"}), odd)
+
+
 def test_values_too_far_apart_are_refused():
     with pytest.raises(ValueError, match="too far apart for float32"):
         from_config({"name": "rle"}).encode(np.array([[-3e38, 3e38]], np.float32))
@@ -367,6 +379,53 @@ def test_a_profile_that_would_fill_memory_is_refused(tmp_path):
     tracemalloc.stop()
 
 
+def packed(array, level=9):
+    data = base64.b64encode(zlib.compress(array.tobytes(), level)).decode()
+    return {"dtype": array.dtype.name, "shape": list(array.shape), "data": data}
+
+
+def test_the_digest_of_a_profile_is_that_of_its_file(tmp_path):
+    """Another zlib compresses the same arrays to other bytes."""
+    features = relu_features(8, 3, 4, 4)
+    profile = calibrate(from_config({"name": "rle"}), features)
+    content = json.loads(profile.to_json())
+    for key in ("low", "scale", "values"):
+        content["grid"][key] = packed(getattr(profile.grid, key), level=1)
+    text = json.dumps(content, sort_keys=True, indent=1) + "\n"
+    assert text != profile.to_json()
+    (tmp_path / "codec.json").write_text(text)
+    loaded = load_profile(tmp_path / "codec.json")
+    assert loaded.digest == hashlib.sha256(text.encode()).digest()
+    loaded.save(tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_text() == text
+    decoded = [
+        bound_codec(one).decode(bound_codec(one).encode(features)) for one in (profile, loaded)
+    ]
+    np.testing.assert_array_equal(*decoded)
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "change"),
+    [
+        ("grid", "values", lambda a: a * np.nan),
+        ("grid", "low", lambda a: a.astype(np.complex64)),
+        ("tables", "context", lambda a: a.astype(np.int8) - 1),
+        ("tables", "parts", lambda a: a.astype(np.int64)),
+        ("prediction", "sources", lambda a: np.full(a.shape, -(10**9))),
+    ],
+)
+def test_a_profile_with_other_arrays_is_refused(part, key, change, tmp_path):
+    """The loops that take them check nothing, and would read what lies outside."""
+    codec = from_config({"name": "ans", "context": "channels"})
+    content = json.loads(calibrate(codec, relu_features(8, 9, 4, 4)).to_json())
+    held = content[part][key]
+    array = np.frombuffer(zlib.decompress(base64.b64decode(held["data"])), held["dtype"])
+    content[part][key] = packed(change(array.reshape(held["shape"])))
+    (tmp_path / "codec.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=f"codec.json is not .* {key} is not finite, or"):
+        load_profile(tmp_path / "codec.json")
+
+
 def test_a_profile_that_another_process_is_writing_is_left_alone(tmp_path):
     (tmp_path / "codec.part").write_text("of another")
     profile = calibrate(from_config({"name": "rle"}), relu_features(8, 3, 4, 4))
@@ -384,6 +443,7 @@ NO_GRID = {"config": {"name": "rle", "bits": 4}, "shape": [3], "grid": {"values"
         *("{}", "[]", "no json", '{"format": "isplit codec profile 9"}'),
         json.dumps(NO_GRID | {"format": "isplit codec profile 1", "tables": None}),
         json.dumps(NO_GRID | {"format": "isplit codec profile 1", "tables": {"parts": 0}}),
+        json.dumps(NO_GRID | {"format": "isplit codec profile 1", "tables": None, "grid": []}),
     ],
 )
 def test_files_that_are_no_profile(tmp_path, text):

@@ -99,5 +99,5 @@ def test_a_folder_with_no_sequence_is_refused(letters, tmp_path):
     (tmp_path / "two.png").write_bytes(b"no image")
     with pytest.raises(ValueError, match=r"two\.png"):
         known.sequences(str(tmp_path), np.empty(0))
-    with pytest.raises(FileNotFoundError, match="nowhere"):
+    with pytest.raises(ValueError, match=r"study\.frames=.*nowhere has 0 images"):
         known.sequences(str(tmp_path / "nowhere"), np.empty(0))

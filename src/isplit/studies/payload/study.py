@@ -26,8 +26,7 @@ def payload_study(found: Collection, look: Look, options: Mapping[str, Any]) -> 
     """Every unsplit net of the runs that has the points asked for, and all of them together.
 
     Raises:
-        ValueError: no net can be studied, or none has such a point.
-        FileNotFoundError: no frames where they should be.
+        ValueError: no net can be studied, none has such a point, or there are no frames.
     """
     listed = {k: [v] for k, v in options.items() if k in ("ranges", "codecs") and type(v) is str}
     nets = grouped(found.runs, _net_and_points).values()
