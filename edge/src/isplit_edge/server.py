@@ -15,7 +15,8 @@ from isplit_edge.log import AT_SERVER, WAY_UP
 from isplit_edge.message import infer_request, raw_output
 
 RETRY_S = 0.02  # before the second try, and twice as long before each further one
-AGAIN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+BUSY = grpc.StatusCode.RESOURCE_EXHAUSTED
+AGAIN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, BUSY)  # CANCELLED: it ends
 LATE = grpc.StatusCode.DEADLINE_EXCEEDED
 CALL = "/inference.GRPCInferenceService/ModelInfer"
 PREFIX_BYTES = 5  # of gRPC before a message
@@ -93,7 +94,7 @@ class Server:
             if code not in (*AGAIN, LATE):
                 raise RefusedError(f"the server refuses: {why}")
             if code is LATE or time.monotonic() + pause_s >= until_s:
-                raise GoneError(why, AT_SERVER if code is AGAIN[1] else WAY_UP)
+                raise GoneError(why, AT_SERVER if code is BUSY else WAY_UP)
             time.sleep(pause_s)
             pause_s *= 2
 

@@ -10,6 +10,7 @@ import shutil
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -385,6 +386,32 @@ def test_a_device_without_fallback_is_told_by_its_deadline(export_folder, pixels
         with pytest.raises(ValueError, match=r"pixels are uint8 \(H, W, 3\)"):
             device.answer(pixels[0].astype(float))
     assert next(csv.DictReader(log.open()))["fate"] == "lost_on_the_way_up"
+
+
+def test_a_call_that_an_ending_server_cancels_is_asked_again(export_folder, server, pixels):
+    from isplit_edge import Device
+    from isplit_edge.server import CALL
+
+    behind = grpc.insecure_channel(f"127.0.0.1:{server.port}")
+    asked_for = []
+
+    def infer(request, context):
+        asked_for.append(request)
+        if len(asked_for) == 1:
+            context.abort(grpc.StatusCode.CANCELLED, "as gRPC does with calls that wait")
+        return behind.unary_unary(CALL)(request)
+
+    before = grpc.server(ThreadPoolExecutor(1))
+    handlers = {"ModelInfer": grpc.unary_unary_rpc_method_handler(infer)}
+    service = CALL.split("/")[1]
+    before.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+    port = before.add_insecure_port("127.0.0.1:0")
+    before.start()
+    with Device(export_folder, f"127.0.0.1:{port}", deadline_s=10) as device:
+        assert device.answer(pixels[0]).where == "server"
+    before.stop(None)
+    behind.close()
+    assert len(asked_for) == 2
 
 
 def test_a_server_of_another_export_refuses_the_device(export_folder, server, pixels, monkeypatch):
