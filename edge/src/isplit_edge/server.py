@@ -55,7 +55,8 @@ class Server:
         options += [(f"grpc.{k}_reconnect_backoff_ms", ms) for k, ms in BACKOFF_MS.items()]
         for address in addresses:
             host, _, port = address.rpartition(":")
-            if not host or not port.isdecimal() or host.startswith("http"):
+            number = int(port) if port.isdecimal() else 0
+            if not host or not 0 < number < 65536 or host.startswith("http"):
                 raise ValueError(f"server={address!r} is no HOST:PORT")
         target = addresses[0]
         if len(addresses) > 1:  # one target of gRPC takes numbers, not names

@@ -30,7 +30,7 @@ def read_trace(path: str) -> tuple[float, ...]:
             f"channel trace {path}: not a file of whole milliseconds, one a line: {error}"
         ) from error
     if not times_ms or times_ms[-1] <= 0 or times_ms[0] < 0 or times_ms != sorted(times_ms):
-        raise ValueError(f"channel trace {path}: milliseconds must not go back and must end above 0")
+        raise ValueError(f"channel trace {path}: milliseconds must not go back, and end above 0")
     return tuple(ms / 1000 for ms in times_ms)
 
 

@@ -513,7 +513,7 @@ def test_the_command_of_the_device(export_folder, pixels, tmp_path, capsys):
     folder.mkdir()
     words = ["run", os.fspath(export_folder), "--images", os.fspath(folder)]
     assert main(words) == 1
-    assert "holds no files" in capsys.readouterr().err
+    assert "is no folder with files" in capsys.readouterr().err
     Image.fromarray(pixels[0]).save(folder / "a.png")
     (folder / ".DS_Store").write_bytes(b"of a Mac")
     assert main(words) == 0
