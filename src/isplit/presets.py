@@ -1,5 +1,6 @@
 """Figures by name: the files of ``conf/channel`` and ``conf/device``, held against their limits."""
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, asdict, fields
 from numbers import Integral, Real
@@ -13,6 +14,7 @@ OPEN = "???"  # Hydra's mark of a figure that the user must give
 ABOVE_0, FROM_0, FROM_1 = (1e-9, 1e15), (0.0, 1e15), (1.0, 1e15)
 FINITE = (0.0, float_info.max)
 COUNT = (1, 1 << 31)
+EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$")
 
 T = TypeVar("T")
 
@@ -63,13 +65,17 @@ def load_preset(kind: type[T], name: str, group: str, key: str = "", **figures: 
     """
     import yaml  # here, so that a device imports without it
 
+    class Loader(yaml.SafeLoader):
+        """Takes ``1e6`` for a number, as Hydra does; YAML 1.1 asks for ``1.0e+6``."""
+
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", EXPONENT, [*"+-0123456789"])
     said, path = f"{key or group}={name!r}", Path(name)
     if not name.endswith(".yaml"):
         path = conf_folder() / group / f"{name}.yaml"
     if not path.is_file():
         raise ValueError(f"{said} is neither a file nor one of {', '.join(preset_names(group))}")
     try:
-        read = yaml.safe_load(path.read_text(encoding="utf-8"))
+        read = yaml.load(path.read_text(encoding="utf-8"), Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{said}: {path} is not YAML: {error}") from error
     if not isinstance(read, Mapping):

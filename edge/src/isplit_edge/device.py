@@ -146,6 +146,7 @@ class Device(AbstractContextManager["Device"]):
         self, logits: Any, where: str, times_s: tuple[float, float], sent: tuple[int, int] = (0, 0)
     ) -> Answer:
         ended_s, label = time.monotonic(), int(logits.argmax())
+        self.export.check_classes(logits)
         self._log.add(*times_s, ended_s, wire_bytes=sent[1])
         name = self.export.class_names[label]
         return Answer(label, name, logits, where, ended_s - times_s[0], sent[0])

@@ -17,12 +17,12 @@ def images(folder: Path, export: Export) -> Iterator[tuple[str, NDArray[np.uint8
     """Path and pixels of each image of a folder, in order, hidden files left out.
 
     Raises:
-        ValueError: it has no files, or one is no image.
+        ValueError: it is no folder, has no files, or one is no image.
     """
     inside = (path for path in folder.rglob("*") if path.is_file())
     paths = sorted(path for path in inside if not _hidden(path.relative_to(folder)))
     if not paths:
-        raise ValueError(f"--images {folder} holds no files")
+        raise ValueError(f"--images {folder} is no folder with files")
     return ((str(path), read_image(path, export)) for path in paths)
 
 

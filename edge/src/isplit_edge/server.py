@@ -15,7 +15,8 @@ from isplit_edge.log import AT_SERVER, WAY_UP
 from isplit_edge.message import infer_request, raw_output
 
 RETRY_S = 0.02  # before the second try, and twice as long before each further one
-AGAIN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+BUSY = grpc.StatusCode.RESOURCE_EXHAUSTED
+AGAIN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, BUSY)  # CANCELLED: it ends
 LATE = grpc.StatusCode.DEADLINE_EXCEEDED
 CALL = "/inference.GRPCInferenceService/ModelInfer"
 PREFIX_BYTES = 5  # of gRPC before a message
@@ -54,7 +55,8 @@ class Server:
         options += [(f"grpc.{k}_reconnect_backoff_ms", ms) for k, ms in BACKOFF_MS.items()]
         for address in addresses:
             host, _, port = address.rpartition(":")
-            if not host or not port.isdecimal() or host.startswith("http"):
+            number = int(port) if port.isdecimal() else 0
+            if not host or not 0 < number < 65536 or host.startswith("http"):
                 raise ValueError(f"server={address!r} is no HOST:PORT")
         target = addresses[0]
         if len(addresses) > 1:  # one target of gRPC takes numbers, not names
@@ -93,7 +95,7 @@ class Server:
             if code not in (*AGAIN, LATE):
                 raise RefusedError(f"the server refuses: {why}")
             if code is LATE or time.monotonic() + pause_s >= until_s:
-                raise GoneError(why, AT_SERVER if code is AGAIN[1] else WAY_UP)
+                raise GoneError(why, AT_SERVER if code is BUSY else WAY_UP)
             time.sleep(pause_s)
             pause_s *= 2
 

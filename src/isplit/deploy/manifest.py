@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 HEAD, TAIL, NET = "head.onnx", "tail.onnx", "net.onnx"
 PROFILE, MANIFEST = "codec_profile.json", "manifest.json"
+KINDS: dict[str, type] = {  # of what is said in a manifest
+    **{"name": str, "class_names": list, "codec": dict, "checked": dict, "files": dict},
+    **{"image_size": int, "fit": str, "background": str},
+}
 TIMING = "server-timing"  # of an answer's metadata, as HTTP has it: "total;dur=MILLISECONDS"
 
 
@@ -70,6 +75,11 @@ class Export:
         """Of a payload: all as float32, ranges and a table."""
         return self.code_bytes + 8 * self.code_shape[0] + 2048
 
+    def check_classes(self, logits: Any) -> None:
+        """Refuse another number of logits than there are classes."""
+        if len(logits) != len(self.class_names):
+            raise ValueError(f"{len(logits)} logits, but {len(self.class_names)} names of classes")
+
 
 def read_export(folder: Path | str, needed: Iterable[str]) -> Export:
     """What lies in the folder, once the ``needed`` files are found to be those it was written with.
@@ -80,13 +90,16 @@ def read_export(folder: Path | str, needed: Iterable[str]) -> Export:
     folder = Path(folder)
     try:
         content = json.loads((folder / MANIFEST).read_bytes())
-        export = Export(**content | {"code_shape": tuple(content["code_shape"])})
+        export = Export(**content | {"code_shape": tuple(map(index, content["code_shape"]))})
+        said = {**content, **export.preprocessing}
+        if wrong := [key for key, kind in KINDS.items() if not isinstance(said[key], kind)]:
+            raise ValueError(f"{wrong[0]} is {said[wrong[0]]!r:.99}")
         if export.schema != Export.schema:
             raise ValueError(f"its schema is {export.schema!r}, not {Export.schema}")
         for name in (*needed, *([PROFILE] if export.profile else [])):
             if sha256(folder / name) != export.files[name]:
                 raise ValueError(f"{name} is not the file that it was written with")
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{folder} is no export of isplit: {error}") from error
     return export
 

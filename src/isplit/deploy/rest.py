@@ -58,7 +58,8 @@ def app(tails: Tails) -> web.Application:
     app.router.add_get("/metrics", metrics)
     for path, call in PATHS.items():
         method = "POST" if call == "ModelInfer" else "GET"
-        app.router.add_route(method, f"/v2{path}", partial(_over_rest, tails, call))
+        for place in {path, path.replace("{name}", "{name}/versions/{version}")}:
+            app.router.add_route(method, f"/v2{place}", partial(_over_rest, tails, call))
     return app
 
 
@@ -109,6 +110,7 @@ def _message(request: web.Request, body: bytes) -> Any:
             raise ValueError("binary_data_size is not that of what follows the JSON")
         return messages.ModelInferRequest(
             model_name=request.match_info["name"],
+            model_version=request.match_info.get("version", ""),
             id=asked.get("id", ""),
             parameters=said,
             inputs=[{key: one[key] for key in ("name", "datatype", "shape")}],

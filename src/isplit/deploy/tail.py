@@ -42,7 +42,8 @@ class Tail:
         self._codes: list[Any] = []  # of the batch that gathers
         self._logits: asyncio.Task[Any] | None = None  # of the same; None: none gathers
         payload = self._codec.encode(np.zeros((1, *shape), np.float32))[0]
-        self._computed([self._decoded(payload)])  # the first time is slow
+        logits = self._computed([self._decoded(payload)])  # the first time is slow
+        self.export.check_classes(logits[0])
 
     async def logits(self, payload: bytes) -> Any:
         """Float32 (1, classes).

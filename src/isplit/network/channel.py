@@ -27,10 +27,10 @@ def read_trace(path: str) -> tuple[float, ...]:
         times_ms = [int(line) for line in Path(path).read_text(encoding="ascii").split()]
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"trace {path}: not a file of whole milliseconds, one a line: {error}"
+            f"channel trace {path}: not a file of whole milliseconds, one a line: {error}"
         ) from error
     if not times_ms or times_ms[-1] <= 0 or times_ms[0] < 0 or times_ms != sorted(times_ms):
-        raise ValueError(f"trace {path}: milliseconds must not go back and must end above 0")
+        raise ValueError(f"channel trace {path}: milliseconds must not go back, and end above 0")
     return tuple(ms / 1000 for ms in times_ms)
 
 
@@ -114,6 +114,8 @@ class Channel:
         check(self, "channel", jitter_s=FROM_0, queue_bytes=FROM_0, mtu_bytes=(100, 65_535))
         check(self, "channel", loss=(0.0, MOST_LOSS))
         check(self, "channel", burst_packets=(1 / (1 - self.loss), math.inf))
+        for trace in filter(None, (self.up_trace, self.down_trace)):
+            read_trace(trace)
 
     @property
     def rates_bit_s(self) -> tuple[float, float]:

@@ -93,7 +93,7 @@ def test_addresses_that_are_none(export_folder):
 
     with pytest.raises(ValueError, match=r"server='nowhere.invalid:1' is no HOST:PORT with IPv4"):
         Device(export_folder, ["127.0.0.1:1", "nowhere.invalid:1"])
-    for address in ("127.0.0.1", "http://127.0.0.1:1", ":1", "host:name"):
+    for address in ("127.0.0.1", "http://127.0.0.1:1", ":1", "host:name", "host:65536", "host:0"):
         with pytest.raises(ValueError, match=f"server='{address}' is no HOST:PORT"):
             Device(export_folder, address)
     for deadline_s in (0, math.inf, math.nan):

@@ -10,6 +10,7 @@ import shutil
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -84,9 +85,29 @@ def test_a_file_that_is_another_is_refused(export_folder, tmp_path):
     (tmp_path / MANIFEST).write_text(json.dumps(about | {"schema": 9}))
     with pytest.raises(ValueError, match="its schema is 9, not 1"):
         read_export(tmp_path, [HEAD])
+    wrong = {"class_names": 5, "code_shape": ["a"], "codec": None, "preprocessing": {"fit": "crop"}}
+    for key, value in wrong.items():
+        (tmp_path / MANIFEST).write_text(json.dumps(about | {key: value}))
+        with pytest.raises(ValueError, match="is no export of isplit"):
+            read_export(tmp_path, [HEAD])
+    (tmp_path / MANIFEST).write_text("[" * 100_000)
+    with pytest.raises(ValueError, match="is no export of isplit"):
+        read_export(tmp_path, [HEAD])
     (tmp_path / MANIFEST).unlink()
     with pytest.raises(ValueError, match="no export of isplit"):
         read_export(tmp_path, [HEAD])
+
+
+def test_names_of_other_classes_are_refused(export_folder, pixels, tmp_path):
+    shutil.copytree(export_folder, tmp_path, dirs_exist_ok=True)
+    about = json.loads((tmp_path / MANIFEST).read_text())
+    (tmp_path / MANIFEST).write_text(json.dumps(about | {"class_names": ["A", "B"]}))
+    with pytest.raises(ValueError, match="10 logits, but 2 names of classes"):
+        Tail(tmp_path)
+    from isplit_edge import Device
+
+    with Device(tmp_path, None) as device, pytest.raises(ValueError, match="10 logits, but 2"):
+        device.answer(pixels[0])
 
 
 def test_what_cannot_be_exported_is_said(run_folder, tmp_path, capsys):
@@ -237,6 +258,8 @@ def test_the_same_over_http(server, sent):
     payload, model = sent[0][0], f"/v2/models/{NAME}"
     for path in ("/v2", "/v2/health/live", "/v2/health/ready", model, f"{model}/ready"):
         assert server.http(path)[0] == 200
+    assert server.http(f"{model}/versions/1/ready")[0] == 200
+    assert server.http(f"{model}/versions/2")[0] == 404
     one = {"name": "payload", "datatype": "UINT8", "shape": [len(payload)]}
     numbers = json.dumps({"id": "a", "inputs": [one | {"data": list(payload)}]}).encode()
     status, found = server.http(f"{model}/infer", numbers)
@@ -244,6 +267,8 @@ def test_the_same_over_http(server, sent):
     begin = json.dumps(binary).encode()
     size = {"Inference-Header-Content-Length": str(len(begin))}
     assert (status, json.loads(found)["id"]) == (200, "a")
+    assert server.http(f"{model}/versions/1/infer", numbers) == (200, found)
+    assert server.http(f"{model}/versions/2/infer", numbers)[0] == 404
     for answer in (found, server.http(f"{model}/infer", begin + payload, **size)[1]):
         logits = json.loads(answer)["outputs"][0]["data"]
         np.testing.assert_allclose(logits, sent[1][0], atol=1e-5)
@@ -363,6 +388,32 @@ def test_a_device_without_fallback_is_told_by_its_deadline(export_folder, pixels
     assert next(csv.DictReader(log.open()))["fate"] == "lost_on_the_way_up"
 
 
+def test_a_call_that_an_ending_server_cancels_is_asked_again(export_folder, server, pixels):
+    from isplit_edge import Device
+    from isplit_edge.server import CALL
+
+    behind = grpc.insecure_channel(f"127.0.0.1:{server.port}")
+    asked_for = []
+
+    def infer(request, context):
+        asked_for.append(request)
+        if len(asked_for) == 1:
+            context.abort(grpc.StatusCode.CANCELLED, "as gRPC does with calls that wait")
+        return behind.unary_unary(CALL)(request)
+
+    before = grpc.server(ThreadPoolExecutor(1))
+    handlers = {"ModelInfer": grpc.unary_unary_rpc_method_handler(infer)}
+    service = CALL.split("/")[1]
+    before.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+    port = before.add_insecure_port("127.0.0.1:0")
+    before.start()
+    with Device(export_folder, f"127.0.0.1:{port}", deadline_s=10) as device:
+        assert device.answer(pixels[0]).where == "server"
+    before.stop(None)
+    behind.close()
+    assert len(asked_for) == 2
+
+
 def test_a_server_of_another_export_refuses_the_device(export_folder, server, pixels, monkeypatch):
     from isplit_edge import Device, RefusedError
 
@@ -462,7 +513,7 @@ def test_the_command_of_the_device(export_folder, pixels, tmp_path, capsys):
     folder.mkdir()
     words = ["run", os.fspath(export_folder), "--images", os.fspath(folder)]
     assert main(words) == 1
-    assert "holds no files" in capsys.readouterr().err
+    assert "is no folder with files" in capsys.readouterr().err
     Image.fromarray(pixels[0]).save(folder / "a.png")
     (folder / ".DS_Store").write_bytes(b"of a Mac")
     assert main(words) == 0

@@ -173,8 +173,8 @@ def test_a_broken_trace_is_refused(text, tmp_path):
 
 
 def test_a_missing_trace_is_refused():
-    with pytest.raises(ValueError, match=r"trace nowhere\.up: not a file"):
-        read_trace("nowhere.up")
+    with pytest.raises(ValueError, match=r"channel trace nowhere\.up: not a file"):
+        Channel(1e6, 1e6, 0.1, down_trace="nowhere.up")
 
 
 @pytest.mark.parametrize(("coefficients", "packets"), [(10, 1), (10, 3), (16, 16), (1000, 7)])

@@ -44,6 +44,14 @@ def test_what_no_source_says_must_be_given(name):
         load_channel(name)
 
 
+def test_exponents_are_numbers_as_hydra_reads_them(tmp_path):
+    file = tmp_path / "office.yaml"
+    file.write_text("up_bit_s: 1e6\ndown_bit_s: 2.5E+6\nround_trip_s: 1e-2\nname: 1e5x\n")
+    channel = load_channel(str(file))
+    assert (channel.up_bit_s, channel.down_bit_s, channel.round_trip_s) == (1e6, 2.5e6, 0.01)
+    assert channel.name == "1e5x"
+
+
 def test_figures_take_the_place_of_the_presets():
     assert load_channel("lte", loss=0.02, burst_packets=3.0).loss == 0.02
 
