@@ -23,6 +23,7 @@ MOST_KEYS = 4  # in a name
 DEEPEST = 20  # folders below those that were named
 LONGEST_REASON = 300  # characters
 LATER = "is a later training of the same split and repeat, with other code"
+MIXED = "not left out, but not all of its splits were trained by the same code of isplit"
 UNFINISHED = "the job has not finished (what it finished counts)"
 
 
@@ -61,6 +62,7 @@ def collect(folders: Iterable[Path]) -> Collection:
                 if _stages(older) != _stages(runs[key]):
                     left_out.append(f"{older.folder}: {runs[key].folder} {LATER}")
         left_out += [f"{path.parent}: {UNFINISHED}" for path in filter(_is_unfinished, below)]
+    left_out += _of_several_codes(runs.values())
     return Collection(tuple(runs.values()), tuple(dict.fromkeys(left_out)))
 
 
@@ -68,9 +70,10 @@ def by_condition(runs: Iterable[Run]) -> dict[str, list[Run]]:
     """The runs that differ in the split point and in nothing but repeats, under a name each.
 
     A condition is one baseline, one way to compress and one way to train; the name says model,
-    data, compression and seed, and whatever else sets conditions apart.
+    data, compression and seed, and whatever else sets conditions apart. Its runs are in the order
+    of split points and repeats, whatever their folders are called.
     """
-    groups = grouped(runs, _key).values()
+    groups = [sorted(same, key=_training) for same in grouped(runs, _key).values()]
     return dict(zip(_names([same[0] for same in groups]), groups, strict=True))
 
 
@@ -132,6 +135,15 @@ def _is_unfinished(path: Path) -> bool:
 def _training(run: Run) -> tuple[str, int, int]:
     """Which of a condition's trainings it is."""
     return _key(run), run.result.split.index, run.config["repeat"]
+
+
+def _of_several_codes(runs: Iterable[Run]) -> Iterable[str]:
+    """The conditions in which not all was trained by the same source, with an example of each."""
+    for name, same in by_condition(runs).items():
+        by_code = grouped(same, lambda run: tuple(s.code for s in run.result.stages.values()))
+        if len(by_code) > 1:
+            each = ", ".join(f"{len(alike)} as in {alike[0].folder}" for alike in by_code.values())
+            yield f"{name}: {MIXED} ({each})"
 
 
 def _stages(run: Run) -> list[str]:
