@@ -117,7 +117,7 @@ def condition_of(name: str, runs: Sequence[Run], seen: Seen) -> Condition:
         retrained=tuple(_retrained(runs)),
         curves=seen.curves,
         costs=seen.costs,
-        ranked_by=runs[0].curve.kind,
+        ranked_by=runs[0].ranked_by,
         left_out=tuple(seen.left_out),
     )
 
