@@ -24,6 +24,8 @@ DEEPEST = 20  # folders below those that were named
 LONGEST_REASON = 300  # characters
 LATER = "is a later training of the same split and repeat, with other code"
 MIXED = "not left out, but not all of its splits were trained by the same code of isplit"
+LINK = "a link to a folder, which is not followed: name it in runs itself"
+OF_WANDB = "latest-run"  # a link in its own folder
 UNFINISHED = "the job has not finished (what it finished counts)"
 
 
@@ -107,7 +109,7 @@ def why(error: Exception) -> str:
 
 
 def _below(folder: Path, left_out: list[str]) -> Iterable[Path]:
-    """The files of jobs below a folder; ``left_out`` learns of folders that cannot be listed."""
+    """The files of jobs below a folder; ``left_out`` learns of folders that are not looked into."""
 
     def unlisted(error: OSError) -> None:
         left_out.append(f"{error.filename}: {_reason(error)}")
@@ -116,6 +118,8 @@ def _below(folder: Path, left_out: list[str]) -> Iterable[Path]:
         here = Path(place)
         deep = len(here.parts) - len(folder.parts) >= DEEPEST
         folders[:] = [] if deep else [name for name in folders if not name.startswith(".")]
+        linked = (here / name for name in folders if name != OF_WANDB)
+        left_out += [f"{path}: {LINK}" for path in linked if path.is_symlink()]
         yield from (here / name for name in (FILE, "config.yaml") if name in files)
 
 

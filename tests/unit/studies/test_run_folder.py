@@ -210,6 +210,20 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
     assert collect([tmp_path]).left_out == (f"{tmp_path}: [Errno 13] no entry: '{tmp_path}'",)
 
 
+def test_a_link_to_a_folder_of_runs_is_named(tmp_path):
+    """Nothing is found twice or without end; what W&B links to in its own folder is no run."""
+    make_run(tmp_path / "here" / "run")
+    make_run(tmp_path / "there" / "run")
+    (tmp_path / "here" / "wandb").mkdir()
+    for name in ("linked", "wandb/latest-run"):
+        (tmp_path / "here" / name).symlink_to(tmp_path / "there")
+    found = collect([tmp_path / "here"])
+    assert [run.folder for run in found.runs] == [tmp_path / "here" / "run"]
+    (said,) = found.left_out
+    assert said.startswith(f"{tmp_path}/here/linked: a link to a folder, which is not followed")
+    assert len(collect([tmp_path / "here" / "linked"]).runs) == 1
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [("seed", 1), ("bottleneck.compression_rate", 0.984), ("codec", {"name": "rle", "bits": 4})],
