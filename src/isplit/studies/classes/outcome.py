@@ -130,7 +130,7 @@ def _outcome(row: Row) -> str:
 
 def is_at_chance(row: Row) -> bool:
     """Whether at neither point more was learned than to answer with one of the classes."""
-    chance = row["commonest"]
+    chance: float = row["commonest"]
     error = math.sqrt(chance * (1 - chance) / row["test_images"])
     best: float = max(row["accuracy_first"], row["accuracy_second"])
     return best <= chance + STANDARD_ERRORS * error
