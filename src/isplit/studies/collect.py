@@ -2,24 +2,21 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from isplit.documents import flattened
-from isplit.studies.run_folder import PLACES, STAGES, Run, read_config, read_run
+from isplit.studies.naming import names_of
+from isplit.studies.run_folder import Run, read_config, read_run
 
-__all__ = ["Collection", "Run", "by_condition", "collect", "facts", "grouped", "why"]
+__all__ = ["Collection", "Run", "by_condition", "collect", "grouped", "why"]
 
 T = TypeVar("T")
 K = TypeVar("K")
 
 FILE = "result.json"
-APART = ("model", "data", "split.granularity", "bottleneck", "codec", "trainer.precision")
-OF_STAGES = tuple(f"stage.{stage}" for stage in STAGES)
-MOST_KEYS = 4  # in a name
 DEEPEST = 20  # folders below those that were named
 LONGEST_REASON = 300  # characters
 LATER = "is a later training of the same split and repeat, with other code"
@@ -76,7 +73,7 @@ def by_condition(runs: Iterable[Run]) -> dict[str, list[Run]]:
     of split points and repeats, whatever their folders are called.
     """
     groups = [sorted(same, key=_training) for same in grouped(runs, _key).values()]
-    return dict(zip(_names([same[0] for same in groups]), groups, strict=True))
+    return dict(zip(names_of([same[0] for same in groups]), groups, strict=True))
 
 
 def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
@@ -85,21 +82,6 @@ def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
     for item in items:
         groups.setdefault(key(item), []).append(item)
     return groups
-
-
-def facts(run: Run) -> dict[str, str | int | float]:
-    """What people know a condition by."""
-    result, bottleneck = run.result, run.config["bottleneck"]
-    elements = bottleneck.get("code_elements")
-    size = {"code_elements": elements} if elements else {"rate": bottleneck["compression_rate"]}
-    return {
-        "model": result.model,
-        "data": result.data,
-        "classes": result.num_classes,
-        **size,
-        **({"codec": result.codec.name} if result.codec else {}),
-        "seed": result.seed,
-    }
 
 
 def why(error: Exception) -> str:
@@ -161,26 +143,3 @@ def _key(run: Run) -> str:
     trained = [run.config["bottleneck"], stage] if "finetune" in run.result.stages else None
     common = [run.result.stages["baseline"].fingerprint, trained, run.config["codec"]]
     return json.dumps([*common, [point.node for point in run.curve.points]], sort_keys=True)
-
-
-def _names(examples: Sequence[Run]) -> list[str]:
-    """Unique names: the facts, and where those are not enough, the config keys that differ."""
-    plain = [_in_words(facts(run)) for run in examples]
-    flat = [flattened(run.config, ".") for run in examples]
-    shown = []
-    for name, own in zip(plain, flat, strict=True):
-        twins = [other for other, same in zip(flat, plain, strict=True) if same == name]
-        keys = [k for k in own if len({json.dumps(twin.get(k)) for twin in twins}) > 1]
-        named = [k for k in keys if k.rpartition(".")[2] not in PLACES]
-        apart = [k for k in named if k.startswith((*APART, *OF_STAGES))]
-        said = apart or [k for k in keys if k == "data.root"]
-        shown.append(", ".join([name, *(f"{k}={own[k]}" for k in said[:MOST_KEYS])]))
-    return [name if shown.count(name) == 1 else f"{name} #{n}" for n, name in enumerate(shown, 1)]
-
-
-def _in_words(known: Mapping[str, str | int | float]) -> str:
-    size = f"rate {known['rate']}" if "rate" in known else f"code of {known['code_elements']}"
-    size = "no bottleneck" if known.get("rate") == 0 else size
-    data = f"{known['data']} ({known['classes']} classes)"
-    codec = f", {known['codec']}" if "codec" in known else ""
-    return f"{known['model']} on {data}, {size}{codec}, seed {known['seed']}"

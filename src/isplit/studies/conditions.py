@@ -10,7 +10,8 @@ from isplit.importance import taken
 from isplit.importance.curve import Curve, PredictorCost
 from isplit.point import SplitPoint
 from isplit.result import SplitResult
-from isplit.studies.collect import Run, facts, grouped
+from isplit.studies.collect import Run, grouped
+from isplit.studies.naming import facts
 from isplit.studies.scores import Agreement
 from isplit.studies.seen import Seen
 
