@@ -14,11 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
-from hydra.errors import HydraException
 from sweep_file import METHODS, Document, runs_of, sweep_file
 
 from isplit.files import write_text
-from isplit.keys import composed, conf_folder, own_choices
+from isplit.keys import composed, conf_folder, one_line, own_choices
 
 FOLDER = Path("sweeps")
 LINE = 110  # characters
@@ -30,8 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     given = parser.parse_intermixed_args(words)
     try:
-        document = _document(given)
-    except (ValueError, HydraException) as error:
+        with one_line():
+            document = _document(given)
+    except ValueError as error:
         parser.error(str(error))
     path = given.output or FOLDER / f"{document['name']}.yaml"
     write_text(path, text_of(document, words, path))

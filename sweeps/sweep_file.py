@@ -16,8 +16,10 @@ from isplit.sweeps.jobs import Compose, Job, jobs_of
 METHODS = ("grid", "random", "bayes")
 OUTCOME = "accuracy/final"  # of a run that came to its end
 PROGRESS = "finetune/val_accuracy"  # after each epoch, for who stops the hopeless
+ENDS = ("start", "end")  # of an interval
 PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")  # what W&B's schema takes for a name
-FOLDER = "hydra.run.dir=${paths.root}/sweeps/${oc.env:WANDB_SWEEP_ID}/${oc.env:WANDB_RUN_ID}"
+OF_EACH_RUN = "hydra.run.dir"
+FOLDER = OF_EACH_RUN + "=${paths.root}/sweeps/${oc.env:WANDB_SWEEP_ID}/${oc.env:WANDB_RUN_ID}"
 """A folder for each run: two agents may start in the same second."""
 
 Document = dict[str, Any]
@@ -51,12 +53,14 @@ def sweep_file(
     """
     if method not in METHODS:
         raise ValueError(f"--method {method} is none of {', '.join(METHODS)}")
-    intervals, jobs = _jobs(words, compose)
-    if intervals and method == "grid":
-        raise ValueError(f"{next(iter(intervals))}: a grid has no intervals; list its values")
+    if hyperband is not None and hyperband < 1:
+        raise ValueError(f"--hyperband {hyperband} is no number of epochs from 1 up")
+    intervals, jobs = _jobs(words, compose, method)
     kept, varied = _values(jobs)
+    if OF_EACH_RUN in kept | varied:
+        raise ValueError(f"{OF_EACH_RUN}: each run has a folder of its own below paths.root")
     grid = {key: {"values": [_value(key, t) for t in texts]} for key, texts in varied.items()}
-    ranges = {key: _range(interval) for key, interval in intervals.items()}
+    ranges = {key: _range(key, interval) for key, interval in intervals.items()}
     if not grid | ranges:
         raise ValueError(f"{' '.join(words)}: nothing varies; that is a job and not a sweep")
     fixed = [f"{key}={text}" for key, text in kept.items() if key not in ranges]
@@ -80,18 +84,27 @@ def runs_of(document: Document) -> int | None:
     return math.prod(len(one["values"]) for one in document["parameters"].values())
 
 
-def _jobs(words: Sequence[str], compose: Compose) -> tuple[dict[str, IntervalSweep], list[Job]]:
-    """The intervals by key; the jobs, each with some value out of every interval."""
+def _jobs(
+    words: Sequence[str], compose: Compose, method: str
+) -> tuple[dict[str, IntervalSweep], list[Job]]:
+    """The intervals by key; the jobs, each with the lower end of every interval.
+
+    Those with the upper ends are checked too.
+    """
     places = any(word.startswith("split.layer=") for word in words)
     overrides = OverridesParser.create().parse_overrides(
         [*words] if places else [*words, "split.layer=all"]
     )
     values = {one.get_key_element(): one.value() for one in overrides}
     intervals = {key: v for key, v in values.items() if isinstance(v, IntervalSweep)}
+    if intervals and method == "grid":
+        raise ValueError(f"{next(iter(intervals))}: a grid has no intervals; list its values")
     listed = [one for one in overrides if one.get_key_element() not in intervals]
     (commands,) = BasicSweeper.split_arguments(listed, max_batch_size=None)
-    somewhere = [f"{key}={interval.start:g}" for key, interval in intervals.items()]
-    return intervals, jobs_of([[*command, *somewhere] for command in commands], compose)
+    for end in reversed(ENDS) if intervals else ENDS[:1]:
+        at = [f"{key}={getattr(interval, end)}" for key, interval in intervals.items()]
+        jobs = jobs_of([[*command, *at] for command in commands], compose)
+    return intervals, jobs
 
 
 def _values(jobs: Sequence[Job]) -> tuple[dict[str, str], dict[str, list[str]]]:
@@ -116,7 +129,9 @@ def _value(key: str, text: str) -> Any:
         read = _unquoted(parser.parse_override(f"{key}={value}").value())
     except HydraException:
         read = None
-    if value is None or read != value or not PARAMETER.fullmatch(key):
+    if not PARAMETER.fullmatch(key):
+        raise ValueError(f"{key}={text}: W&B has no parameter of that name; leave {key[0]} away")
+    if value is None or read != value:
         raise ValueError(
             f"{key}={text} cannot vary in a W&B sweep: an agent would say {key}={value}, which "
             "means something else"
@@ -128,6 +143,11 @@ def _unquoted(value: Any) -> Any:
     return value.text if isinstance(value, QuotedString) else value
 
 
-def _range(interval: IntervalSweep) -> Document:
-    ends: Document = {"min": interval.start, "max": interval.end}
-    return ends | ({"distribution": "log_uniform_values"} if "log" in interval.tags else {})
+def _range(key: str, interval: IntervalSweep) -> Document:
+    low, high = (getattr(interval, end) for end in ENDS)
+    is_log = "log" in interval.tags
+    if not (0 if is_log else -math.inf) < low < high:
+        said = f"{key}=interval({low:g},{high:g})"
+        raise ValueError(f"{said}: from the lower to the higher end{', above 0' * is_log}")
+    ends: Document = {"min": low, "max": high}
+    return ends | ({"distribution": "log_uniform_values"} if is_log else {})

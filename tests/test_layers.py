@@ -54,7 +54,7 @@ MAY_IMPORT = {  # packages of others, by room; a room that is not here may impor
 }
 SHARED = {
     *("conditions", "seen", "scores", "job"),
-    *("collect", "run_folder", "contradictions", "curve_figure", "class_figures"),
+    *("collect", "naming", "run_folder", "contradictions", "curve_figure", "class_figures"),
 }
 
 

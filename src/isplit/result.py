@@ -110,11 +110,16 @@ class Cost:
 
 @dataclass(frozen=True)
 class StageResult:
-    """Where a stage's result lies in the store, and whether this job had to make it."""
+    """Where a stage's result lies in the store, and whether this job had to make it.
+
+    Attributes:
+        code: hash of the source that made it; ``None``: it was not noted.
+    """
 
     fingerprint: str
     reused: bool
     seconds: float
+    code: str | None = None
 
 
 @dataclass(frozen=True)

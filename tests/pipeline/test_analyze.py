@@ -18,6 +18,7 @@ from scipy import stats
 from isplit import runs
 from isplit.backbones import build_backbone
 from isplit.runs.base import Base
+from isplit.runs.curves import curves_and_costs
 from isplit.runs.reopened import reopened_or_why_not
 from isplit.studies.collect import by_condition, collect
 
@@ -133,6 +134,14 @@ def test_without_the_store_what_the_runs_know_is_used(trained):
     assert ",size," in header
     assert "probe" not in header
     assert "has no baseline" in (trained / "poor" / "report.html").read_text("utf-8")
+
+
+def test_a_curve_that_the_runs_made_otherwise_is_not_taken_for_the_cui(trained, tmp_path):
+    run = copied(trained, tmp_path / "run", lambda c: c["split"]["cui"].update(channels="sum"))
+    curves, _, missing = curves_and_costs(compose_analysis(trained), run, "gone")
+    assert curves["cui(channels=sum)"] == run.curve
+    assert "cui" not in curves
+    assert missing[0].startswith("no cui, gradient, ")
 
 
 def copied(trained, place, change):

@@ -127,6 +127,9 @@ def test_intervals_are_drawn_from():
     assert make(*[word for word in words if "=" in word and word[0] != "-"], **keys) == document
 
 
+RATE, DRAWN = "bottleneck.compression_rate", {"method": "random"}
+
+
 @pytest.mark.parametrize(
     ("words", "keys", "message"),
     [
@@ -136,7 +139,13 @@ def test_intervals_are_drawn_from():
         ([*TINY, "seed=interval(0,1)"], {}, r"seed: a grid has no intervals"),
         ([*TINY, "data.root=null,x"], {}, r"data\.root=null cannot vary in a W&B sweep"),
         ([*TINY, "data.root='a,b',c"], {}, r"data\.root='a,b' cannot vary"),
-        ([*TINY, "++seed=1,2"], {}, r"\+\+seed=1 cannot vary"),
+        ([*TINY, "++seed=1,2"], {}, r"\+\+seed=1: W&B has no parameter of that name"),
+        ([*TINY, f"{RATE}=interval(0.9,0.8)"], DRAWN, r"=interval\(0.9,0.8\): from the lower to"),
+        ([*TINY, f"{RATE}=interval(0.9,2)"], DRAWN, rf"{RATE}=2.0 is no number above 0 below 1"),
+        ([*TINY, "seed=tag(log,int(interval(0,9)))"], DRAWN, r"seed=.*: from .* end, above 0"),
+        ([*TINY, "seed=interval(1,9)"], DRAWN, r"seed=9.0 is no whole number"),
+        (TINY, {"hyperband": 0}, r"--hyperband 0 is no number of epochs"),
+        ([*TINY, "hydra.run.dir=x"], {}, r"hydra.run.dir: each run has a folder of its own"),
         ([*TINY, "split.layer=conv99"], {}, r"split\.layer='conv99' is neither"),
     ],
 )
@@ -145,10 +154,14 @@ def test_what_no_sweep_can_do_is_refused(words, keys, message):
         make(*words, **keys)
 
 
-def test_the_command_says_what_is_wrong_in_one_line(capsys):
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [("split.layer=auto", "nothing varies"), ("foo", "foo: cannot be read as key=value")],
+)
+def test_the_command_says_what_is_wrong_in_one_line(capsys, word, said):
     with pytest.raises(SystemExit):
-        main([*TINY, "split.layer=auto"])
-    assert "nothing varies" in capsys.readouterr().err
+        main([*TINY, word])
+    assert said in capsys.readouterr().err.rstrip().rpartition("\n")[2]
 
 
 def test_a_file_is_made_anywhere(tmp_path, monkeypatch):

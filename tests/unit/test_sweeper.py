@@ -124,3 +124,11 @@ def test_nothing_runs_if_one_job_cannot_work(tmp_path, caplog):
     assert sweep(tmp_path, "split.layer=block1_pool,conv9", job=pytest.fail) == 1
     assert "error: split.layer=conv9: split.layer='conv9' is neither" in caplog.text
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_a_job_has_a_name_that_file_systems_take(tmp_path):
+    """Of classes in scripts of several bytes a character too; the number keeps names apart."""
+    classes = [f'["{sign * 100}",B]' for sign in ("\u6570", "\U00020000")]
+    found = jobs(tmp_path, TINY, "split.layer=auto", f"data.classes={','.join(classes)}")
+    assert [len(job.name.encode()) <= 80 for job in found] == [True, True]
+    assert [job.name[:4] for job in found] == ["00-\u6570", "01-\U00020000"]

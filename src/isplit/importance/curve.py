@@ -92,6 +92,16 @@ class CuiSettings:
                 raise ValueError(f"split.cui.{key}={value!r} is not one of {known}")
 
 
+def called(kind: str, settings: Mapping[str, object]) -> str:
+    """A kind with the settings that are not the usual ones.
+
+    >>> called("cui", {}), called("cui", {"channels": "sum"})
+    ('cui', 'cui(channels=sum)')
+    """
+    said = ", ".join(f"{key}={value}" for key, value in settings.items())
+    return f"{kind}({said})" if said else kind
+
+
 def _rises_to(values: tuple[float, ...], position: int) -> bool:
     """Whether the last different value before ``position`` is lower (so a plateau counts once)."""
     before = next((v for v in reversed(values[:position]) if v != values[position]), None)

@@ -1,14 +1,13 @@
 """Every curve an analysis asks for, of a baseline that earlier jobs left in the store."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from omegaconf import DictConfig
 
 from isplit import config
 from isplit.importance import PREDICTORS, architecture_curves, predictor_cost
-from isplit.importance.curve import Curve, PredictorCost
+from isplit.importance.curve import Curve, PredictorCost, called
 from isplit.importance.heatmaps import has_map, heat_maps, overlays
 from isplit.runs.base import CURVE_BATCH, Base, curves_of
 from isplit.runs.reopened import merged, reopen_baseline, reopened_or_why_not
@@ -61,7 +60,7 @@ def curves_and_costs(cfg: DictConfig, run: Run, ready: Base | str) -> Found:
         except Exception as error:  # of this condition; the others go on
             ready = why(error)
     if not isinstance(ready, Base):
-        curves = {run.curve.kind: run.curve} | architecture_curves(run.curve.points, kinds)
+        curves = {run.ranked_by: run.curve} | architecture_curves(run.curve.points, kinds)
         gone = ", ".join(kind for kind in kinds if kind not in curves)
         missing = [f"no {gone} here: {ready}" if gone else ready]
     costs = {
@@ -91,13 +90,8 @@ def _computed(cfg: DictConfig, ready: Base) -> Iterator[tuple[str, Curve]]:
     yield from curves_of(ready, list(cfg.study.predictors)).items()
     for reduction in config.plain(cfg.study.reductions):
         reduced = replace(ready, cfg=merged(ready.cfg, {"split": {"cui": reduction}}))
-        yield _name("cui", reduction), curves_of(reduced, ["cui"])["cui"]
+        yield called("cui", reduction), curves_of(reduced, ["cui"])["cui"]
     if cfg.study.untrained:
         untrained = reopen_baseline(ready.cfg, ready.bench, ready.stored, trained=False)
         for kind, curve in curves_of(untrained, list(cfg.study.untrained)).items():
             yield f"random:{kind}", curve
-
-
-def _name(kind: str, reduction: Mapping[str, Any]) -> str:
-    """``cui(channels=sum)``."""
-    return f"{kind}({', '.join(f'{key}={value}' for key, value in reduction.items())})"

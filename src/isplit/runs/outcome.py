@@ -80,7 +80,10 @@ def split_result(made: Trained) -> SplitResult:
         ),
         per_class=PerClass(data.class_names, tests["baseline"].f1, [*tests.values()][-1].f1),
         cost=replace(of_one, payload_bytes=round(codec.payload_mean_bytes)) if codec else of_one,
-        stages={s: StageResult(of.fingerprint, of.reused, of.seconds) for s, of in done.items()},
+        stages={
+            stage: StageResult(of.fingerprint, of.reused, of.seconds, of.recipe.get("code"))
+            for stage, of in done.items()
+        },
         codec=codec,
     )
 

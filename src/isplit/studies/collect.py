@@ -2,27 +2,27 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from isplit.documents import flattened
-from isplit.studies.run_folder import PLACES, STAGES, Run, read_config, read_run
+from isplit.studies.naming import names_of
+from isplit.studies.run_folder import Run, read_config, read_run
 
-__all__ = ["Collection", "Run", "by_condition", "collect", "facts", "grouped", "why"]
+__all__ = ["Collection", "Run", "by_condition", "collect", "grouped", "why"]
 
 T = TypeVar("T")
 K = TypeVar("K")
 
 FILE = "result.json"
-APART = ("model", "data", "split.granularity", "bottleneck", "codec", "trainer.precision")
-OF_STAGES = tuple(f"stage.{stage}" for stage in STAGES)
-MOST_KEYS = 4  # in a name
 DEEPEST = 20  # folders below those that were named
 LONGEST_REASON = 300  # characters
 LATER = "is a later training of the same split and repeat, with other code"
+MIXED = "not left out, but not all of its splits were trained by the same code of isplit"
+LINK = "a link to a folder, which is not followed: name it in runs itself"
+OF_WANDB = "latest-run"  # a link in its own folder
 UNFINISHED = "the job has not finished (what it finished counts)"
 
 
@@ -61,6 +61,7 @@ def collect(folders: Iterable[Path]) -> Collection:
                 if _stages(older) != _stages(runs[key]):
                     left_out.append(f"{older.folder}: {runs[key].folder} {LATER}")
         left_out += [f"{path.parent}: {UNFINISHED}" for path in filter(_is_unfinished, below)]
+    left_out += _of_several_codes(runs.values())
     return Collection(tuple(runs.values()), tuple(dict.fromkeys(left_out)))
 
 
@@ -68,10 +69,11 @@ def by_condition(runs: Iterable[Run]) -> dict[str, list[Run]]:
     """The runs that differ in the split point and in nothing but repeats, under a name each.
 
     A condition is one baseline, one way to compress and one way to train; the name says model,
-    data, compression and seed, and whatever else sets conditions apart.
+    data, compression and seed, and whatever else sets conditions apart. Its runs are in the order
+    of split points and repeats, whatever their folders are called.
     """
-    groups = grouped(runs, _key).values()
-    return dict(zip(_names([same[0] for same in groups]), groups, strict=True))
+    groups = [sorted(same, key=_training) for same in grouped(runs, _key).values()]
+    return dict(zip(names_of([same[0] for same in groups]), groups, strict=True))
 
 
 def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
@@ -82,21 +84,6 @@ def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
     return groups
 
 
-def facts(run: Run) -> dict[str, str | int | float]:
-    """What people know a condition by."""
-    result, bottleneck = run.result, run.config["bottleneck"]
-    elements = bottleneck.get("code_elements")
-    size = {"code_elements": elements} if elements else {"rate": bottleneck["compression_rate"]}
-    return {
-        "model": result.model,
-        "data": result.data,
-        "classes": result.num_classes,
-        **size,
-        **({"codec": result.codec.name} if result.codec else {}),
-        "seed": result.seed,
-    }
-
-
 def why(error: Exception) -> str:
     """The reason in words, with its kind where it is not one that is expected."""
     expected = isinstance(error, ValueError | OSError)
@@ -104,7 +91,7 @@ def why(error: Exception) -> str:
 
 
 def _below(folder: Path, left_out: list[str]) -> Iterable[Path]:
-    """The files of jobs below a folder; ``left_out`` learns of folders that cannot be listed."""
+    """The files of jobs below a folder; ``left_out`` learns of folders that are not looked into."""
 
     def unlisted(error: OSError) -> None:
         left_out.append(f"{error.filename}: {_reason(error)}")
@@ -113,6 +100,8 @@ def _below(folder: Path, left_out: list[str]) -> Iterable[Path]:
         here = Path(place)
         deep = len(here.parts) - len(folder.parts) >= DEEPEST
         folders[:] = [] if deep else [name for name in folders if not name.startswith(".")]
+        linked = (here / name for name in folders if name != OF_WANDB)
+        left_out += [f"{path}: {LINK}" for path in linked if path.is_symlink()]
         yield from (here / name for name in (FILE, "config.yaml") if name in files)
 
 
@@ -134,6 +123,15 @@ def _training(run: Run) -> tuple[str, int, int]:
     return _key(run), run.result.split.index, run.config["repeat"]
 
 
+def _of_several_codes(runs: Iterable[Run]) -> Iterable[str]:
+    """The conditions in which not all was trained by the same source, with an example of each."""
+    for name, same in by_condition(runs).items():
+        by_code = grouped(same, lambda run: tuple(s.code for s in run.result.stages.values()))
+        if len(by_code) > 1:
+            each = ", ".join(f"{len(alike)} as in {alike[0].folder}" for alike in by_code.values())
+            yield f"{name}: {MIXED} ({each})"
+
+
 def _stages(run: Run) -> list[str]:
     """What makes two results the same."""
     return [stage.fingerprint for stage in run.result.stages.values()]
@@ -145,26 +143,3 @@ def _key(run: Run) -> str:
     trained = [run.config["bottleneck"], stage] if "finetune" in run.result.stages else None
     common = [run.result.stages["baseline"].fingerprint, trained, run.config["codec"]]
     return json.dumps([*common, [point.node for point in run.curve.points]], sort_keys=True)
-
-
-def _names(examples: Sequence[Run]) -> list[str]:
-    """Unique names: the facts, and where those are not enough, the config keys that differ."""
-    plain = [_in_words(facts(run)) for run in examples]
-    flat = [flattened(run.config, ".") for run in examples]
-    shown = []
-    for name, own in zip(plain, flat, strict=True):
-        twins = [other for other, same in zip(flat, plain, strict=True) if same == name]
-        keys = [k for k in own if len({json.dumps(twin.get(k)) for twin in twins}) > 1]
-        named = [k for k in keys if k.rpartition(".")[2] not in PLACES]
-        apart = [k for k in named if k.startswith((*APART, *OF_STAGES))]
-        said = apart or [k for k in keys if k == "data.root"]
-        shown.append(", ".join([name, *(f"{k}={own[k]}" for k in said[:MOST_KEYS])]))
-    return [name if shown.count(name) == 1 else f"{name} #{n}" for n, name in enumerate(shown, 1)]
-
-
-def _in_words(known: Mapping[str, str | int | float]) -> str:
-    size = f"rate {known['rate']}" if "rate" in known else f"code of {known['code_elements']}"
-    size = "no bottleneck" if known.get("rate") == 0 else size
-    data = f"{known['data']} ({known['classes']} classes)"
-    codec = f", {known['codec']}" if "codec" in known else ""
-    return f"{known['model']} on {data}, {size}{codec}, seed {known['seed']}"

@@ -10,7 +10,8 @@ from isplit.importance import taken
 from isplit.importance.curve import Curve, PredictorCost
 from isplit.point import SplitPoint
 from isplit.result import SplitResult
-from isplit.studies.collect import Run, facts, grouped
+from isplit.studies.collect import Run, grouped
+from isplit.studies.naming import facts
 from isplit.studies.scores import Agreement
 from isplit.studies.seen import Seen
 
@@ -117,7 +118,7 @@ def condition_of(name: str, runs: Sequence[Run], seen: Seen) -> Condition:
         retrained=tuple(_retrained(runs)),
         curves=seen.curves,
         costs=seen.costs,
-        ranked_by=runs[0].curve.kind,
+        ranked_by=runs[0].ranked_by,
         left_out=tuple(seen.left_out),
     )
 

@@ -7,15 +7,16 @@ write are filled in here.
 import csv
 import io
 import os
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from isplit.documents import read_json, read_text, read_yaml
-from isplit.importance.curve import Curve
+from isplit.importance.curve import CuiSettings, Curve, called
 from isplit.result import SplitResult
 from isplit.studies.contradictions import refuse_contradictions
 
@@ -29,7 +30,7 @@ PLACES = ("cache_dir", "root", "memory_gb", "num_workers", "download")  # of the
 OLDER: dict[str, dict[str, Any]] = {  # what a key that was not written meant
     "model": {"weights": None},
     "data": {"classes": None, "groups": None},
-    "split": {"granularity": "layer"},
+    "split": {"granularity": "layer", "cui": {}, "classes": None},
     "bottleneck": {"compression_rate": 0.9, "code_elements": None},
     "stage": {"feature_memory_gb": 2.0},
 }
@@ -37,6 +38,7 @@ OLDER_FINETUNE = {"through_codec": False, "net_learning_rate": None}
 
 
 _RESULT, _CURVE = TypeAdapter(SplitResult), TypeAdapter(Curve)
+OF_GRADIENTS = ("cui", "gradient", "cosine")  # which split.cui changes
 OF_CURVE = ("kind", "points", "per_class", "num_images")
 
 
@@ -50,6 +52,7 @@ class Run:
         curve: what its job ranked the split points by; its points are all of the model's.
         correct: whether each test image was answered rightly at the end; ``None``: not known.
         unsplit_correct: the same, by the unsplit model.
+        commonest: part of the test images that are of their commonest class; 0: not known.
     """
 
     folder: Path
@@ -58,6 +61,17 @@ class Run:
     curve: Curve
     correct: tuple[bool, ...] | None = None
     unsplit_correct: tuple[bool, ...] | None = None
+    commonest: float = 0.0
+
+    @property
+    def ranked_by(self) -> str:
+        """What ``curve`` is called among the predictors of a study: as it was made, in brackets."""
+        split, kind = self.config["split"], self.curve.kind
+        usual = asdict(CuiSettings()) if kind in OF_GRADIENTS else {}
+        given = {key: split["cui"].get(key, value) for key, value in usual.items()}
+        made = {key: value for key, value in given.items() if str(value) != usual[key]}
+        some = {"classes": "some"} if split["classes"] and self.curve.num_images else {}
+        return called(kind, made | some)
 
 
 def read_run(folder: Path) -> Run:
@@ -79,7 +93,7 @@ def read_run(folder: Path) -> Run:
         first = error.errors(include_url=False, include_input=False)[0]
         raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     refuse_contradictions(result, curve, config)
-    return Run(folder, result, config, curve, *_correct(folder / "predictions.csv", result))
+    return Run(folder, result, config, curve, **_answers(folder / "predictions.csv", result))
 
 
 def read_config(job: Path) -> dict[str, Any]:
@@ -96,6 +110,7 @@ def read_config(job: Path) -> dict[str, Any]:
         filled[group] = older | _mapping(config[group], f"config.yaml: {group}")
     for group in ("trainer", "codec"):
         _mapping(filled[group], f"config.yaml: {group}")
+    _mapping(filled["split"]["cui"], "config.yaml: split.cui")
     for stage in STAGES:
         _mapping(filled["stage"].get(stage), f"config.yaml: stage.{stage}")
     filled["stage"]["finetune"] = OLDER_FINETUNE | filled["stage"]["finetune"]
@@ -129,16 +144,17 @@ def _curve(about: dict[str, Any]) -> Curve:
     return _CURVE.validate_python(known | {"values": values})
 
 
-def _correct(path: Path, result: SplitResult) -> list[tuple[bool, ...]]:
-    """At the end and, if that is there, unsplit: the answers that the accuracies count."""
+def _answers(path: Path, result: SplitResult) -> dict[str, Any]:
+    """What the answers come to, by attribute of the run; they are those that accuracies count."""
     if not os.path.lexists(path):
-        return []
+        return {}
     rows = csv.DictReader(io.StringIO(read_text(path, ANSWERS_BYTES), newline=""))
     reached, count = result.accuracy.reached, result.accuracy.test_images
+    last = [*reached][-1]
     try:
-        there = {"baseline"} & {*(rows.fieldnames or ())}
-        names, answers = dict.fromkeys([[*reached][-1], *there]), [*rows]
+        names, answers = {last, "baseline"} & {last, *(rows.fieldnames or ())}, [*rows]
         found = {name: tuple(row["label"] == row[name] for row in answers) for name in names}
+        commonest = max(Counter(row["label"] for row in answers).values(), default=0)
     except (csv.Error, KeyError) as error:
         raise ValueError(f"predictions.csv is not the table of a job: {error}") from error
     for name, correct in found.items():
@@ -146,4 +162,5 @@ def _correct(path: Path, result: SplitResult) -> list[tuple[bool, ...]]:
             raise ValueError(
                 "predictions.csv is not of this result: other images or other accuracy"
             )
-    return [*found.values()]
+    unsplit = found.get("baseline")
+    return {"correct": found[last], "unsplit_correct": unsplit, "commonest": commonest / count}

@@ -13,7 +13,7 @@ from isplit.point import SplitPoint
 from isplit.stages import fingerprint
 from isplit.sweeps.points import layer_key, points_asked, points_of
 
-LONGEST_NAME = 80  # characters of a folder's name
+LONGEST_NAME = 80  # bytes of a folder's name
 
 Compose = Callable[[Sequence[str]], DictConfig]
 """From overrides to the config of the job that has them."""
@@ -93,7 +93,8 @@ def _named(jobs: list[Job]) -> list[Job]:
         own = tuple((key, words[key]) for key in varied if key in words)
         shown = own or (("split.layer", str(job.cfg.split.layer)),)
         name = "-".join([f"{number:0{digits}d}", *(_slug(*pair) for pair in shown)])
-        named.append(Job(job.overrides, job.cfg, name[:LONGEST_NAME], own))
+        short = name.encode()[:LONGEST_NAME].decode(errors="ignore")
+        named.append(Job(job.overrides, job.cfg, short, own))
     return named
 
 

@@ -10,7 +10,14 @@ from made_conditions import trained as result_of
 
 from isplit.importance.curve import Curve
 from isplit.studies.classes.findings import _short
-from isplit.studies.classes.outcome import Difference, difference, measured, shift, verdict
+from isplit.studies.classes.outcome import (
+    Difference,
+    difference,
+    is_at_chance,
+    measured,
+    shift,
+    verdict,
+)
 from isplit.studies.classes.proposal import Subset, propose
 from isplit.studies.run_folder import Run
 
@@ -143,16 +150,19 @@ def test_repeated_trainings_that_agree_cost_nothing():
     assert difference([one] * 3, [other] * 3).error == difference([one], [other]).error
 
 
-def run(correct):
+def run(correct, commonest=0.5):
     """A run that answers so many of 100 test images rightly."""
-    right = tuple(n < correct for n in range(100))
-    return Run(Path("job"), result_of(points_of([4])[0], correct / 100), {}, curve(), right)
+    right, result = (
+        tuple(n < correct for n in range(100)),
+        result_of(points_of([4])[0], correct / 100),
+    )
+    return Run(Path("job"), result, {}, curve(), right, commonest=commonest)
 
 
-def tried(number, prefers, *correct):
+def tried(number, prefers, *correct, commonest=0.5):
     """The row of a subset whose runs at p1 and at p3 answered so many images rightly."""
     about = {"subset": number, "classes": ["a", "b"], "prefers": prefers}
-    first, second = ([run(each)] for each in correct)
+    first, second = ([run(each, commonest)] for each in correct)
     return about | measured(prefers == "p3", first, second)
 
 
@@ -226,6 +236,12 @@ def test_where_nothing_was_learned_nothing_is_compared():
     assert "Between the subsets" not in said
     assert shift(rows).beyond_error
     assert _short(shift(rows), rows).startswith("Not to be told")
+
+
+def test_chance_is_the_commonest_class_of_the_test_images():
+    """Of 90 images of one class in 100, 0.96 is two standard errors above it, 0.97 more."""
+    rows = [tried(1, "p1", 96, 90, commonest=0.9), tried(2, "p3", 90, 97, commonest=0.9)]
+    assert [is_at_chance(row) for row in rows] == [True, False]
 
 
 def test_twice_the_error_is_not_beyond_it():

@@ -26,7 +26,7 @@ def test_a_good_run_comes_in_with_what_older_versions_did_not_write(tmp_path):
     run = read_run(make_run(tmp_path / "run"))
     assert run.result == RESULT
     assert run.curve.values == (0.0, 1.0, 2.0)
-    assert run.correct == (True, True, True, False)
+    assert (run.correct, run.commonest) == ((True, True, True, False), 0.5)
     assert (run.config["repeat"], run.config["split"]["granularity"]) == (0, "layer")
     assert run.config["data"] == CONFIG["data"] | {"classes": None, "groups": None}
 
@@ -80,7 +80,7 @@ def raw_run(folder, **result):
 def test_a_run_without_a_bottleneck_is_known_by_its_codec(tmp_path):
     run = read_run(raw_run(tmp_path / "run"))
     assert (run.result.bottleneck, run.result.accuracy.final) == (None, 0.75)
-    assert run.correct == (True, True, True, False)
+    assert (run.correct, run.commonest) == ((True, True, True, False), 0.5)
     other = replace(run, config={**run.config, "codec": {"name": "rle", "bits": 2}})
     names = [*by_condition([run, other])]
     common = "vgg16 on letters (2 classes), no bottleneck, rle, seed 0, codec.name="
@@ -210,6 +210,20 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
     assert collect([tmp_path]).left_out == (f"{tmp_path}: [Errno 13] no entry: '{tmp_path}'",)
 
 
+def test_a_link_to_a_folder_of_runs_is_named(tmp_path):
+    """Nothing is found twice or without end; what W&B links to in its own folder is no run."""
+    make_run(tmp_path / "here" / "run")
+    make_run(tmp_path / "there" / "run")
+    (tmp_path / "here" / "wandb").mkdir()
+    for name in ("linked", "wandb/latest-run"):
+        (tmp_path / "here" / name).symlink_to(tmp_path / "there")
+    found = collect([tmp_path / "here"])
+    assert [run.folder for run in found.runs] == [tmp_path / "here" / "run"]
+    (said,) = found.left_out
+    assert said.startswith(f"{tmp_path}/here/linked: a link to a folder, which is not followed")
+    assert len(collect([tmp_path / "here" / "linked"]).runs) == 1
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [("seed", 1), ("bottleneck.compression_rate", 0.984), ("codec", {"name": "rle", "bits": 4})],
@@ -274,3 +288,50 @@ def test_a_run_is_known_by_more_than_its_place(tmp_path):
     make_run(tmp_path / "two")
     (run,) = collect([tmp_path]).runs
     assert replace(run, folder=tmp_path) == replace(read_run(tmp_path / "one"), folder=tmp_path)
+
+
+def test_trainings_before_and_after_a_change_of_code_are_told_apart(tmp_path):
+    """A result of an older version does not say by which code; one of another repeat is as good."""
+
+    def of(repeat, code):
+        stages = {
+            name: replace(stage, fingerprint=f"{repeat}" * 16, code=code)
+            for name, stage in RESULT.stages.items()
+            if name != "baseline"
+        }
+        result = replace(RESULT, stages={"baseline": RESULT.stages["baseline"], **stages})
+        config = changed(CONFIG, "repeat", repeat)
+        return make_run(tmp_path / f"{repeat}", result=json.dumps(asdict(result)), config=config)
+
+    folders = [of(1, "a"), of(2, "a")]
+    assert collect([tmp_path]).left_out == ()
+    folders.append(of(3, "b"))
+    (said,) = collect([tmp_path]).left_out
+    assert said.startswith("vgg16 on letters (2 classes), rate 0.9, seed 0: not left out, but")
+    assert said.endswith(f"(2 as in {folders[0]}, 1 as in {folders[2]})")
+    of(4, None)
+    assert ", 1 as in " in collect([tmp_path]).left_out[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "images", "split", "name"),
+    [
+        ("cui", 40, {}, "cui"),
+        ("cui", 40, {"cui": {"channels": "sum", "spatial": "mean"}}, "cui(channels=sum)"),
+        ("cui", 40, {"cui": {"precision": 32}, "classes": None}, "cui"),
+        ("cui", 40, {"classes": ["A"]}, "cui(classes=some)"),
+        ("probe", 40, {"cui": {"channels": "sum"}, "classes": ["A"]}, "probe(classes=some)"),
+        ("depth", 0, {"cui": {"channels": "sum"}, "classes": ["A"]}, "depth"),
+    ],
+)
+def test_a_curve_is_called_by_how_it_was_made(tmp_path, kind, images, split, name):
+    config = json.dumps(CONFIG | {"split": CONFIG["split"] | split})
+    curve = json.dumps(CURVE | {"kind": kind, "num_images": images})
+    assert read_run(make_run(tmp_path / "run", config=config, curve=curve)).ranked_by == name
+
+
+def test_the_runs_of_a_condition_are_in_order_whatever_their_folders_are_called(tmp_path):
+    for name, repeat in (("a", 2), ("b", 0), ("c", 1)):
+        make_run(tmp_path / name, config=changed(CONFIG, "repeat", repeat))
+    (same,) = by_condition(collect([tmp_path]).runs).values()
+    assert [run.folder.name for run in same] == ["b", "c", "a"]

@@ -57,6 +57,7 @@ def measured(prefers_second: bool, at_first: Sequence[Run], at_second: Sequence[
     made = difference(second, first) if prefers_second else difference(first, second)
     return {
         "test_images": len(first[0]),
+        "commonest": at_first[0].commonest,
         "trainings": len(at_first),
         "unsplit": at_first[0].result.accuracy.baseline,
         "accuracy_first": float(np.mean(first)),
@@ -129,7 +130,7 @@ def _outcome(row: Row) -> str:
 
 def is_at_chance(row: Row) -> bool:
     """Whether at neither point more was learned than to answer with one of the classes."""
-    chance = 1 / len(row["classes"])
+    chance: float = row["commonest"]
     error = math.sqrt(chance * (1 - chance) / row["test_images"])
     best: float = max(row["accuracy_first"], row["accuracy_second"])
     return best <= chance + STANDARD_ERRORS * error

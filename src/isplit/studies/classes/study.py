@@ -73,13 +73,13 @@ def _studied(
         left_out += [*why_none, f"{todo} of {4 * repeats} trainings of the subsets"]
         return findings_of(nets, proposal, rows, command, left_out)
     for row, (first, second) in zip(rows, made, strict=True):
-        own = first[0].curve
-        if own.kind == "cui":
+        own, kind = first[0].curve, first[0].ranked_by
+        if kind == "cui":
             higher = max(proposal.splits, key=lambda position: own.values[position])
             row["own_curve_prefers"] = own.points[higher].label
         row |= measured(row["prefers"] == row["second_split"], first, second)
         of_subset = f"{name}, subset {row['subset']}"
-        nets.append(condition_of(of_subset, [*first, *second], Seen({own.kind: own})))
+        nets.append(condition_of(of_subset, [*first, *second], Seen({kind: own})))
     return findings_of(nets, proposal, rows, "", left_out)
 
 

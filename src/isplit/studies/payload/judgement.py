@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from isplit.studies.collect import Run, facts, grouped
+from isplit.studies.collect import Run, grouped
 from isplit.studies.conditions import STANDARD_ERRORS
+from isplit.studies.naming import facts
 from isplit.studies.payload.cells import Row
 from isplit.studies.payload.figures import TEXTS
 from isplit.studies.payload.statistics import changes
