@@ -44,7 +44,7 @@ def adopt(
     if not isinstance(net, nn.Module):
         raise ValueError(f"model.net makes a {type(net).__name__}, which is no torch.nn.Module")
     net = uncompiled(net)
-    for reason in _obstacles(net):
+    for reason in obstacles(net):
         raise ValueError(f"model.net={type(net).__name__}: {reason}")
     logits = _logits_of(net, image_size)
     if logits != (1, num_classes):
@@ -59,7 +59,7 @@ def adopt(
     return net
 
 
-def _obstacles(net: nn.Module) -> Iterator[str]:
+def obstacles(net: nn.Module) -> Iterator[str]:
     """Why a module cannot be split or stored, and what to do."""
     for path, module in net.named_modules():
         if isinstance(module, (DataParallel, DistributedDataParallel)):
