@@ -191,6 +191,12 @@ def test_what_is_said_of_memory_is_of_the_loaders_batches(net, batches, monkeypa
     assert said.startswith("finetune: a step with stage.finetune.batch_size=8 takes")
 
 
+def test_without_progress_a_training_says_nothing(net, batches, caplog):
+    caplog.set_level("INFO")
+    isplit.split(net, isplit.rank(net, batches, "depth").best).fit(batches, batches, **QUIET)
+    assert not caplog.messages
+
+
 def test_ctrl_c_raises_and_can_be_had_again(net, batches, monkeypatch):
     handler = signal.getsignal(signal.SIGINT)
 
