@@ -8,6 +8,7 @@ import sys
 import threading
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -16,7 +17,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import isplit
 from isplit.graph import split_points, trace
 from isplit.importance import importance_curves, select
-from isplit.stages import FineTuning, Recipe
+from isplit.stages import Recipe
 from isplit.stages.modules import Autoencoder
 
 QUIET = {"progress": "none"}
@@ -294,18 +295,32 @@ def test_a_model_that_cannot_be_copied_is_refused(net, batches):
 
 def test_words_that_are_no_choice_are_refused(net, batches):
     cut = isplit.split(net, isplit.rank(net, batches, "depth").best)
-    with pytest.raises(ValueError, match=r"^progress='bars' is not one of auto, bar, lines, none"):
+    with pytest.raises(ValueError, match=r"^progress='bars' is none of auto, bar, lines, none"):
         cut.fit(batches, batches, progress="bars")
-    for stage in ("autoencoder", "finetune"):
-        usual = getattr(cut, stage)
-        for field in ("optimizer", "schedule"):
-            setattr(cut, stage, replace(usual, **{field: "none"}))
-            with pytest.raises(ValueError, match=rf"^{stage}\.{field}='none' is not one of"):
-                cut.fit(batches, batches, **QUIET)
-        setattr(cut, stage, usual)
-    cut.finetune = FineTuning(1, 1e-3, loss="hinge")
-    with pytest.raises(ValueError, match=r"^finetune\.loss='hinge' is not one of cross_entropy"):
+
+
+@pytest.mark.parametrize(
+    ("stage", "values", "message"),
+    [
+        ("autoencoder", {"optimizer": "none"}, r"optimizer=none is none of adamw, adam, sgd"),
+        ("autoencoder", {"loss": "cross_entropy"}, r"loss=cross_entropy is none of mse, distill"),
+        ("finetune", {"schedule": "none"}, r"schedule=none is none of onecycle, cosine, constant"),
+        ("finetune", {"loss": "hinge"}, r"loss=hinge is none of cross_entropy, mse, distill, both"),
+        ("finetune", {"epochs": 1.5}, r"epochs=1.5 is no whole number from 0 up"),
+        ("finetune", {"learning_rate": "1e-3"}, r"learning_rate=.*1e-3.* is no number above 0"),
+    ],
+)
+def test_what_a_stage_does_not_take_is_refused(net, batches, stage, values, message):
+    cut = isplit.split(net, isplit.rank(net, batches, "depth").best)
+    setattr(cut, stage, replace(getattr(cut, stage), **values))
+    with pytest.raises(ValueError, match=rf"^{stage}\.{message}"):
         cut.fit(batches, batches, **QUIET)
+
+
+def test_numbers_of_numpy_are_taken(net, batches):
+    cut = isplit.split(net, isplit.rank(net, batches, "depth").best, np.float64(0.5))
+    cut.finetune = replace(cut.finetune, epochs=np.int64(1), learning_rate=np.float32(1e-3))
+    assert cut.fit(batches, batches, **QUIET).test_images == 24
 
 
 def test_labels_beyond_the_models_answers_are_refused(net, batches):
@@ -373,6 +388,10 @@ def test_errors_name_parameters(net, batches):
         isplit.rank(net, batches, predictor="cu")
     with pytest.raises(ValueError, match=r"^rate=1 is not between 0 and 1"):
         isplit.rank(net, batches, rate=1)
+    with pytest.raises(ValueError, match=r"^rate='90%' is not between 0 and 1"):
+        isplit.rank(net, batches, rate="90%")
+    with pytest.raises(ValueError, match=r"^model=function: it is no torch.nn.Module"):
+        isplit.rank(lambda x: x, batches)
     with pytest.raises(ValueError, match=r"^images: 1 images are too few"):
         isplit.rank(net, [(batches[0][0][:1], batches[0][1][:1])])
     with pytest.raises(ValueError, match=r"^loader gives .*class 'torch.nn.modules.conv.Conv2d'"):
@@ -392,7 +411,7 @@ def test_errors_name_parameters(net, batches):
     ):
         isplit.split(net, best).save("never")
     cut = isplit.split(net, best)
-    cut.autoencoder = Recipe(epochs=3, learning_rate=1e30)
+    cut.autoencoder = Recipe(epochs=3, learning_rate=1e30, loss="mse")
     with pytest.raises(ValueError, match=r"a lower autoencoder.learning_rate, or"):
         cut.fit(batches, batches, **QUIET)
 
@@ -433,7 +452,7 @@ def test_a_fit_that_failed_can_be_had_again(net, batches, tmp_path):
         cut.fit(batches, batches, **QUIET)
     assert not cut.fitted
     assert not cut.training
-    cut.autoencoder = Recipe(0, learning_rate=1.0)
+    cut.autoencoder = Recipe(0, learning_rate=1.0, loss="mse")
     with pytest.raises(ValueError, match=r"autoencoder\.epochs=0"):
         cut.fit(batches, batches, **QUIET)
     assert all(torch.equal(tensor, begun[name]) for name, tensor in cut.state_dict().items())
