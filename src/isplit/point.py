@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from numbers import Real
 
 FLOAT32_BYTES = 4
 
@@ -72,9 +73,9 @@ RateOf = Callable[[SplitPoint], float]
 
 def check_rate(compression_rate: float) -> None:
     """Refuse with a ValueError a part to remove that is not between 0 and 1."""
-    if not 0 < compression_rate < 1:
+    if not (isinstance(compression_rate, Real) and 0 < compression_rate < 1):
         raise ValueError(
-            f"bottleneck.compression_rate={compression_rate} is not between 0 and 1 (exclusive): "
+            f"bottleneck.compression_rate={compression_rate!r} is not between 0 and 1 (exclusive): "
             "it is the part of the features that is removed, 0.9 keeps 10 %"
         )
 

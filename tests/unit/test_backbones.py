@@ -266,9 +266,10 @@ def test_a_narrow_resnet_has_a_part_of_every_layers_channels(name, stem, tmp_pat
         ("torchvision", {"arch": "vit_b_16", "image_size": 40}, r"vit_b_16 does not run on .*=40"),
     ],
 )
-def test_refusals(name, settings, message):
+def test_refusals(name, settings, message, capfd):
     with pytest.raises(ValueError, match=message):
         build_backbone(name, 2, **{"image_size": 32} | settings)
+    assert not capfd.readouterr().err, "torch logs tracebacks of its own"
 
 
 @pytest.mark.parametrize("name", BACKBONES)

@@ -156,11 +156,62 @@ def test_weights_moved_for_the_comparison_are_put_back():
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
 
 
-def test_a_forward_put_on_the_object_is_seen():
-    net = cases.shaken(SecondName, 0)
+def test_a_forward_put_on_the_object_is_followed():
+    net, images = cases.shaken(SecondName, 0).eval(), torch.randn(2, 3, 8, 8)
     net.forward = lambda x: net.ends(net.a(x))
-    with pytest.raises(ValueError, match=r"SecondName cannot be split: its trace answers"):
-        trace(net, torch.zeros(1, 3, 8, 8))
+    assert _all_equal(net, trace(net, images[:1]), images)
+
+
+class Made(Small):
+    def forward(self, x):
+        return self.ends(nn.ReLU()(self.a[1:](self.a[:1](x))))
+
+
+class Wrapper(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = Made()
+
+    def forward(self, *images, **others):
+        return self.net(*images, **others)
+
+
+def test_modules_made_in_a_forward_and_any_arguments_are_followed():
+    net, images = cases.shaken(Wrapper, 0).eval(), torch.randn(2, 3, 8, 8)
+    graph = trace(net, images[:1])
+    assert _all_equal(net, graph, images)
+    assert [point.name for point in split_points(graph)] == ["net.relu", "net.relu_1"]
+
+
+class Encoder(Small):
+    def __init__(self):
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(6, 2, 12, batch_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 2, nn.LayerNorm(6))
+        self.fc = nn.Linear(6, 5)
+
+    def forward(self, x):
+        return self.fc(self.encoder(self.a(x).flatten(2).transpose(1, 2)).mean(1))
+
+
+def test_the_layers_of_a_transformer_encoder_are_split_points():
+    net, images = cases.shaken(Encoder, 0).eval(), torch.randn(2, 3, 8, 8)
+    graph = trace(net, images[:1])
+    assert _all_equal(net, graph, images)
+    names = ["transpose", "encoder.layers.0", "encoder.layers.1"]
+    points = split_points(graph)
+    assert [(point.name, point.channels_last) for point in points] == [(n, True) for n in names]
+
+
+class DoubleInside(Small):
+    def forward(self, x):
+        return self.ends(self.relu(self.a(x)).double().clamp(max=9).float())
+
+
+def test_features_of_another_type_than_the_images_are_no_split_point():
+    graph = trace(cases.shaken(DoubleInside, 0), torch.zeros(1, 3, 8, 8))
+    names = [point.name for point in split_points(graph, "all")]
+    assert names[2:5] == ["relu", "float", "c"], names
 
 
 def test_compiled_nets_are_taken_apart():

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensorMode
 
+from isplit.graph.measure import shapes_alone
 from isplit.graph.tracing import eval_mode
 
 
@@ -17,7 +17,7 @@ def answer_shape(model: nn.Module, image_size: int, channels: int = 3) -> tuple[
     Raises:
         TypeError: the answer is no tensor.
     """
-    with eval_mode(model), FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+    with eval_mode(model), shapes_alone():
         answer = model(torch.empty(1, channels, image_size, image_size))
     if not isinstance(answer, torch.Tensor):
         raise TypeError(_how_to_wrap(answer))

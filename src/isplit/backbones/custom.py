@@ -41,11 +41,9 @@ def adopt(
             another number of logits, or the weights are of another architecture.
         FileNotFoundError: the weights file is not there.
     """
-    if not isinstance(net, nn.Module):
-        raise ValueError(f"model.net makes a {type(net).__name__}, which is no torch.nn.Module")
-    net = uncompiled(net)
-    for reason in _obstacles(net):
+    for reason in obstacles(net):
         raise ValueError(f"model.net={type(net).__name__}: {reason}")
+    net = uncompiled(net)
     logits = _logits_of(net, image_size)
     if logits != (1, num_classes):
         raise ValueError(
@@ -59,8 +57,11 @@ def adopt(
     return net
 
 
-def _obstacles(net: nn.Module) -> Iterator[str]:
-    """Why a module cannot be split or stored, and what to do."""
+def obstacles(net: object) -> Iterator[str]:
+    """Why what should be a module cannot be split or stored, and what to do."""
+    if not isinstance(net, nn.Module):
+        yield "it is no torch.nn.Module"
+        return
     for path, module in net.named_modules():
         if isinstance(module, (DataParallel, DistributedDataParallel)):
             yield f"{path or 'it'} is a {type(module).__name__}: give the .module in it"

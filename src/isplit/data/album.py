@@ -24,7 +24,7 @@ from isplit.data.survey import changes, decode_all, for_each, say
 
 log = logging.getLogger(__name__)
 
-DECODING = 3  # to be raised with every change of the pixels: old cache files are not used then
+DECODING = 4  # to be raised with every change of the pixels: old cache files are not used then
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
 from torch import Tensor
 
 FORMATS_OF_ENDING = {
@@ -38,6 +39,7 @@ class Seen(NamedTuple):
         transparent: it has pixels that are not opaque.
         deep: it has more than 8 bits and does not say how many.
         fractions: the values of such an image are no whole numbers.
+        negative: its file says that 0 is white, which Pillow leaves to us above 8 bits.
         lowest, highest: of these values.
     """
 
@@ -45,6 +47,7 @@ class Seen(NamedTuple):
     transparent: bool = False
     deep: bool = False
     fractions: bool = False
+    negative: bool = False
     lowest: float = 0
     highest: float = 0
 
@@ -163,9 +166,11 @@ def _grey(file: Image.Image, values: Range | None) -> tuple[Image.Image, Seen]:
         seen, (low, high) = Seen(), (0.0, 65535.0)
     else:
         ends = (float(array.min()), float(array.max()))
-        seen = Seen(False, False, True, not whole, *ends)
+        tags = file.tag_v2 if isinstance(file, TiffImageFile) else {}
+        negative = tags.get(PHOTOMETRIC_INTERPRETATION) == 0
+        seen = Seen(False, False, True, not whole, negative, *ends)
         low, high = values or range_of(np.array([seen], SEEN))
-    span = high - low
+    span, array = high - low, low + high - array if seen.negative else array
     steps = 256 / (span + 1) if whole and span >= 255 else 255 / span
     grey = np.clip((array - low) * steps, 0, 255).astype(np.uint8)
     return Image.fromarray(grey).convert("RGB"), seen

@@ -57,7 +57,7 @@ def decode_all(files: Files, names: Sequence[str], how: How, *, keep: bool) -> A
 
 def changes(seen: np.ndarray, how: How) -> dict[str, Any]:
     """What the files' contents alone do not tell of the pixels; empty for most sets."""
-    changed: dict[str, Any] = {"turned": True} if seen["turned"].any() else {}
+    changed: dict[str, Any] = {k: True for k in ("turned", "negative") if seen[k].any()}
     if seen["transparent"].any():
         changed["background"] = ImageColor.getrgb(how.background)
     kinds = set(seen["fractions"][seen["deep"]].tolist())

@@ -3,13 +3,14 @@
 Of a node: shape, channels, sizes and multiply-accumulates.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses import fake_tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
@@ -31,13 +32,24 @@ def measure(traced: fx.GraphModule, example: Tensor, batch_size: int) -> dict[fx
     Nothing is computed: fake tensors carry shapes through the graph, whatever its size. MACs are
     those of convolutions, linear layers and matrix products (half of torch's FLOP count).
     """
-    fake = FakeTensorMode(allow_non_fake_inputs=True)
-    with torch.no_grad(), _slow_attention(), fake, flop_counter() as counter:
+    with _slow_attention(), shapes_alone(), flop_counter() as counter:
         shape = (batch_size, *example.shape[1:])
         images = torch.empty(shape, dtype=example.dtype, device=example.device)
         recorder = _Recorder(traced, counter)
         recorder.run(images)
     return recorder.facts
+
+
+@contextmanager
+def shapes_alone() -> Iterator[None]:
+    """Tensors made in it have no values, and torch logs no traceback of what it then raises."""
+    log = logging.getLogger(fake_tensor.__name__)
+    before, log.disabled = log.disabled, True
+    try:
+        with torch.no_grad(), fake_tensor.FakeTensorMode(allow_non_fake_inputs=True):
+            yield
+    finally:
+        log.disabled = before
 
 
 def total_work(traced: fx.GraphModule) -> Work:

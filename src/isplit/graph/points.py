@@ -29,7 +29,8 @@ def split_points(
 ) -> list[SplitPoint]:
     """Places where exactly one tensor crosses, from the input on.
 
-    ``all``: every node that gives such a tensor and leaves something on both sides.
+    ``all``: every node that gives such a tensor, of the type of the images, and leaves something
+    on both sides.
     ``layer``: one per convolution (or other learned layer) with the normalisation and activation
     behind it, per pooling layer, and per block (a module that joins branches, such as a residual
     or transformer block; what lies inside one is left out). They end where maps become one
@@ -69,7 +70,8 @@ def split_points(
 def _can_cross(cut: fx.Node) -> bool:
     """Whether a clean cut carries features and leaves something on both sides."""
     is_last = all(user.op == "output" for user in cut.users)
-    features = "shape" in cut.meta and cut.meta["dtype"].is_floating_point
+    images = next(iter(cut.graph.nodes))
+    features = "shape" in cut.meta and cut.meta["dtype"] == images.meta["dtype"]
     overwritten = any(user.meta.get("overwrites") for user in cut.users)
     return cut.op != "placeholder" and features and not is_last and not overwritten
 

@@ -4,6 +4,7 @@ import inspect
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import reduce
 from typing import Any
 
 from torch import Tensor, fx, nn
@@ -69,10 +70,8 @@ def trace(model: nn.Module, example: Tensor) -> fx.GraphModule:
 
 def symbolic(model: nn.Module) -> fx.GraphModule:
     """The operations of a model's forward as they stand; raises whatever fx or the forward does."""
-    graph = _ModuleTracer().trace(model, concrete_args=_defaults(model))
-    traced = fx.GraphModule(model, graph, class_name=type(model).__name__)
-    _drop_defaults(traced.graph)
-    return traced
+    graph = _ModuleTracer().trace(model)
+    return fx.GraphModule(model, graph, class_name=type(model).__name__)
 
 
 def uncompiled(model: nn.Module) -> nn.Module:
@@ -118,7 +117,19 @@ def mirror_modes(piece: nn.Module, source: nn.Module) -> None:
 
 
 class _ModuleTracer(fx.Tracer):
-    """Notes for each node the module it runs in and those whose output it is."""
+    """Notes for each node the module it runs in and those whose output it is.
+
+    Modules that a forward makes (``nn.ReLU()(x)``, ``self.features[:4](x)``) and the layers of a
+    ``nn.TransformerEncoder`` are followed as if they stood in that forward.
+    """
+
+    def create_args_for_root(
+        self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
+    ) -> tuple[Callable[..., Any], list[Any]]:
+        """The forward takes images alone, so what else it could take keeps its default."""
+        forward = self.root.forward  # an instance may have its own
+        name = next(iter(inspect.signature(forward).parameters))
+        return forward, [self.create_proxy("placeholder", name, (), {})]
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return super().is_leaf_module(m, module_qualified_name) or _asks_for_mode(m)
@@ -132,6 +143,10 @@ class _ModuleTracer(fx.Tracer):
         return node
 
     def call_module(self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        if m not in (self.submodule_paths or {}):
+            return m.forward(*args, **kwargs)
+        if isinstance(m, nn.TransformerEncoder) and len(args) == 1 and not kwargs:
+            return reduce(lambda x, layer: layer(x), filter(None, [*m.layers, m.norm]), args[0])
         result = super().call_module(m, forward, args, kwargs)
         path = self.path_of_module(m)
         if isinstance(result, fx.Proxy) and is_within(result.node.meta["scope"], path):
@@ -143,24 +158,6 @@ def _asks_for_mode(module: nn.Module) -> bool:
     """Whether a module is nothing but an operation that differs in training (StochasticDepth)."""
     is_leaf = next(module.children(), None) is None
     return is_leaf and "training" in type(module).forward.__code__.co_names
-
-
-def _defaults(model: nn.Module) -> dict[str, Any] | None:
-    """Default values of the forward's further arguments, which fx would else make inputs."""
-    parameters = list(inspect.signature(model.forward).parameters.values())[1:]
-    given = {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
-    return given or None
-
-
-def _drop_defaults(graph: fx.Graph) -> None:
-    """Erases the inputs that stand for default values, and the assertions about them."""
-    for node in [node for node in graph.nodes if node.op == "placeholder"][1:]:
-        for user in reversed(list(node.users)):
-            for check in reversed(list(user.users)):
-                graph.erase_node(check)
-            graph.erase_node(user)
-        graph.erase_node(node)
-    graph.set_codegen(fx.graph.CodeGen())
 
 
 def _measure_into_meta(traced: fx.GraphModule, example: Tensor) -> None:

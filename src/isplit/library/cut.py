@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 from torch import nn
@@ -17,8 +18,8 @@ from isplit.graph import split_at, split_points
 from isplit.library.batches import Batches, Loader, in_parameters
 from isplit.library.ranking import RankedPoint, traced_for
 from isplit.model import SplitModel
+from isplit.presets import check_choice
 from isplit.result import Accuracy
-from isplit.stages.recipe import LOSSES, OPTIMIZERS, RECONSTRUCTIONS, SCHEDULES
 
 PROGRESS = ("auto", "bar", "lines", "none")
 
@@ -57,14 +58,15 @@ class Split(SplitModel):
             progress: ``bar``, ``lines`` (logged), ``auto`` (a bar on a terminal) or ``none``.
 
         Raises:
-            ValueError: it is trained already, a word that is no choice, a loader gives no labelled
-                images or can be read only once, a loss that is not finite.
+            ValueError: it is trained already, a value that a stage does not take, a loader gives no
+                labelled images or can be read only once, a loss that is not finite.
         """
         from isplit.tracking import progress_callbacks  # brings W&B
 
         if self.fitted:
             raise ValueError("this split is trained: isplit.split(model, point) makes a new one")
-        self._refuse_unknown_words(progress)
+        check_choice(progress, "progress", PROGRESS)
+        steps, tuning = map(self._checked, ("autoencoder", "finetune"))
         classes, shape = len(self.manifest.class_names), self.point.image_shape
         engine = stages.Engine(callbacks=lambda stage: progress_callbacks(progress))
         device, handler = next(self.parameters()).device, signal.getsignal(signal.SIGINT)
@@ -81,10 +83,10 @@ class Split(SplitModel):
             store = stages.Store(Path(folder), {})
             bench = stages.Workbench(data, store, engine, seed)  # type: ignore[arg-type]
             as_it_is = stages.Recipe(epochs=0, learning_rate=1.0, batch_size=1)
-            tuning = replace(self.finetune, batch_size=train.largest)  # warned of where too large
+            tuning = replace(tuning, batch_size=train.largest)  # warned of where too large
             try:
                 given = stages.baseline(bench, nn.Sequential(self.head, self.tail), {}, as_it_is)
-                encoded = stages.autoencoder(bench, self, self.point, given, self.autoencoder)
+                encoded = stages.autoencoder(bench, self, self.point, given, steps)
                 tuned = stages.finetune(bench, self, encoded, tuning)
                 self.fitted = True
             except SystemExit as stop:  # what Lightning makes of Ctrl-C, which it then ignores
@@ -108,20 +110,14 @@ class Split(SplitModel):
             raise ValueError("nothing is trained yet: fit(train_loader, val_loader) comes first")
         save_split_model(self, self.manifest, Path(folder))
 
-    def _refuse_unknown_words(self, progress: str) -> None:
-        steps, tuning = self.autoencoder, self.finetune
-        words = {
-            "progress": (progress, PROGRESS),
-            "autoencoder.optimizer": (steps.optimizer, OPTIMIZERS),
-            "autoencoder.schedule": (steps.schedule, SCHEDULES),
-            "autoencoder.loss": (steps.loss, RECONSTRUCTIONS),
-            "finetune.optimizer": (tuning.optimizer, OPTIMIZERS),
-            "finetune.schedule": (tuning.schedule, SCHEDULES),
-            "finetune.loss": (tuning.loss, LOSSES),
-        }
-        for name, (word, known) in words.items():
-            if word not in known:
-                raise ValueError(f"{name}={word!r} is not one of {', '.join(known)}")
+    def _checked(self, stage: str) -> Any:
+        """How a stage trains, in plain numbers that it takes."""
+        from isplit.keys import refuse_misfits  # brings Hydra
+
+        recipe = getattr(self, stage)
+        plain = {name: getattr(v, "item", lambda v=v: v)() for name, v in vars(recipe).items()}
+        refuse_misfits("stage", "default", {f"{stage}.{name}": v for name, v in plain.items()})
+        return replace(recipe, **plain)
 
 
 @in_parameters()

@@ -9,6 +9,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, fx, nn
 
+from isplit.backbones.custom import obstacles
 from isplit.graph import split_points, trace
 from isplit.graph.nodes import operation
 from isplit.importance import importance_curves, select
@@ -18,8 +19,6 @@ from isplit.point import SplitPoint, same_rate
 from isplit.studies.curve_figure import auto_and_highest, curve_figure
 
 log = logging.getLogger(__name__)
-
-WRAPPED = (nn.DataParallel, nn.parallel.DistributedDataParallel, torch.jit.ScriptModule)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,16 +134,10 @@ def traced_for(model: nn.Module, image_shape: tuple[int, ...]) -> tuple[fx.Graph
     Raises:
         ValueError: it cannot be split, has weights of another type, or gives no logits.
     """
-    if isinstance(model, WRAPPED):
-        name = type(model).__name__
-        raise ValueError(f"model is a {name}: give the plain nn.Module that it was made of")
-    own = next(model.parameters(), torch.empty(0))
-    if own.is_meta or own.dtype != torch.float32:
-        raise ValueError(
-            f"model has {own.dtype} weights on device {own.device}: torch.float32 weights with "
-            "values are needed, as model.float() makes them of others"
-        )
-    traced = trace(_copy_of(model), torch.zeros(2, *image_shape, device=own.device))
+    for reason in obstacles(model):
+        raise ValueError(f"model={type(model).__name__}: {reason}")
+    device = next(model.parameters(), torch.empty(0)).device
+    traced = trace(_copy_of(model), torch.zeros(2, *image_shape, device=device))
     (answer,) = traced.graph.output_node().all_input_nodes
     shape = tuple(answer.meta["shape"])
     if len(shape) != 2 or shape[1] < 2:
@@ -160,7 +153,7 @@ def _copy_of(model: nn.Module) -> nn.Module:
     Raises:
         ValueError: it holds what cannot be copied.
     """
-    attributes = [value for m in model.modules() for value in vars(m).values()]
+    attributes = [v for m in model.modules() for v in (*vars(m).values(), *m._buffers.values())]
     tensors = {id(t): t.detach().clone() for t in attributes if isinstance(t, Tensor)}
     try:
         return copy.deepcopy(model, tensors)  # which refuses computed ones, as of weight_norm

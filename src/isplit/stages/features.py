@@ -28,13 +28,7 @@ SPLITS = 2  # of the data, whose features share the memory
 def fit_bottleneck(
     bench: Workbench, split: SplitModel, point: SplitPoint, recipe: Recipe, folder: Path
 ) -> tuple[History, float]:
-    """Train the bottleneck of ``split`` alone; also the NMSE of the epoch that it ends with.
-
-    Raises:
-        ValueError: no epoch.
-    """
-    if recipe.epochs < 1:
-        raise ValueError("autoencoder.epochs=0: an untrained bottleneck is of no use")
+    """Train the bottleneck of ``split`` alone; also the NMSE of the epoch that it ends with."""
     stage = Autoencoder(split.bottleneck.train(), recipe, split.head, split.tail)
     train, validation = bench.training_images(recipe), bench.images("validation")
     if not bench.data.augmented:

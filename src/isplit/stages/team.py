@@ -4,6 +4,7 @@ All run the same program. The leader locks, writes and is heard; whether a stage
 is its decision, and the others follow. In a training each takes its part of every batch.
 """
 
+import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from isplit.stages.preemption import Preempted
 T = TypeVar("T")
 AS_LONG_AS_IT_TAKES = timedelta(days=365)  # another job may hold the lock that the leader waits for
 OURS = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+CHATTY = ("lightning.pytorch", "lightning.fabric")
 EXPECTED = (
     r".*exists and is not empty",  # the folder of an interrupted stage
     r"The dirpath has changed",  # so has the store, which was moved
@@ -109,8 +111,18 @@ def teamed(
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Inside, resuming, frozen modules, a lack of workers and of ``srun`` are no news."""
+    """Inside, resuming, frozen modules, a lack of workers and of ``srun`` are no news.
+
+    Nor are devices and the end of a training, of which Lightning has a handler of its own tell.
+    """
+    levels = [(log, log.level) for log in map(logging.getLogger, CHATTY)]
     with warnings.catch_warnings():
         for meant in EXPECTED:
             warnings.filterwarnings("ignore", message=meant)
-        yield
+        try:
+            for log, level in levels:
+                log.setLevel(max(level, logging.WARNING))
+            yield
+        finally:
+            for log, level in levels:
+                log.setLevel(level)

@@ -16,6 +16,7 @@ from pictures import class_folders, encoded, png, write_folder, write_tar, write
 from PIL import Image
 
 from isplit.data import build_data
+from isplit.data.decode import decode
 
 FILES = class_folders("", "abc", 8)
 
@@ -227,6 +228,21 @@ def test_other_endings_are_read_or_counted(build, caplog):
 def test_the_endings_of_an_empty_class_are_named(build):
     with pytest.raises(ValueError, match=r"no train image of class d; .*passed over: 3 \.heic"):
         build({**FILES, **{f"d/{n}.heic": b"" for n in range(3)}})
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16"])
+def test_a_tiff_file_whose_white_is_0_is_turned_over(kind):
+    made = []
+    for white_is in (0, 1):  # as the file says: 0, or the highest value
+        values = np.linspace(0, np.iinfo(kind).max, 256).astype(kind).reshape(16, 16)
+        buffer = io.BytesIO()
+        Image.fromarray(values).save(buffer, "TIFF")
+        tag = struct.pack("<HHIH", 262, 3, 1, 1)  # what Pillow writes
+        assert buffer.getvalue().count(tag) == 1
+        content = buffer.getvalue().replace(tag, tag[:-2] + struct.pack("<H", white_is))
+        made.append(decode(content, 16).int())
+    assert (made[1].min(), made[1].max()) == (0, 255)
+    assert torch.equal(made[0], 255 - made[1])
 
 
 def test_the_range_of_a_set_is_seen_over_all_its_images(build, caplog):

@@ -55,7 +55,7 @@ def all_stages(root, team):
     bench = Workbench(config.build_data(compose_job(root, *SMALL)), store, engine, seed=0)
     net = tiny_net()
     baseline = stages.baseline(bench, net, {}, RECIPE)
-    traced = trace(net, torch.zeros(2, 3, 16, 16))
+    traced = trace(net, torch.zeros(2, 3, 16, 16, dtype=torch.double))
     point = split_points(traced)[0]
     head, tail = split_at(copy.deepcopy(traced), point)
     with seeded(0, "bottleneck"):
