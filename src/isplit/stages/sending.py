@@ -68,7 +68,7 @@ class Wire:
 
     def __call__(self, encoder: nn.Module, inputs: Any, code: Tensor) -> Tensor:
         """The code as it arrives; to a gradient as if it had arrived unchanged."""
-        samples = as_array(code)
+        samples = as_array(code).astype(np.float32, copy=False)
         arrived = np.concatenate([self._sent(sample) for sample in samples[:, None]])
         decoded = torch.from_numpy(arrived).to(code)
         return code + (decoded - code).detach() if code.requires_grad else decoded
