@@ -306,7 +306,7 @@ def test_a_net_of_the_users_own_is_taken_with_its_weights(tmp_path):
 @pytest.mark.parametrize(
     ("net", "message"),
     [
-        ("not a module", r"model\.net makes a str, which is no torch\.nn\.Module"),
+        ("not a module", r"model\.net=str: it is no torch\.nn\.Module"),
         (torch.nn.Conv2d(3, 10, 3), r"model\.net gives \(1, 10, 14, 14\) .* 10 classes"),
         (torch.nn.Linear(7, 10), r"does not run on data\.image_size=16"),
     ],

@@ -122,7 +122,8 @@ def rows(*values: tuple[float, float]) -> np.ndarray:
     """What was seen of images with these lowest and highest values."""
     fractions = [any(v != int(v) for v in pair) for pair in values]
     pairs = zip(fractions, values, strict=True)
-    return np.array([Seen(False, False, True, of, *ends) for of, ends in pairs], SEEN)
+    seen = [Seen(deep=True, fractions=of, lowest=low, highest=top) for of, (low, top) in pairs]
+    return np.array(seen, SEEN)
 
 
 def test_the_range_is_that_of_all_images():
