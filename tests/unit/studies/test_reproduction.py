@@ -113,7 +113,7 @@ def test_the_readme_says_what_comes_out_by_the_default_recipe():
     section = (ROOT / "README.md").read_text("utf-8").split("## How far to trust the ranking")[1]
     board = json.loads((RESULTS / "default" / "leaderboard.json").read_text("utf-8"))
     known = {s["predictor"]: s for s in board["standings"]}
-    assert len(board["conditions"]) == 43
+    assert len(board["conditions"]) == 49
     rho = {name: f"{s['mean_spearman']:.2f}" for name, s in known.items()}
     loses = {name: [100 * s["mean_regret"], 100 * s["worst_regret"]] for name, s in known.items()}
     best = "its choice loses {:.1f} points on average and {:.1f} at worst"
