@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 
@@ -70,6 +70,20 @@ def shown(names: str | Iterable[str]) -> str:
     """
     text = names if isinstance(names, str) else ", ".join(names)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def beginning(name: str, most_bytes: int) -> str:
+    """The characters that a name begins with, as many as so many bytes hold.
+
+    >>> beginning("caf" + chr(0xE9), 4)
+    'caf'
+    """
+    return name.encode()[:most_bytes].decode(errors="ignore")
+
+
+def is_hidden(path: PurePath) -> bool:
+    """Whether part of a relative path is hidden, or what macOS and network drives put there."""
+    return any(part.startswith(".") or part in ("__MACOSX", "@eaDir") for part in path.parts)
 
 
 def conf_folder() -> Path:

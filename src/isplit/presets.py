@@ -100,11 +100,15 @@ def preset_of(kind: type[T], figures: Mapping[str, Any], group: str) -> T:
     return kind(**given)
 
 
+def in_python(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same values, those of numpy as Python's own."""
+    return {key: v.item() if hasattr(v, "item") else v for key, v in values.items()}
+
+
 def save_preset(values: Any, path: Path) -> None:
     """Write it as a file that :func:`load_preset` and Hydra read, whole or not at all."""
     import yaml
 
-    known = asdict(values)
-    plain = {k: v.item() if hasattr(v, "item") else v for k, v in known.items()}  # of numpy
-    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
+    known = in_python(asdict(values))
+    text = yaml.safe_dump(known, sort_keys=False, allow_unicode=True, width=100)
     write_text(path, text)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from isplit.deploy.manifest import Export
+from isplit.files import is_hidden
 
 FITS: Any = {"stretch": Image.Image.resize, "crop": ImageOps.fit, "pad": ImageOps.pad}
 
@@ -20,15 +21,10 @@ def images(folder: Path, export: Export) -> Iterator[tuple[str, NDArray[np.uint8
         ValueError: it is no folder, has no files, or one is no image.
     """
     inside = (path for path in folder.rglob("*") if path.is_file())
-    paths = sorted(path for path in inside if not _hidden(path.relative_to(folder)))
+    paths = sorted(path for path in inside if not is_hidden(path.relative_to(folder)))
     if not paths:
         raise ValueError(f"--images {folder} is no folder with files")
     return ((str(path), read_image(path, export)) for path in paths)
-
-
-def _hidden(path: Path) -> bool:
-    """As data sets are read: also what macOS and network drives put beside images."""
-    return any(part.startswith(".") or part in ("__MACOSX", "@eaDir") for part in path.parts)
 
 
 def frames(camera: str) -> Iterator[NDArray[np.uint8]]:

@@ -26,9 +26,17 @@ from isplit.codec.tables import Tables
 
 FORMAT = "isplit codec profile 1"
 _PARTS = {"grid": Grid, "tables": Tables, "prediction": Prediction}
-_ARRAYS = {"low": "float32", "scale": "float32", "values": "float32", "index": "uint8"}
-_ARRAYS |= {"parts": "uint16", "context": "uint8"}
-_ARRAYS |= {"sources": "uint16", "weights": "int16", "offsets": "int32"}
+_ARRAYS = {  # and the type of each
+    "low": "float32",
+    "scale": "float32",
+    "values": "float32",
+    "index": "uint8",
+    "parts": "uint16",
+    "context": "uint8",
+    "sources": "uint16",
+    "weights": "int16",
+    "offsets": "int32",
+}
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import numpy as np
 
 from isplit.data.download import Download, fetch
 from isplit.data.walk import files_below, places_in_tar
+from isplit.files import is_hidden
 
 Root = Path | str | None
 MOST_BYTES = 1 << 29  # of one file: what it holds is read into memory
@@ -145,9 +146,4 @@ def _refuse_large(size: int) -> None:
 
 
 def _sorted_visible(names: Iterable[str]) -> tuple[str, ...]:
-    """Without hidden files and what macOS and network drives put beside them."""
-
-    def is_hidden(part: str) -> bool:
-        return part.startswith(".") or part in ("__MACOSX", "@eaDir")
-
-    return tuple(sorted({n for n in names if not any(map(is_hidden, PurePosixPath(n).parts))}))
+    return tuple(sorted({name for name in names if not is_hidden(PurePosixPath(name))}))

@@ -23,8 +23,14 @@ if TYPE_CHECKING:
 HEAD, TAIL, NET = "head.onnx", "tail.onnx", "net.onnx"
 PROFILE, MANIFEST = "codec_profile.json", "manifest.json"
 KINDS: dict[str, type] = {  # of what is said in a manifest
-    **{"name": str, "class_names": list, "codec": dict, "checked": dict, "files": dict},
-    **{"image_size": int, "fit": str, "background": str},
+    "name": str,
+    "class_names": list,
+    "codec": dict,
+    "checked": dict,
+    "files": dict,
+    "image_size": int,
+    "fit": str,
+    "background": str,
 }
 TIMING = "server-timing"  # of an answer's metadata, as HTTP has it: "total;dur=MILLISECONDS"
 

@@ -18,7 +18,7 @@ from isplit.graph import split_at, split_points
 from isplit.library.batches import Batches, Loader, in_parameters
 from isplit.library.ranking import RankedPoint, traced_for
 from isplit.model import SplitModel
-from isplit.presets import check_choice
+from isplit.presets import check_choice, in_python
 from isplit.result import Accuracy
 
 PROGRESS = ("auto", "bar", "lines", "none")
@@ -115,7 +115,7 @@ class Split(SplitModel):
         from isplit.keys import refuse_misfits  # brings Hydra
 
         recipe = getattr(self, stage)
-        plain = {name: getattr(v, "item", lambda v=v: v)() for name, v in vars(recipe).items()}
+        plain = in_python(vars(recipe))
         refuse_misfits("stage", "default", {f"{stage}.{name}": v for name, v in plain.items()})
         return replace(recipe, **plain)
 

@@ -11,7 +11,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from pydantic import TypeAdapter
 
-from isplit.files import write_json, write_text
+from isplit.files import beginning, write_json, write_text
 from isplit.report.canvas import save
 from isplit.report.table import Table
 
@@ -136,5 +136,4 @@ def slug(name: str) -> str:
     'vgg16-on-letters-10-classes-rate-0.9-seed-0'
     """
     kept = "".join(c if c.isalnum() or c in "._" else " " for c in name)
-    short = "-".join(kept.split()).encode()[:LONGEST_SLUG].decode(errors="ignore")
-    return short.strip(".") or "condition"
+    return beginning("-".join(kept.split()), LONGEST_SLUG).strip(".") or "condition"

@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from isplit.files import write_text
 from isplit.job import in_sweep, launcher
 from isplit.report.text import printable
-from isplit.stages import PREEMPTED, Preempted, preemptible
+from isplit.stages import CHATTY, PREEMPTED, Preempted, preemptible
 from isplit.threads import has_company
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ def command(job: Callable[[DictConfig], Any], cfg: DictConfig) -> None:
 def speak() -> None:
     """Have progress and errors on the screen, a line each; where jobs mix, with the job's name."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    for chatty in ("lightning.pytorch", "lightning.fabric", "hydra", "hydra_plugins"):
+    for chatty in (*CHATTY, "hydra", "hydra_plugins"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     name = ""
     if has_company(launcher()):

@@ -20,6 +20,7 @@ from isplit.stages.store import Store as Store
 from isplit.stages.stored import Made as Made
 from isplit.stages.stored import Stored as Stored
 from isplit.stages.stored import fingerprint as fingerprint
+from isplit.stages.team import CHATTY as CHATTY
 from isplit.stages.team import Team as Team
 from isplit.stages.team import teamed as teamed
 from isplit.stages.workbench import Workbench as Workbench

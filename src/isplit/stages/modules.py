@@ -150,9 +150,10 @@ class Autoencoder(Stage):
         Raises:
             ValueError: there is nothing to reconstruct.
         """
-        if self.energy.compute() == 0:
+        energy = self.energy.compute()
+        if energy == 0:
             raise ValueError("the features at this split point are 0 for every validation image")
-        self.log(NMSE, self.error.compute() / self.energy.compute(), prog_bar=True)
+        self.log(NMSE, self.error.compute() / energy, prog_bar=True)
         self.error.reset()
         self.energy.reset()
 

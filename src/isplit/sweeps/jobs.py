@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from omegaconf import DictConfig, OmegaConf
 
 from isplit import config
+from isplit.files import beginning
 from isplit.keys import checked
 from isplit.point import SplitPoint
 from isplit.stages import fingerprint
@@ -93,8 +94,7 @@ def _named(jobs: list[Job]) -> list[Job]:
         own = tuple((key, words[key]) for key in varied if key in words)
         shown = own or (("split.layer", str(job.cfg.split.layer)),)
         name = "-".join([f"{number:0{digits}d}", *(_slug(*pair) for pair in shown)])
-        short = name.encode()[:LONGEST_NAME].decode(errors="ignore")
-        named.append(Job(job.overrides, job.cfg, short, own))
+        named.append(Job(job.overrides, job.cfg, beginning(name, LONGEST_NAME), own))
     return named
 
 
