@@ -82,8 +82,10 @@ def leaderboard_figure(leaderboard: Leaderboard) -> Figure | None:
     names = [f"{s.predictor}  ({s.conditions})" for s in standings]
     axes.set_yticks(range(len(names)), names, fontsize=9)
     axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.set_xlabel("rank correlation with the measured accuracy")
-    axes.set_title(f"predictors over {len(leaderboard.conditions)} conditions", loc="left")
+    axes.set_xlabel("rank correlation with the measured accuracy (1: the same order)")
+    count = len(leaderboard.conditions)
+    title = f"how well each predictor orders the split points, {count} conditions"
+    axes.set_title(title, loc="left")
     plain(axes, "x")
     _legend(figure)
     return figure
